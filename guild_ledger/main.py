@@ -1,0 +1,52 @@
+"""The way in: makes `import commands` mean this program's `commands`, then hands over to it.
+
+The program's folders (`ledger`, `commands`, ...) are imported by their plain names, which a user's project
+may have too. The folder that holds them therefore goes to the front of `sys.path`, before the working
+directory and PYTHONPATH. This file runs at every start, so it imports nothing that is not loaded anyway.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+PACKAGES = ("ledger", "projections", "operations", "artifacts", "commands", "migrations")
+
+
+def main() -> NoReturn:
+    """Run the `guild` command line with the arguments of this process, and exit."""
+    claim_packages()
+    from commands.main import main as run_command_line
+
+    run_command_line()
+
+
+def claim_packages() -> str:
+    """Make each name in `PACKAGES` mean this program's package; return the folder that holds them all.
+
+    That is this file's own folder in an installed wheel and the folder above it in a checkout.
+    """
+    folder = os.path.dirname(os.path.abspath(__file__))
+    if not os.path.isdir(os.path.join(folder, "ledger")):
+        folder = os.path.dirname(folder)
+    if sys.path[0] != folder:
+        sys.path.insert(0, folder)
+    if not sys.modules.keys().isdisjoint(PACKAGES):
+        _forget_foreign_packages(folder)
+    return folder
+
+
+def _forget_foreign_packages(folder: str) -> None:
+    """Drop what a `.pth` file or `sitecustomize` imported under our names; it would win over any path."""
+    for name in PACKAGES:
+        if name in sys.modules and not _lies_in(folder, name):
+            for loaded in [
+                module for module in sys.modules if module == name or module.startswith(name + ".")
+            ]:
+                del sys.modules[loaded]
+
+
+def _lies_in(folder: str, name: str) -> bool:
+    origin = getattr(sys.modules[name], "__file__", None) or ""
+    return os.path.abspath(origin) == os.path.join(folder, name, "__init__.py")

@@ -1,0 +1,28 @@
+"""What several test files share: a PostgreSQL server, started only when a test asks for one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.postgres_server import PostgresServer, reason_to_skip, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Give one server for the whole session (each xdist worker has its own)."""
+    reason = reason_to_skip()
+    if reason:
+        pytest.skip(reason)
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer) -> str:
+    """Give the SQLAlchemy URL of an empty database that no other test sees."""
+    return postgres_server.create_database()
