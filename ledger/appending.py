@@ -1,0 +1,175 @@
+"""Appending: the rules, once, above any store. Apart from `ledger.log` because most commands only read.
+
+Order of an append (each step only after the one before):
+bodies are encoded and hashed; the write lock is taken; a transaction with this id that is there already is returned;
+expected versions and the life of every touched run are checked, each event against the state that includes the earlier
+ones; rows are inserted; they are read back and hashed again; only then comes COMMIT.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+
+from ledger.canonical import Value, encode
+from ledger.chain import digest, txn_hash
+from ledger.errors import ConflictError, IntegrityError, LedgerError
+from ledger.events.base import Event
+from ledger.ids import Clock, OriginId, Seq, TxnId, run_of
+from ledger.lifecycle import UNBORN, Life, advance
+from ledger.registry import current_body
+from ledger.rows import EventRow, Head, TxnRow
+from ledger.seams import seam
+from ledger.store import Store
+from ledger.transaction import Committed, NewEvent, Transaction
+
+_TELLING = ("run.status_changed", "run.protected", "run.imported")
+"""Event types whose body (not only whose name) decides what may follow."""
+
+
+class Appender:
+    """Appends transactions to one store, as one origin."""
+
+    def __init__(self, store: Store, clock: Clock, origin_id: OriginId) -> None:
+        self._store = store
+        self._clock = clock
+        self._origin_id = origin_id
+
+    def append(self, transaction: Transaction, check: Callable[[], None] | None) -> Committed:
+        """Append as `Ledger.append` says."""
+        if not transaction.events:
+            raise LedgerError("a transaction needs at least one event")
+        header = transaction.header.to_bytes()
+        bodies = [encode(new.event.to_body()) for new in transaction.events]
+        seam("append.begin")
+        with self._store.writing():
+            stored = self._store.find_txn(transaction.txn_id)
+            if stored is not None:
+                return _committed(stored, repeated=True)
+            if check is not None:
+                check()
+            txn = self._write(transaction, header, bodies)
+            seam("append.commit")
+        seam("append.committed")
+        return _committed(txn, repeated=False)
+
+    def _write(self, transaction: Transaction, header: bytes, bodies: Sequence[bytes]) -> TxnRow:
+        head = self._store.head()
+        versions = self._checked_versions(transaction)
+        txn = self._txn_row(transaction, header, head)
+        rows = _event_rows(txn, transaction.events, bodies, versions, head.position)
+        txn = txn._replace(hash=txn_hash(txn, rows))
+        seam("append.insert")
+        self._store.insert(txn, rows)
+        self._read_back(txn)
+        return txn
+
+    def _txn_row(self, transaction: Transaction, header: bytes, head: Head) -> TxnRow:
+        # Strictly later than the one before: a clock set back must not reorder runs, which are listed by start time.
+        recorded_at = max(self._clock(), head.recorded_at + 1)
+        return TxnRow(
+            seq=head.seq + 1,
+            txn_id=transaction.txn_id,
+            origin_id=self._origin_id,
+            origin_seq=head.origin_seq + 1,
+            recorded_at=recorded_at,
+            lamport=head.lamport + 1,
+            header_hash=digest(header),
+            header=header,
+            prev_hash=head.hash,
+            hash=b"",
+        )
+
+    def _checked_versions(self, transaction: Transaction) -> dict[str, int]:
+        """Return this origin's last version of each touched stream, after every check on them."""
+        streams = [new.stream for new in transaction.events]
+        histories: dict[str, list[EventRow]] = defaultdict(list)
+        for row in self._store.stream_events([*streams, *transaction.expected]):
+            histories[row.stream].append(row)
+        for stream, expected in transaction.expected.items():
+            if len(histories[stream]) != expected:
+                raise _conflict(stream, expected, histories[stream])
+        _check_lives(transaction.events, histories)
+        own = self._origin_id
+        return {
+            stream: max((row.stream_version for row in histories[stream] if row.origin_id == own), default=0)
+            for stream in dict.fromkeys(streams)
+        }
+
+    def _read_back(self, written: TxnRow) -> None:
+        """Hash what the database now holds, before it is committed: a write that went wrong must not be kept."""
+        stored = self._store.txn(written.seq)
+        events = self._store.txn_events(written.seq)
+        whole = stored == written and all(digest(event.body or b"") == event.body_hash for event in events)
+        if not whole or txn_hash(written, events) != written.hash:
+            raise IntegrityError(
+                f"the database did not keep what was written to {self._store.place!r}",
+                hint="Nothing was recorded. Check the disk before going on.",
+            )
+
+
+def _check_lives(events: Sequence[NewEvent], histories: Mapping[str, Sequence[EventRow]]) -> None:
+    """Check each event of a run against the run's state including the earlier events of the same transaction."""
+    lives: dict[str, Life] = {}
+    for new in events:
+        run_id = run_of(new.stream)
+        if run_id is None:
+            continue
+        life = lives.get(new.stream)
+        if life is None:
+            life = _life(histories.get(new.stream, ()), run_id[:8])
+        lives[new.stream] = advance(life, new.event.type, _telling_body(new.event), run_id[:8])
+
+
+def _telling_body(event: Event) -> Mapping[str, Value]:
+    return event.to_body() if event.type in _TELLING else {}
+
+
+def _life(rows: Sequence[EventRow], name: str) -> Life:
+    """Return the state of a run after its stored events."""
+    life = UNBORN
+    for row in rows:
+        body: Mapping[str, Value] = {}
+        if row.type in _TELLING:
+            # A redacted body must not lock its run for ever: the strictest verdict that still lets it be deleted.
+            redacted: Mapping[str, Value] = {"status": "terminated", "protected": False}
+            body = redacted if row.body is None else current_body(row.type, row.schema_version, row.body)
+        life = advance(life, row.type, body, name)
+    return life
+
+
+def _event_rows(
+    txn: TxnRow, events: Sequence[NewEvent], bodies: Sequence[bytes], versions: dict[str, int], position: int
+) -> list[EventRow]:
+    rows = []
+    for new, body in zip(events, bodies, strict=True):
+        position += 1
+        versions[new.stream] += 1
+        rows.append(
+            EventRow(
+                position=position,
+                txn_seq=txn.seq,
+                origin_id=txn.origin_id,
+                stream=new.stream,
+                stream_version=versions[new.stream],
+                type=new.event.type,
+                schema_version=new.event.schema_version,
+                body_hash=digest(body),
+                body=body,
+            )
+        )
+    return rows
+
+
+def _conflict(stream: str, expected: int, rows: Sequence[EventRow]) -> ConflictError:
+    run_id = run_of(stream)
+    name = f"run {run_id[:8]}" if run_id else f"stream {stream!r}"
+    what = rows[-1].type.removeprefix("run.").replace("_", " ") if rows else "nothing"
+    return ConflictError(
+        f"{name} changed meanwhile (now {len(rows)} events, {expected} when it was looked at; the last: {what})",
+        hint="Nothing was changed. Look at the list again and repeat the command.",
+    )
+
+
+def _committed(row: TxnRow, *, repeated: bool) -> Committed:
+    return Committed(Seq(row.seq), TxnId(row.txn_id), row.recorded_at, row.hash, repeated)

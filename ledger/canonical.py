@@ -1,0 +1,134 @@
+"""Canonical bytes: one value, one byte string, for ever; what is hashed is what is stored.
+
+orjson alone is not enough: it turns NaN and Infinity into null without a word, refuses integers beyond 64 bits and text
+that is not UTF-8 (paths and arguments from the operating system may be), and sorts no keys of its own accord. Those
+values get an explicit form, a mapping with one key that begins with `$`:
+
+    {"$float": "nan" | "inf" | "-inf"}      a float that JSON cannot say
+    {"$int": "0x1f..."}                     an integer beyond 64 bits, hexadecimal
+    {"$bytes": "<base64>"}                  bytes
+    {"$text": "<base64>"}                   text with lone surrogates (undecodable bytes), UTF-8 with surrogatepass
+    {"$map": [[key, value], ...]}           a mapping with a key that is no plain text or begins with `$`
+
+Keys are sorted by their UTF-8 bytes, pairs of a `$map` by the canonical bytes of their key.
+"""
+
+from __future__ import annotations
+
+import binascii
+import math
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import orjson
+
+from ledger.errors import LedgerError
+
+Value = None | bool | int | float | str | bytes | Sequence["Value"] | Mapping[str, "Value"]
+"""What an event body may hold; sequences come back as lists, mappings as dicts."""
+
+_INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+_MAX_DEPTH = 100
+
+
+def encode(value: Value) -> bytes:
+    """Return the canonical bytes of `value`.
+
+    Raises:
+        LedgerError: a type that has no canonical form, or a nesting deeper than 100 levels.
+    """
+    options = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS
+    return orjson.dumps(_plain(value, 0), option=options | orjson.OPT_PASSTHROUGH_DATETIME)
+
+
+def decode(data: bytes) -> Value:
+    """Return the value of canonical bytes.
+
+    Raises:
+        LedgerError: the bytes are not canonical JSON.
+    """
+    try:
+        value = orjson.loads(data)
+        return cast("Value", _rich(value) if b'"$' in data else value)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise LedgerError(f"a stored body cannot be decoded: {error}") from error
+
+
+def _plain(value: object, depth: int) -> object:
+    """Return `value` with every part that JSON cannot say in its explicit form."""
+    if depth > _MAX_DEPTH:
+        raise LedgerError("a value is nested deeper than 100 levels", hint="Give a flatter value.")
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _plain_text(str(value))
+    if isinstance(value, int):
+        return int(value) if _INT_MIN <= value <= _INT_MAX else {"$int": hex(value)}
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else {"$float": _non_finite_name(value)}
+    if isinstance(value, bytes):
+        return {"$bytes": _base64(value)}
+    if isinstance(value, Mapping):
+        return _plain_mapping(value, depth)
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, depth + 1) for item in value]
+    raise LedgerError(f"a value of type {type(value).__name__} cannot be recorded")
+
+
+def _plain_text(text: str) -> object:
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return {"$text": _base64(text.encode("utf-8", "surrogatepass"))}
+    return text
+
+
+def _plain_mapping(value: Mapping[object, object], depth: int) -> object:
+    if all(isinstance(key, str) and not key.startswith("$") and _is_utf8(key) for key in value):
+        return {str(key): _plain(item, depth + 1) for key, item in value.items()}
+    pairs = [(encode(cast("Value", key)), key, item) for key, item in value.items()]
+    pairs.sort(key=lambda pair: pair[0])
+    return {"$map": [[_plain(key, depth + 1), _plain(item, depth + 1)] for _, key, item in pairs]}
+
+
+def _is_utf8(text: str) -> bool:
+    return isinstance(_plain_text(text), str)
+
+
+def _non_finite_name(value: float) -> str:
+    if math.isnan(value):
+        return "nan"
+    return "inf" if value > 0 else "-inf"
+
+
+def _base64(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode("ascii")
+
+
+def _rich(value: object) -> object:
+    """Undo `_plain`."""
+    if isinstance(value, list):
+        return [_rich(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if len(value) == 1:
+        ((key, item),) = value.items()
+        if key.startswith("$"):
+            return _special(key, item)
+    return {key: _rich(item) for key, item in value.items()}
+
+
+def _special(key: str, item: object) -> object:
+    if key == "$float":
+        return float(str(item))
+    if key == "$int":
+        return int(str(item), 16)
+    if key == "$bytes":
+        return binascii.a2b_base64(str(item))
+    if key == "$text":
+        return binascii.a2b_base64(str(item)).decode("utf-8", "surrogatepass")
+    if key == "$map":
+        return {_rich(pair[0]): _rich(pair[1]) for pair in cast("list[list[object]]", item)}
+    raise ValueError(f"unknown form {key}")

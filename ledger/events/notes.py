@@ -1,0 +1,69 @@
+"""What people and processes say about a run: labels, tags, comments, marks, protection, scalars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ledger.canonical import Value
+from ledger.events.base import Event
+
+
+@dataclass(frozen=True, slots=True)
+class RunLabeled(Event):
+    """A run's label was set, or cleared with None."""
+
+    type: ClassVar[str] = "run.labeled"
+
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunTagged(Event):
+    """Tags were added to and removed from a run."""
+
+    type: ClassVar[str] = "run.tagged"
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunCommented(Event):
+    """Somebody wrote a comment on a run; who and when is in the transaction."""
+
+    type: ClassVar[str] = "run.commented"
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunMarked(Event):
+    """A run was marked or unmarked."""
+
+    type: ClassVar[str] = "run.marked"
+
+    marked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunProtected(Event):
+    """A run was protected against deletion, or the protection was lifted."""
+
+    type: ClassVar[str] = "run.protected"
+
+    protected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunScalarsRecorded(Event):
+    """Summaries of the numbers that a run reported.
+
+    Attributes:
+        scalars: by key: `first`, `last`, `min`, `max` (each a pair of value and step), `mean` and `count`.
+    """
+
+    type: ClassVar[str] = "run.scalars_recorded"
+
+    scalars: Mapping[str, Value]

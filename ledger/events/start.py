@@ -1,0 +1,87 @@
+"""How a run comes to be: staged, started, or imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from ledger.canonical import Value
+from ledger.events.base import Event
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """A process is about to be started for a run; the run is `running` from here.
+
+    Attributes:
+        project: absolute directory of the model file, None for a packaged operation.
+        package: name of the package that carries the operation, None for a model file's.
+        model: name of the model.
+        operation: name of the operation in its model.
+        command: the argument vector of the process.
+        flags: flag values by name.
+        label: label given at the start.
+        environment: the allow-listed part of the process environment.
+        sources: digest of the source snapshot, its files and bytes, what was left out and why; None when none was made.
+        git: commit and whether the work tree was dirty; None outside a repository.
+        platform: versions of the interpreter and the system.
+        evidence: host, boot id, process id and its start time of the supervisor: what tells a dead run from a live one.
+    """
+
+    type: ClassVar[str] = "run.started"
+
+    project: str | None
+    package: str | None
+    model: str
+    operation: str
+    command: tuple[str, ...]
+    flags: Mapping[str, Value]
+    label: str | None = None
+    environment: Mapping[str, Value] = field(default_factory=dict)
+    sources: Mapping[str, Value] | None = None
+    git: Mapping[str, Value] | None = None
+    platform: Mapping[str, Value] = field(default_factory=dict)
+    evidence: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunStaged(Event):
+    """A run was prepared to be started later; fields as in `RunStarted`."""
+
+    type: ClassVar[str] = "run.staged"
+
+    project: str | None
+    package: str | None
+    model: str
+    operation: str
+    command: tuple[str, ...]
+    flags: Mapping[str, Value]
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunImported(Event):
+    """A run that happened elsewhere was taken in, with its artifacts.
+
+    Attributes:
+        source: where it came from.
+        started: microseconds UTC.
+        stopped: microseconds UTC, None when unknown.
+        status: completed, error or terminated.
+        exit_status: as in `RunStatusChanged`.
+    """
+
+    type: ClassVar[str] = "run.imported"
+
+    source: str
+    project: str | None
+    package: str | None
+    model: str
+    operation: str
+    flags: Mapping[str, Value]
+    started: int
+    stopped: int | None
+    status: str
+    exit_status: int | None
+    label: str | None = None

@@ -1,0 +1,113 @@
+"""What may follow what in the life of a run: the rules that an event is checked against before it is appended.
+
+The state is folded from the stream itself, inside the write lock, never from the index, so that a damaged or stale
+index can not make the ledger accept what did not follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from ledger.canonical import Value
+from ledger.errors import TransitionError
+
+ENDED = ("completed", "error", "terminated")
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """Where a run is in its life.
+
+    Attributes:
+        status: None before it exists, then `staged`, `running` or one of `ENDED`.
+        place: `live`, `deleted`, `purging` or `purged`.
+        protected: whether deletion is refused.
+    """
+
+    status: str | None = None
+    place: str = "live"
+    protected: bool = False
+
+
+UNBORN = Life()
+
+
+def advance(life: Life, type_: str, body: Mapping[str, Value], name: str) -> Life:
+    """Return the state after an event.
+
+    Args:
+        life: the state before.
+        type_: the event's type.
+        body: its body, in the current shape.
+        name: what to call the run in a message.
+
+    Raises:
+        TransitionError: the event cannot follow; the message says why.
+    """
+    if type_ in ("run.staged", "run.started", "run.imported"):
+        return _begun(life, type_, body, name)
+    if life.status is None:
+        raise TransitionError(f"run {name} does not exist")
+    if life.place == "purged" or (life.place == "purging" and type_ != "run.purged"):
+        raise TransitionError(f"run {name} was permanently deleted", hint="`guild log` shows when and by whom.")
+    if type_ == "run.status_changed":
+        return _ended(life, body, name)
+    if type_ == "run.protected":
+        return replace(life, protected=bool(body["protected"]))
+    return replace(life, place=_moved(life, type_, name))
+
+
+def fold(events: Iterable[tuple[str, Mapping[str, Value]]], name: str) -> Life:
+    """Return the state of a run after its stored events, given as pairs of type and body."""
+    life = UNBORN
+    for type_, body in events:
+        life = advance(life, type_, body, name)
+    return life
+
+
+def _begun(life: Life, type_: str, body: Mapping[str, Value], name: str) -> Life:
+    if life.status is not None and not (life.status == "staged" and type_ == "run.started"):
+        raise TransitionError(f"run {name} exists already")
+    if type_ == "run.imported":
+        return Life(status=str(body["status"]))
+    return Life(status="staged" if type_ == "run.staged" else "running")
+
+
+def _ended(life: Life, body: Mapping[str, Value], name: str) -> Life:
+    if life.status != "running":
+        raise TransitionError(f"run {name} is not running: it is {life.status}")
+    if body["status"] not in ENDED:
+        raise TransitionError(f"run {name}: {body['status']!r} is no status that a run can end with")
+    return replace(life, status=str(body["status"]))
+
+
+def _moved(life: Life, type_: str, name: str) -> str:
+    """Return the place after an event of deletion, restoring or purge; other events leave it as it is."""
+    if type_ == "run.deleted":
+        return _deleted(life, name)
+    if type_ == "run.restored":
+        if life.place != "deleted":
+            raise TransitionError(f"run {name} is not deleted")
+        return "live"
+    if type_ == "run.purge_started":
+        if life.place != "deleted":
+            raise TransitionError(f"run {name} is not deleted", hint="Delete it first, or delete it with -p.")
+        if life.protected:
+            raise TransitionError(f"run {name} is protected")
+        return "purging"
+    if type_ == "run.purged":
+        if life.place != "purging":
+            raise TransitionError(f"run {name} is not being purged")
+        return "purged"
+    return life.place
+
+
+def _deleted(life: Life, name: str) -> str:
+    if life.place != "live":
+        raise TransitionError(f"run {name} is already deleted")
+    if life.status == "running":
+        raise TransitionError(f"run {name} is still running", hint="Stop it first.")
+    if life.protected:
+        raise TransitionError(f"run {name} is protected")
+    return "deleted"

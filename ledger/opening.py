@@ -1,0 +1,245 @@
+"""Opening a ledger: made on first use, refused when it is newer than the program, migrated when it is older.
+
+A new ledger is made whole under another name and then given its own: `ledger.db` either is not there or is complete. So
+a `ledger.db` that is empty or lacks its tables is always damage, and is never mistaken for a new one.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from ledger.errors import ConflictError, IntegrityError, LedgerError, LedgerTooNewError
+from ledger.format import FORMAT, REVISION, REVISIONS
+from ledger.gate import gate
+from ledger.ids import Clock, new_origin_id, system_clock
+from ledger.log import Ledger
+from ledger.rows import OriginRow
+from ledger.seams import seam
+from ledger.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from ledger.store import Store
+    from ledger.transaction import Header
+
+
+def open_sqlite(path: str, header: Header, *, witnesses: bool = False, clock: Clock = system_clock) -> Ledger:
+    """Open the ledger at `path`, making or migrating it when needed.
+
+    Args:
+        path: where the ledger is or shall be.
+        header: who asks; recorded in a new ledger's first transaction.
+        witnesses: whether something else in the home shows that a ledger was here: then none is made anew.
+        clock: source of time.
+
+    Raises:
+        IntegrityError: there is a file but no ledger in it, or the ledger is gone.
+        LedgerTooNewError: a newer program wrote it.
+        LedgerError: it cannot be opened or made.
+    """
+    if not os.path.lexists(path):
+        if witnesses:
+            raise IntegrityError(
+                f"{path!r} is gone, but its index is still there",
+                hint="Bring ledger.db back from a backup. To begin anew on purpose, remove the folder 'index' of the home.",
+            )
+        _create(path, header, clock)
+    return open_existing(path, clock=clock)
+
+
+def open_existing(path: str, *, clock: Clock = system_clock) -> Ledger:
+    """Open the ledger at `path`, which is there, migrating it when needed.
+
+    Raises:
+        As `open_sqlite`.
+    """
+    return Ledger(_open_current(path), clock=clock)
+
+
+def _open_current(path: str) -> SqliteStore:
+    """Return the store of an existing file, migrated to this program's revision."""
+    if os.path.isdir(path) or (os.path.isfile(path) and os.path.getsize(path) == 0):
+        raise IntegrityError(
+            f"{path!r} is {'a folder' if os.path.isdir(path) else 'empty'}, no ledger",
+            hint="Nothing was changed. Bring the file back from a backup.",
+        )
+    store = _open_store(path)
+    try:
+        revision = store.revision()
+        check_revision(revision, path)
+        if revision != REVISION:
+            store.close()
+            _upgrade(path, str(revision))
+            store = _open_store(path)
+        check_format(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _open_store(path: str) -> SqliteStore:
+    """Open for writing; where the home is read-only, as an immutable file, provided that no WAL holds newer rows."""
+    if os.access(path, os.W_OK) and os.access(os.path.dirname(path) or ".", os.W_OK):
+        return SqliteStore(path)
+    if os.path.exists(path + "-wal") and os.path.getsize(path + "-wal"):
+        raise LedgerError(
+            f"{path!r} is read-only and has unfinished business in {path + '-wal'!r}",
+            hint="Make the home writable once, so that SQLite can finish it.",
+        )
+    return SqliteStore(path, read_only=True)
+
+
+def check_revision(revision: str | None, place: str) -> None:
+    """Refuse a ledger that is not one, or is newer than this program.
+
+    Raises:
+        IntegrityError: no revision is stored.
+        LedgerTooNewError: the revision is not among `REVISIONS`.
+    """
+    if revision is None:
+        raise IntegrityError(
+            f"{place!r} is no ledger: its tables are missing",
+            hint="Nothing was changed. Bring the file back from a backup.",
+        )
+    if revision not in REVISIONS:
+        raise LedgerTooNewError(
+            f"{place!r} was written by a newer program (revision {revision}; this program knows {REVISION})",
+            hint="Update guild-ledger. Nothing was changed.",
+        )
+
+
+def check_format(store: Store) -> None:
+    """Refuse a stored format that this program does not know.
+
+    Raises:
+        LedgerTooNewError: `meta.format` is larger than `FORMAT`.
+        IntegrityError: `meta` lacks what every ledger has.
+    """
+    meta = store.meta()
+    if not {"format", "ledger_id", "origin_id"} <= meta.keys():
+        raise IntegrityError(f"{store.place!r} is no ledger: its identity is missing", hint="Bring back a backup.")
+    if not meta["format"].isdecimal() or int(meta["format"]) > FORMAT:
+        raise LedgerTooNewError(
+            f"{store.place!r} has format {meta['format']}; this program knows {FORMAT}",
+            hint="Update guild-ledger. Nothing was changed.",
+        )
+
+
+def _upgrade(path: str, revision: str) -> None:
+    from ledger.migrate import upgrade_sqlite
+
+    with gate(path + "-gate"):
+        store = SqliteStore(path)
+        try:
+            still = store.revision() == revision
+        finally:
+            store.close()
+        if still:  # else another process has migrated it while this one waited
+            upgrade_sqlite(path, revision)
+
+
+def _create(path: str, header: Header, clock: Clock) -> None:
+    """Make a complete ledger and give it its name; of several processes at once, one does it and the others wait."""
+    with gate(path + "-gate"):
+        if os.path.lexists(path):
+            return
+        from ledger.migrate import create_sqlite
+
+        fresh = f"{path}-new-{os.getpid()}"
+        _remove_database(fresh)
+        try:
+            create_sqlite(fresh)
+            store = SqliteStore(fresh)
+            try:
+                found_ledger(store, header, clock)
+            finally:
+                store.close()
+            seam("create.publish")
+            _publish(fresh, path)
+        finally:
+            _remove_database(fresh)
+
+
+def found_ledger(store: Store, header: Header, clock: Clock) -> None:
+    """Write a new ledger's identity and first transaction; what is there already is left as it is.
+
+    On a server several processes may do so at once, or one may have died half way: each part is done once.
+
+    Raises:
+        LedgerError: the store failed.
+    """
+    from ledger.events.book import LedgerCreated
+    from ledger.ids import LEDGER_STREAM
+    from ledger.transaction import NewEvent, Transaction
+
+    if not store.meta():
+        try:
+            _write_identity(store, header, clock)
+        except LedgerError:
+            if not store.meta():  # else another process was quicker
+                raise
+    event = NewEvent(LEDGER_STREAM, LedgerCreated(ledger_id=store.meta()["ledger_id"], format=FORMAT))
+    try:
+        Ledger(store, clock=clock).append(Transaction(header, (event,), expected={LEDGER_STREAM: 0}))
+    except ConflictError:
+        return
+
+
+def _write_identity(store: Store, header: Header, clock: Clock) -> None:
+    from ledger.chain import genesis
+
+    origin = new_origin_id()
+    with store.writing():
+        for key, value in (
+            ("ledger_id", new_origin_id().hex()),
+            ("origin_id", origin.hex()),
+            ("format", str(FORMAT)),
+            ("created_at", str(clock())),
+        ):
+            store.insert_meta(key, value)
+        store.insert_origin(OriginRow(origin, header.host, 0, genesis(origin)))
+
+
+def open_url(url: str, header: Header, *, clock: Clock = system_clock) -> Ledger:
+    """Open the ledger in the database at an SQLAlchemy `url`, making or migrating it when needed.
+
+    Raises:
+        LedgerTooNewError: a newer program wrote it.
+        LedgerError: the URL, its driver or the server cannot be used.
+    """
+    from ledger.migrate import prepare_database
+    from ledger.sql_store import SqlStore
+
+    prepare_database(url)
+    store = SqlStore(url)
+    try:
+        if not store.meta() or store.head().seq == 0:
+            found_ledger(store, header, clock)
+        check_format(store)
+    except BaseException:
+        store.close()
+        raise
+    return Ledger(store, clock=clock)
+
+
+def _publish(fresh: str, path: str) -> None:
+    """Give a closed, complete database its name, durably."""
+    os.chmod(fresh, 0o600)
+    descriptor = os.open(fresh, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    os.rename(fresh, path)
+    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _remove_database(path: str) -> None:
+    for suffix in ("", "-wal", "-shm", "-journal", "-gate"):
+        if os.path.lexists(path + suffix):
+            os.unlink(path + suffix)

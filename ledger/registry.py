@@ -1,0 +1,81 @@
+"""Which event types there are and how old bodies are read: names to classes, and upcasters between schema versions.
+
+Stored bytes are never rewritten. A body of an older schema version is lifted, one version at a time, by pure functions
+of the body alone; a projection sees only current shapes. A golden file for each (type, version) is replayed for ever.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import cast
+
+from ledger.canonical import Value, decode
+from ledger.errors import LedgerError
+from ledger.events.base import Event
+
+Body = dict[str, Value]
+Upcaster = Callable[[Body], Body]
+
+VERSIONS: Mapping[str, int] = {
+    "ledger.anchored": 1,
+    "ledger.created": 1,
+    "ledger.imported": 1,
+    "ledger.redacted": 1,
+    "run.commented": 1,
+    "run.deleted": 1,
+    "run.imported": 1,
+    "run.labeled": 1,
+    "run.marked": 1,
+    "run.protected": 1,
+    "run.purge_started": 1,
+    "run.purged": 1,
+    "run.restored": 1,
+    "run.scalars_recorded": 1,
+    "run.staged": 1,
+    "run.started": 1,
+    "run.status_changed": 1,
+    "run.tagged": 1,
+}
+"""Current schema version of each event type. Kept apart from the classes, which a reader of bodies need not import."""
+
+UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+"""From (type, version) to the function that lifts its body to version + 1."""
+
+_MODULES = ("start", "life", "notes", "book")
+
+
+def event_classes() -> dict[str, type[Event]]:
+    """Return the class of each event type."""
+    modules = [import_module(f"ledger.events.{name}") for name in _MODULES]
+    found = [item for module in modules for item in vars(module).values() if isinstance(item, type)]
+    return {cls.type: cls for cls in found if issubclass(cls, Event) and cls is not Event}
+
+
+def current_body(type_: str, schema_version: int, data: bytes) -> Body:
+    """Return a stored body in its type's current shape.
+
+    Raises:
+        LedgerError: the type or version is not known to this program, or the bytes do not decode.
+    """
+    current = VERSIONS.get(type_)
+    if current is None or schema_version > current:
+        raise LedgerError(
+            f"event type {type_!r} version {schema_version} is not known to this program",
+            hint="The ledger was written by a newer program: update guild-ledger.",
+        )
+    body = decode(data)
+    if not isinstance(body, dict):
+        raise LedgerError(f"{type_}: its body is no mapping")
+    for version in range(schema_version, current):
+        body = UPCASTERS[type_, version](cast("Body", body))
+    return cast("Body", body)
+
+
+def read_event(type_: str, schema_version: int, data: bytes) -> Event:
+    """Return a stored event as an instance of its class.
+
+    Raises:
+        LedgerError: as `current_body`, or a required key is missing.
+    """
+    return event_classes()[type_].from_body(current_body(type_, schema_version, data))

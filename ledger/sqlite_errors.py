@@ -1,0 +1,43 @@
+"""What sqlite3 raises, said in the ledger's own terms, so that no driver error and no traceback reaches a user."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
+
+_BACKUP = "Nothing was changed. Keep the file as it is, and bring the ledger back from a backup."
+
+
+@contextmanager
+def translated(place: str) -> Iterator[None]:
+    """Turn errors of sqlite3 about the database at `place` into `LedgerError`."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _said(place, error) from error
+
+
+def _said(place: str, error: sqlite3.Error) -> LedgerError | IntegrityError:
+    name = getattr(error, "sqlite_errorname", "") or ""
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return IntegrityError(f"{place!r} is damaged or is no ledger: {error}", hint=_BACKUP)
+    if name.startswith("SQLITE_FULL") or "disk is full" in str(error):
+        return LedgerError(
+            f"no space left on the disk of {place!r}", hint="Nothing was recorded. Free some space, and try again."
+        )
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return LedgerBusyError(f"{place!r} is locked by another program", hint="Nothing was changed. Try again.")
+    if name.startswith("SQLITE_READONLY"):
+        return LedgerError(f"{place!r} is read-only", hint="Make the home writable, or choose another with -H.")
+    if name.startswith("SQLITE_CANTOPEN"):
+        return LedgerError(
+            f"cannot open {place!r}: {error}", hint="Check that the home is there and that you may write in it."
+        )
+    if name.startswith("SQLITE_CONSTRAINT_TRIGGER"):
+        return LedgerError(f"the ledger refused the change: {error}")
+    if "no such table" in str(error):
+        return IntegrityError(f"{place!r} is no ledger: {error}", hint=_BACKUP)
+    return LedgerError(f"the ledger at {place!r} could not be used: {error} ({name or 'unknown cause'})")

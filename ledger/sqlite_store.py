@@ -1,0 +1,231 @@
+"""The embedded ledger: one SQLite file, spoken to with the standard library's sqlite3.
+
+Importing SQLAlchemy takes many times as long as starting Python, and most commands live for a few milliseconds; so the
+default store has its own few statements. `ledger.sql_store` says the same to any database; one test class holds both.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
+from ledger.format import TRIGGERS
+from ledger.gate import gate
+from ledger.rows import EventRow, Head, OriginRow, TimedEvent, TxnRow
+from ledger.sqlite_errors import translated
+from ledger.sqlite_uri import sqlite_uri
+
+MINIMUM_SQLITE = (3, 37, 0)
+"""First SQLite with STRICT tables."""
+
+_CHUNK = 500
+_PRAGMAS = (
+    "PRAGMA busy_timeout=60000",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA fullfsync=1",
+    "PRAGMA checkpoint_fullfsync=1",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA trusted_schema=OFF",
+    "PRAGMA recursive_triggers=ON",
+)
+
+
+class SqliteStore:
+    """A ledger in an existing SQLite file; `ledger.opening` makes and migrates the file."""
+
+    def __init__(self, path: str, *, read_only: bool = False) -> None:
+        """Open the file at `path`.
+
+        Args:
+            path: an existing ledger.
+            read_only: for a home on read-only media: the file is taken as it is, without its WAL.
+
+        Raises:
+            LedgerError: the file cannot be opened or is no database.
+        """
+        if sqlite3.sqlite_version_info < MINIMUM_SQLITE:
+            raise LedgerError(
+                f"SQLite {sqlite3.sqlite_version} is too old, 3.37 is needed", hint="Use a newer Python build."
+            )
+        self.place = path
+        self.read_only = read_only
+        with translated(path):
+            self._db = self._connect()
+            for pragma in _PRAGMAS:
+                self._db.execute(pragma)
+        self._meta: dict[str, str] | None = None
+
+    def _connect(self) -> sqlite3.Connection:
+        mode = "mode=ro&immutable=1" if self.read_only else "mode=rw"
+        return sqlite3.connect(sqlite_uri(self.place, mode), uri=True, isolation_level=None, check_same_thread=False)
+
+    def close(self) -> None:
+        """Close the connection."""
+        with translated(self.place):
+            self._db.close()
+
+    def revision(self) -> str | None:
+        """Return the Alembic revision of the file, or None when it holds no ledger."""
+        with translated(self.place):
+            found = self._db.execute(
+                "SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version' AND type = 'table'"
+            ).fetchone()
+            if found is None:
+                return None
+            row = self._db.execute("SELECT version_num FROM alembic_version").fetchone()
+            return None if row is None else str(row[0])
+
+    def meta(self) -> dict[str, str]:
+        """Return the rows of `meta`, read once: they never change while a ledger is open."""
+        if self._meta is None:
+            with translated(self.place):
+                self._meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
+        return self._meta
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the write lock: commit at the end, roll back on an error."""
+        if self.read_only:
+            raise LedgerError(f"{self.place!r} is read-only", hint="Make the home writable, or choose another with -H.")
+        with gate(self.place + "-gate"), translated(self.place):
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if "locked" in str(error):
+                    raise LedgerBusyError(
+                        f"{self.place!r} is locked by another program for more than a minute",
+                        hint="Nothing was changed. Find the program that holds it open, and try again.",
+                    ) from error
+                raise
+            with self._transaction():
+                yield
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold one consistent view."""
+        with translated(self.place):
+            self._db.execute("BEGIN DEFERRED")
+            with self._transaction():
+                yield
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            yield
+            self._db.execute("COMMIT")
+        except BaseException:
+            # A failed COMMIT (full disk) has rolled back already in some cases; a second error must not hide it.
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise
+
+    def head(self) -> Head:
+        """Return the end of the ledger."""
+        own = bytes.fromhex(self.meta()["origin_id"])
+        with translated(self.place):
+            last = self._db.execute("SELECT seq, recorded_at, lamport FROM txn ORDER BY seq DESC LIMIT 1").fetchone()
+            position = self._db.execute("SELECT max(position) FROM event").fetchone()[0] or 0
+            origin = self._db.execute("SELECT head_seq, head_hash FROM origin WHERE origin_id = ?", (own,)).fetchone()
+        if origin is None:
+            raise IntegrityError(f"{self.place!r} has lost its own origin", hint="Bring the file back from a backup.")
+        seq, recorded_at, lamport = last or (0, 0, 0)
+        return Head(seq, position, recorded_at, lamport, *origin)
+
+    def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
+        """Insert a transaction with its events and advance its origin's head."""
+        self._db.execute("INSERT INTO txn VALUES (?,?,?,?,?,?,?,?,?,?)", txn)
+        self._db.executemany("INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?)", events)
+        self._db.execute(
+            "UPDATE origin SET head_seq = ?, head_hash = ? WHERE origin_id = ?",
+            (txn.origin_seq, txn.hash, txn.origin_id),
+        )
+
+    def insert_meta(self, key: str, value: str) -> None:
+        """Insert one row of `meta`, of a ledger that is being made."""
+        self._db.execute("INSERT INTO meta VALUES (?,?)", (key, value))
+        self._meta = None
+
+    def insert_origin(self, origin: OriginRow) -> None:
+        """Insert an origin that has not written yet."""
+        self._db.execute("INSERT INTO origin VALUES (?,?,?,?)", origin)
+
+    def txn(self, seq: int) -> TxnRow | None:
+        """Return the transaction at `seq`, or None."""
+        return self._one_txn("SELECT * FROM txn WHERE seq = ?", seq)
+
+    def find_txn(self, txn_id: bytes) -> TxnRow | None:
+        """Return the transaction with this id, or None."""
+        return self._one_txn("SELECT * FROM txn WHERE txn_id = ?", txn_id)
+
+    def _one_txn(self, statement: str, key: int | bytes) -> TxnRow | None:
+        with translated(self.place):
+            row = self._db.execute(statement, (key,)).fetchone()
+        return None if row is None else TxnRow._make(row)
+
+    def transactions(self, after: int = 0, *, newest_first: bool = False) -> Iterator[TxnRow]:
+        """Yield the transactions with `seq > after`."""
+        order = "DESC" if newest_first else "ASC"
+        rows = self._stream(f"SELECT * FROM txn WHERE seq > ? ORDER BY seq {order}", after)  # noqa: S608 - a constant
+        return map(TxnRow._make, rows)
+
+    def events(self, after: int = 0, *, newest_first: bool = False) -> Iterator[EventRow]:
+        """Yield the events with `position > after`."""
+        order = "DESC" if newest_first else "ASC"
+        rows = self._stream(
+            f"SELECT * FROM event WHERE position > ? ORDER BY position {order}",  # noqa: S608 - a constant
+            after,
+        )
+        return map(EventRow._make, rows)
+
+    def timed_events(self, after: int = 0) -> Iterator[TimedEvent]:
+        """Yield the events with `position > after`, each with its transaction's time."""
+        rows = self._stream(
+            "SELECT e.position, e.txn_seq, t.recorded_at, e.stream, e.type, e.schema_version, e.body"
+            " FROM event e CROSS JOIN txn t ON t.seq = e.txn_seq WHERE e.position > ? ORDER BY e.position",
+            after,
+        )
+        return map(TimedEvent._make, rows)
+
+    def _stream(self, statement: str, after: int) -> Iterator[tuple[object, ...]]:
+        with translated(self.place):
+            yield from self._db.execute(statement, (after,))
+
+    def txn_events(self, seq: int) -> list[EventRow]:
+        """Return the events of the transaction at `seq`, in order of position."""
+        with translated(self.place):
+            rows = self._db.execute("SELECT * FROM event WHERE txn_seq = ? ORDER BY position", (seq,)).fetchall()
+        return [EventRow._make(row) for row in rows]
+
+    def stream_events(self, streams: Iterable[str]) -> list[EventRow]:
+        """Return every event of these streams in order of position."""
+        wanted = list(dict.fromkeys(streams))
+        rows: list[EventRow] = []
+        with translated(self.place):
+            for start in range(0, len(wanted), _CHUNK):
+                chunk = wanted[start : start + _CHUNK]
+                marks = ",".join("?" * len(chunk))
+                found = self._db.execute(f"SELECT * FROM event WHERE stream IN ({marks})", chunk)  # noqa: S608 - marks
+                rows += map(EventRow._make, found)
+        return sorted(rows)
+
+    def origins(self) -> list[OriginRow]:
+        """Return all origins."""
+        with translated(self.place):
+            return [OriginRow._make(row) for row in self._db.execute("SELECT * FROM origin ORDER BY origin_id")]
+
+    def missing_guards(self) -> list[str]:
+        """Return the names of the guards that are missing or are not those of this program."""
+        from ledger.guards import sqlite_guards
+
+        with translated(self.place):
+            stored = dict(self._db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall())
+        expected = sqlite_guards()
+        return [name for name in TRIGGERS if stored.get(name) != expected[name]]
+
+    def check_file(self) -> list[str]:
+        """Return what `PRAGMA integrity_check` found."""
+        with translated(self.place):
+            found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check(20)")]
+        return [] if found == ["ok"] else found

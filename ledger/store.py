@@ -1,0 +1,78 @@
+"""The port between the ledger and a database: rows in, rows out; no hashing, validation or numbering happens below it.
+
+`ledger.log` keeps every rule once, above this line; a store only keeps rows, in order, atomically. All stores pass the
+same abstract test class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from ledger.rows import EventRow, Head, OriginRow, TimedEvent, TxnRow
+
+
+class Store(Protocol):
+    """Rows of one ledger. Every method may raise `LedgerError`; none raises an error of the database's driver."""
+
+    place: str
+    """Where the ledger is, for people: a path or a URL without password."""
+
+    def meta(self) -> dict[str, str]:
+        """Return the rows of `meta`: ledger_id, origin_id (both hex), format, created_at."""
+
+    def writing(self) -> AbstractContextManager[None]:
+        """Hold the ledger's write lock: what is inserted inside is committed at the end, or rolled back by an error.
+
+        Raises:
+            LedgerBusyError: another writer held the lock for a minute.
+        """
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Hold one consistent view of the rows for everything read inside."""
+
+    def head(self) -> Head:
+        """Return the end of the ledger."""
+
+    def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
+        """Insert a transaction with its events and advance its origin's head; only inside `writing`."""
+
+    def insert_meta(self, key: str, value: str) -> None:
+        """Insert one row of `meta`, of a ledger that is being made; only inside `writing`."""
+
+    def insert_origin(self, origin: OriginRow) -> None:
+        """Insert an origin that has not written yet; only inside `writing`."""
+
+    def txn(self, seq: int) -> TxnRow | None:
+        """Return the transaction at `seq`, or None."""
+
+    def find_txn(self, txn_id: bytes) -> TxnRow | None:
+        """Return the transaction with this id, or None."""
+
+    def transactions(self, after: int = 0, *, newest_first: bool = False) -> Iterator[TxnRow]:
+        """Yield the transactions with `seq > after`."""
+
+    def events(self, after: int = 0, *, newest_first: bool = False) -> Iterator[EventRow]:
+        """Yield the events with `position > after`."""
+
+    def txn_events(self, seq: int) -> list[EventRow]:
+        """Return the events of the transaction at `seq`, in order of position."""
+
+    def timed_events(self, after: int = 0) -> Iterator[TimedEvent]:
+        """Yield the events with `position > after`, each with its transaction's time."""
+
+    def stream_events(self, streams: Iterable[str]) -> list[EventRow]:
+        """Return every event of these streams in order of position."""
+
+    def origins(self) -> list[OriginRow]:
+        """Return all origins."""
+
+    def missing_guards(self) -> list[str]:
+        """Return the names of `ledger.format.TRIGGERS` that the database does not hold as this program defines them."""
+
+    def check_file(self) -> list[str]:
+        """Return what the database engine's own integrity check found: nothing when all is well."""
+
+    def close(self) -> None:
+        """Let go of the database."""
