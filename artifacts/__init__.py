@@ -1,0 +1,1 @@
+"""What runs leave behind: run directories, trash, purge, source snapshots, captured output."""
