@@ -1,0 +1,1 @@
+"""What can be run: model files, operation names, flags, and starting and supervising a process."""

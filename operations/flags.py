@@ -1,0 +1,153 @@
+"""Turn `NAME=VALUE` words into the values of an operation's flags, and values back into text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from ledger.errors import GuildError
+from ledger.text import did_you_mean, printable
+from operations.nodes import (
+    MappingNode,
+    Node,
+    NodeError,
+    ScalarNode,
+    SequenceNode,
+    compose,
+    plain_scalar,
+    value_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from operations.definitions import FlagDef, FlagValue, OperationDef
+
+_BLANKS = " \t\r\n"
+_FLOW_KINDS: dict[str, type[Node]] = {
+    "[": SequenceNode,
+    "{": MappingNode,
+    '"': ScalarNode,
+    "'": ScalarNode,
+    "!": ScalarNode,
+}
+# JSON allows these inside a quoted string as they are, YAML does not or folds them.
+_NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
+
+
+class FlagError(GuildError):
+    """The flags given do not fit the operation, or a word is no flag at all; nothing was started."""
+
+
+def parse_value(text: str) -> FlagValue:
+    """Return what a value typed on the command line means; never an error, and text when in doubt.
+
+    Scalars follow `nodes.plain_scalar`. Quotes, flow lists and mappings (`[1, 2]`, `{a: 1}`) and the tags of
+    scalars (`!!str 5`) are YAML; anything else, such as `a: b`, `- x`, `x # y` or `*x`, is the text as typed.
+    """
+    bare = text.strip(_BLANKS)
+    if not bare:
+        return text
+    if bare.startswith(("[", "{", '"', "'", "!!")):
+        return _flow_value(bare, text)
+    value = plain_scalar(bare)
+    return text if isinstance(value, str) else value
+
+
+def flow_text(value: FlagValue) -> str:
+    """Return compact one-line YAML that `parse_value` turns back into this value; text is quoted."""
+    if isinstance(value, list):
+        return f"[{','.join(flow_text(item) for item in value)}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{_quoted(key)}:{flow_text(item)}' for key, item in value.items())}}}"
+    if isinstance(value, str):
+        return _quoted(value)
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = repr(value)
+    return text.replace("inf", ".inf").replace("nan", ".nan") if isinstance(value, float) else text
+
+
+def parse_assignments(args: Sequence[str]) -> dict[str, FlagValue]:
+    """Return the values of `NAME=VALUE` words, in their order.
+
+    Raises:
+        FlagError: a word has no `=`, a name is empty, or a flag is given twice.
+    """
+    values: dict[str, FlagValue] = {}
+    for word in args:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise FlagError(
+                f"'{printable(word)}' is not a flag: expected NAME=VALUE",
+                hint=f"Write {printable(word)}=VALUE to set a flag of that name",
+            )
+        if not name.strip():
+            raise FlagError(f"'{printable(word)}' has no name: expected NAME=VALUE")
+        if name in values:
+            raise FlagError(f"flag '{printable(name)}' is given twice: expected one value")
+        values[name] = parse_value(text)
+    return values
+
+
+def resolve_flags(
+    operation: OperationDef, given: Mapping[str, FlagValue], *, force: bool = False
+) -> dict[str, FlagValue]:
+    """Return the values of all flags: what is given, else the default; None for a flag that has neither.
+
+    Args:
+        operation: the operation that is to run.
+        given: values from the command line.
+        force: accept flags that the operation does not define.
+
+    Raises:
+        FlagError: a given flag is not defined, or required flags have no value.
+    """
+    defined = {flag.name: flag for flag in operation.flags}
+    unknown = [name for name in given if name not in defined]
+    if unknown and not force:
+        raise _undefined(operation, unknown, defined)
+    values = {flag.name: given.get(flag.name, flag.default) for flag in operation.flags}
+    missing = [flag for flag in operation.flags if flag.required and values[flag.name] is None]
+    if missing:
+        raise _missing(missing)
+    return values | {name: given[name] for name in unknown}
+
+
+def _flow_value(bare: str, typed: str) -> FlagValue:
+    try:
+        node = compose(bare)
+    except NodeError:
+        return typed
+    if node is None or node.end != len(bare) or not isinstance(node, _FLOW_KINDS[bare[0]]):
+        return typed
+    return value_of(node)
+
+
+def _quoted(text: str) -> str:
+    import json
+
+    return _NOT_YAML.sub(lambda match: f"\\u{ord(match.group()):04x}", json.dumps(text, ensure_ascii=False))
+
+
+def _undefined(operation: OperationDef, unknown: Sequence[str], defined: Iterable[str]) -> FlagError:
+    names = list(defined)
+    shown = ", ".join(f"'{printable(name)}'{did_you_mean(name, names)}" for name in unknown)
+    return FlagError(
+        f"operation '{operation.name}' has no flag {shown}",
+        hint=f"Try 'guild run {operation.name} --help-op' for its flags, or use --force-flags to pass it",
+    )
+
+
+def _missing(flags: Sequence[FlagDef]) -> FlagError:
+    width = max(len(printable(flag.name)) for flag in flags)
+    rows = [
+        f"  {printable(flag.name):{width}}  {printable(' '.join(flag.description.split()))}" for flag in flags
+    ]
+    table = "\n".join(row.rstrip() for row in rows)
+    return FlagError(
+        f"Operation requires the following missing flags:\n\n{table}\n",
+        hint="Run the command again with these flags specified as NAME=VAL.",
+    )
