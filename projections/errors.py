@@ -1,0 +1,33 @@
+"""What can be wrong with the index, apart so that reading and rebuilding can both raise it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ledger.errors import GuildError
+
+
+class IndexDamagedError(GuildError):
+    """The index cannot be used; it is derived, so the remedy is a rebuild, which the reader does by itself."""
+
+
+@contextmanager
+def index_errors() -> Iterator[None]:
+    """Turn errors of sqlite3 about the index into `IndexDamagedError`, or into what the user must mend.
+
+    Raises:
+        GuildError: the disk is full or the index is locked: a rebuild would not help.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        name = getattr(error, "sqlite_errorname", "") or ""
+        if name.startswith("SQLITE_FULL"):
+            raise GuildError(
+                "no space left on the disk of the index", hint="The ledger is untouched. Free some space and repeat."
+            ) from error
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            raise GuildError("the index is locked by another program", hint="Try again.") from error
+        raise IndexDamagedError(f"{error}") from error

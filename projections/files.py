@@ -1,0 +1,99 @@
+"""Which file is the index: `index/<fingerprint>.<generation>.db`, the highest generation.
+
+A rebuilt index gets a name that was never used before, and the old files are unlinked. So a rebuild waits for nobody,
+a command that still reads the old file goes on reading what it opened, and no database is ever renamed over another
+that some process has open (measured: the stale WAL then hides the new content).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ledger.errors import GuildError
+from ledger.seams import seam
+from projections.schema import fingerprint
+
+
+def current_file(folder: str) -> str | None:
+    """Return the path of the newest index of this program version, or None."""
+    found = _generations(folder)
+    return os.path.join(folder, f"{fingerprint()}.{max(found)}.db") if found else None
+
+
+def has_any_index(folder: str) -> bool:
+    """Tell whether an index of any version is there: a witness that the home had a ledger."""
+    try:
+        return any(name.endswith(".db") and not name.startswith(".") for name in os.listdir(folder))
+    except OSError:
+        return False
+
+
+def _generations(folder: str) -> list[int]:
+    start = fingerprint() + "."
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return []
+    middles = [name[len(start) : -3] for name in names if name.startswith(start) and name.endswith(".db")]
+    return [int(middle) for middle in middles if middle.isdecimal()]
+
+
+def publish(folder: str, built: str) -> str:
+    """Give a finished, closed index file its name, durably, and remove the older ones of this program version.
+
+    Only inside `rebuilding`. Returns the path.
+    """
+    old = _generations(folder)
+    path = os.path.join(folder, f"{fingerprint()}.{max(old, default=0) + 1}.db")
+    _sync(built)
+    seam("rebuild.publish")
+    os.rename(built, path)
+    _sync(folder)
+    seam("rebuild.published")
+    for generation in old:
+        remove_database(os.path.join(folder, f"{fingerprint()}.{generation}.db"))
+    return path
+
+
+def remove_database(path: str) -> None:
+    """Remove a database file and what SQLite keeps beside it; what is not there is no error."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        try:
+            os.unlink(path + suffix)
+        except FileNotFoundError:
+            continue
+
+
+def _sync(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def rebuilding(folder: str) -> Iterator[str]:
+    """Hold the rebuild lock; yields the path of the file to build, which is removed when it was not published.
+
+    Raises:
+        GuildError: the folder cannot be written.
+    """
+    built = os.path.join(folder, ".building.db")
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        lock = os.open(os.path.join(folder, "rebuild.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise GuildError(
+            f"cannot write in {folder!r}: {error.strerror}", hint="Check the home's permissions."
+        ) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        remove_database(built)  # left by a rebuild that was killed
+        yield built
+    finally:
+        remove_database(built)
+        os.close(lock)

@@ -1,0 +1,198 @@
+"""The index: opened, caught up with the ledger, and rebuilt when it cannot be used.
+
+Pull on read: every command reads what lies after the checkpoint, applies it, and saves the new checkpoint in the same
+index transaction. The checkpoint keeps the ledger's hash at that point. If the ledger does not agree with it, the
+*ledger* lost or changed history: that stops the command and is never rebuilt over.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from itertools import islice
+from typing import NamedTuple
+
+from ledger.errors import GuildError, IntegrityError
+from ledger.log import Ledger
+from ledger.seams import seam
+from ledger.sqlite_uri import sqlite_uri
+from projections.errors import IndexDamagedError, index_errors
+from projections.files import current_file
+
+BATCH = 20_000
+"""Events folded at a time: bounds the memory of a catch-up and of a rebuild."""
+
+Notice = Callable[[str], None]
+"""Told what was done to the index, one line; the command line prints it on stderr."""
+
+
+class Checkpoint(NamedTuple):
+    """How far an index has read which ledger."""
+
+    ledger_id: str
+    seq: int
+    position: int
+    hash: bytes
+    recorded_at: int
+
+
+class Index:
+    """An open index. Queries are in `projections.query`; this class keeps it true to its ledger."""
+
+    def __init__(self, database: sqlite3.Connection, place: str) -> None:
+        self.db = database
+        self.place = place
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.db.close()
+
+    def checkpoint(self) -> Checkpoint:
+        """Return how far the index has read.
+
+        Raises:
+            IndexDamagedError: there is no checkpoint.
+        """
+        with index_errors():
+            row = self.db.execute("SELECT ledger_id, seq, position, hash, recorded_at FROM checkpoint").fetchone()
+        if row is None:
+            raise IndexDamagedError("it has no checkpoint")
+        return Checkpoint._make(row)
+
+    def catch_up(self, ledger: Ledger) -> None:
+        """Apply what the ledger holds beyond the checkpoint.
+
+        Raises:
+            IndexDamagedError: the index cannot be used.
+            IntegrityError: the ledger lost or changed history.
+        """
+        with ledger.store.reading():
+            head = ledger.store.head()
+            if agrees(self.checkpoint(), ledger, head.seq):
+                return
+            with index_errors():
+                self._apply(ledger)
+
+    def _apply(self, ledger: Ledger) -> None:
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            # Another process may have caught up while this one waited for the lock.
+            checkpoint = self.checkpoint()
+            agrees(checkpoint, ledger, ledger.store.head().seq)
+            fold_all(self.db, ledger, checkpoint.position)
+            save_checkpoint(self.db, ledger)
+            seam("catch_up.commit")
+            self.db.execute("COMMIT")
+        except BaseException:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+            raise
+
+
+def agrees(checkpoint: Checkpoint, ledger: Ledger, head_seq: int) -> bool:
+    """Tell whether an index with this checkpoint has read the whole ledger.
+
+    Raises:
+        IndexDamagedError: it is the index of another ledger.
+        IntegrityError: the ledger does not hold what the index has read.
+    """
+    if checkpoint.ledger_id != ledger.ledger_id:
+        raise IndexDamagedError("it belongs to another ledger")
+    stored = ledger.store.txn(checkpoint.seq)
+    if stored is None or stored.hash != checkpoint.hash:
+        found = f"ends at transaction {head_seq}" if stored is None else "holds another one at that place"
+        raise IntegrityError(
+            f"the ledger lost or changed history: its index has read transaction {checkpoint.seq}, but"
+            f" {ledger.store.place!r} {found}",
+            hint="Nothing was changed. Run `guild ledger verify`, and bring the ledger back from a backup that has it;"
+            " if the older ledger is the one you want, remove the folder 'index' of the home.",
+        )
+    return checkpoint.seq == head_seq
+
+
+def fold_all(
+    database: sqlite3.Connection, ledger: Ledger, after: int, progress: Callable[[int], None] | None = None
+) -> int:
+    """Fold every event after position `after` into the tables, a batch at a time; returns how many there were."""
+    from projections.apply import Projector
+
+    projector = Projector(database)
+    events = ledger.store.timed_events(after)
+    count = 0
+    while batch := list(islice(events, BATCH)):
+        projector.apply(batch)
+        count += len(batch)
+        if progress is not None:
+            progress(count)
+    return count
+
+
+def save_checkpoint(database: sqlite3.Connection, ledger: Ledger) -> None:
+    """Record that the index has read the whole ledger, as the ledger now stands for this reader.
+
+    Raises:
+        GuildError: the ledger is empty.
+    """
+    head = ledger.store.head()
+    last = ledger.store.txn(head.seq)
+    if last is None:
+        raise GuildError(f"the ledger at {ledger.store.place!r} holds no transaction")
+    values = (ledger.ledger_id, head.seq, head.position, last.hash, last.recorded_at)
+    database.execute("INSERT OR REPLACE INTO checkpoint VALUES (1,?,?,?,?,?)", values)
+
+
+def connect(path: str) -> Index:
+    """Open an existing index file.
+
+    Raises:
+        IndexDamagedError: it cannot be opened.
+    """
+    with index_errors():
+        database = sqlite3.connect(sqlite_uri(path, "mode=rw"), uri=True, isolation_level=None)
+        database.execute("PRAGMA busy_timeout=60000")
+        database.execute("PRAGMA synchronous=NORMAL")
+        return Index(database, path)
+
+
+def open_index(folder: str, ledger: Ledger, notice: Notice) -> Index:
+    """Return the index of `ledger`, caught up; made or rebuilt when it is missing or cannot be used.
+
+    Args:
+        folder: the home's index folder.
+        ledger: the truth.
+        notice: told in one line when an index was rebuilt.
+
+    Raises:
+        IntegrityError: the ledger lost or changed history.
+        GuildError: the index can be neither read nor made (full disk).
+    """
+    path = current_file(folder)
+    if path is None:
+        return _made(folder, ledger, notice, None)
+    try:
+        index = connect(path)
+        try:
+            index.catch_up(ledger)
+        except BaseException:
+            index.close()
+            raise
+    except IndexDamagedError as error:
+        return _made(folder, ledger, notice, error)
+    return index
+
+
+def _made(folder: str, ledger: Ledger, notice: Notice, why: IndexDamagedError | None) -> Index:
+    from projections.rebuild import rebuild, rebuild_in_memory
+    from projections.writable import can_write
+
+    if not can_write(folder):
+        return rebuild_in_memory(ledger)
+    count = rebuild(folder, ledger, unless_usable=True)
+    if why is not None and count is not None:
+        notice(f"The index could not be used ({why.message}) and was rebuilt from the ledger: {count} events.")
+    path = current_file(folder)
+    if path is None:
+        raise GuildError(f"the index in {folder!r} vanished while it was made", hint="Try again.")
+    index = connect(path)
+    index.catch_up(ledger)
+    return index

@@ -1,0 +1,69 @@
+"""The index's tables, and the fingerprint that names its file.
+
+The index has no migrations: when anything that decides its content changes, the fingerprint changes, another file is
+used, and two program versions side by side never fight over one.
+"""
+
+from __future__ import annotations
+
+from binascii import crc32
+from typing import NamedTuple
+
+PROJECTOR_VERSION = 1
+"""Raise it when a fold changes its meaning without changing a table."""
+
+PLACES = LIVE, DELETED, PURGING, PURGED = ("live", "deleted", "purging", "purged")
+"""Where a run is (listed, in the trash, on its way out, gone but for its history), by its number in the index."""
+
+STATUSES = ("unknown", "staged", "running", "completed", "error", "terminated")
+"""The status of a run, by its number in the index."""
+
+TABLES = """
+CREATE TABLE checkpoint (
+  one INTEGER PRIMARY KEY CHECK (one = 1), ledger_id TEXT NOT NULL, seq INTEGER NOT NULL, position INTEGER NOT NULL,
+  hash BLOB NOT NULL, recorded_at INTEGER NOT NULL) STRICT;
+CREATE TABLE op (
+  op INTEGER PRIMARY KEY, project TEXT, package TEXT, model TEXT NOT NULL, operation TEXT NOT NULL) STRICT;
+CREATE TABLE run (
+  run INTEGER PRIMARY KEY, run_id BLOB NOT NULL, op INTEGER NOT NULL, status INTEGER NOT NULL,
+  place INTEGER NOT NULL, started INTEGER NOT NULL, stopped INTEGER, exit_status INTEGER, label TEXT,
+  marked INTEGER NOT NULL, protected INTEGER NOT NULL, version INTEGER NOT NULL) STRICT;
+CREATE TABLE total (
+  op INTEGER NOT NULL, place INTEGER NOT NULL, status INTEGER NOT NULL, runs INTEGER NOT NULL,
+  PRIMARY KEY (op, place, status)) STRICT, WITHOUT ROWID;
+CREATE TABLE unconfirmed (run INTEGER PRIMARY KEY) STRICT;
+"""
+"""`run` numbers runs in the order in which the ledger first names them, `op` operations likewise. `unconfirmed` holds the
+runs whose directory may not yet be where `place` says: it is the file system's state, not the ledger's, and is left out
+of comparisons."""
+
+INDEXES = """
+CREATE UNIQUE INDEX run_by_id ON run (run_id);
+CREATE INDEX run_listing ON run (place, started DESC);
+CREATE INDEX run_by_op ON run (op, place, status, started DESC);
+CREATE INDEX run_by_status ON run (place, status, started DESC);
+CREATE INDEX run_by_label ON run (label, place) WHERE label IS NOT NULL;
+"""
+"""A local scope is the operations of one project: a listing in it merges ordered scans of `run_by_op`."""
+
+
+class OpKey(NamedTuple):
+    """What a run is a run of: the operation as the ledger names it."""
+
+    project: str | None
+    package: str | None
+    model: str
+    operation: str
+
+
+COMPARED = ("checkpoint", "op", "run", "total")
+"""Tables that are a function of the ledger alone: equal in every index of the same ledger."""
+
+
+def fingerprint() -> str:
+    """Return 12 hexadecimal digits that change whenever the content of an index would.
+
+    A checksum, not a cryptographic hash: it tells our own versions apart, and hashlib takes long to import.
+    """
+    text = f"{PROJECTOR_VERSION}\n{TABLES}\n{INDEXES}"
+    return f"{PROJECTOR_VERSION:04x}{crc32(text.encode()):08x}"
