@@ -1,0 +1,167 @@
+"""What one command works with: where it is, the home, the ledger and the index, each opened when first needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from artifacts.home import Home
+from commands.terminal import note
+from guild_ledger import __version__
+from ledger.errors import GuildError
+
+if TYPE_CHECKING:
+    from ledger.log import Ledger
+    from ledger.transaction import Header
+    from projections.index import Index
+
+
+class App:
+    """The context of one command.
+
+    Attributes:
+        cwd: absolute directory that model files, scope and displayed operations are relative to (`-C`).
+        directory: what was given with `-C`, or None.
+        home: the guild home.
+    """
+
+    def __init__(self, cwd: str, directory: str | None, home: Home, argv: Sequence[str]) -> None:
+        self.cwd = cwd
+        self.directory = directory
+        self.home = home
+        self._argv = tuple(argv)
+        self._ledger: Ledger | None = None
+        self._index: Index | None = None
+
+    def header(self, *, reason: str | None = None) -> Header:
+        """Return who is asking: recorded with every transaction."""
+        from ledger.transaction import Header
+
+        return Header(
+            actor=_actor(),
+            host=os.uname().nodename,
+            argv=self._argv,
+            cwd=_real_cwd(),
+            program=f"guild-ledger {__version__}",
+            reason=reason,
+        )
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger, opened on first use."""
+        if self._ledger is None:
+            self._ledger = self.open_ledger()
+        return self._ledger
+
+    def open_ledger(self) -> Ledger:
+        """Return a newly opened ledger; the caller closes it.
+
+        Raises:
+            GuildError: it cannot be opened or made.
+        """
+        from ledger.opening import open_existing, open_sqlite
+
+        url = os.environ.get("GUILD_LEDGER", "")
+        if url:
+            return self._open_url(url)
+        path = self.home.ledger_path
+        if os.path.exists(path):
+            return open_existing(path)
+        from projections.files import has_any_index
+
+        witnesses = has_any_index(self.home.index_dir)
+        self.home.ensure()
+        return open_sqlite(path, self.header(), witnesses=witnesses)
+
+    def _open_url(self, url: str) -> Ledger:
+        from ledger.opening import open_url
+
+        if "://" not in url:
+            raise GuildError(
+                f"GUILD_LEDGER is {url!r}, no database URL", hint="Example: postgresql+psycopg://host/database"
+            )
+        self.home.ensure()
+        return open_url(url, self.header())
+
+    @property
+    def index(self) -> Index:
+        """The index, caught up with the ledger on first use."""
+        if self._index is None:
+            from projections.index import open_index
+
+            self._index = open_index(self.home.index_dir, self.ledger, note)
+        return self._index
+
+    def rebuild_index(self, why: str) -> Index:
+        """Throw the index away in the middle of a command that found it damaged, and return the new one."""
+        from projections.rebuild import rebuild
+
+        self.close_index()
+        count = rebuild(self.home.index_dir, self.ledger)
+        note(f"The index could not be used ({why}) and was rebuilt from the ledger: {count} events.")
+        return self.index
+
+    def close_index(self) -> None:
+        """Let go of the index."""
+        if self._index is not None:
+            self._index.close()
+            self._index = None
+
+    def close(self) -> None:
+        """Let go of everything: no database stays open while a run's process works."""
+        self.close_index()
+        if self._ledger is not None:
+            self._ledger.store.close()
+            self._ledger = None
+
+
+def _actor() -> str:
+    """Return the login name; from the environment first, because the password database may be on a network."""
+    for name in ("LOGNAME", "USER", "USERNAME"):
+        if os.environ.get(name):
+            return os.environ[name]
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return str(os.getuid())
+
+
+def _real_cwd() -> str:
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
+def make_app(directory: str | None, home: str | None, argv: Sequence[str] | None = None) -> App:
+    """Return the context for the global options.
+
+    Raises:
+        GuildError: the directory does not exist, or there is no working directory.
+    """
+    from artifacts.home import find_home
+
+    cwd = _directory(directory)
+    root = find_home(
+        explicit=home,
+        env_value=os.environ.get("GUILD_HOME"),
+        cwd=cwd,
+        user_home=os.path.expanduser("~"),
+    )
+    return App(cwd, directory, Home(root), ["guild", *(sys.argv[1:] if argv is None else argv)])
+
+
+def _directory(directory: str | None) -> str:
+    if directory is not None:
+        if not os.path.exists(directory):
+            raise GuildError(f"directory {directory!r} does not exist", hint="Give an existing directory with -C.")
+        if not os.path.isdir(directory):
+            raise GuildError(f"{directory!r} is not a directory", hint="Give a directory with -C.")
+    try:
+        return os.path.abspath(directory or os.getcwd())
+    except OSError as error:
+        raise GuildError("the working directory is gone", hint="Change to another directory, or use -C.") from error

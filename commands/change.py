@@ -1,0 +1,121 @@
+"""The way of every command that changes runs: plan, preview, prompt, append, follow; and what to say afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from commands.app import App
+from commands.settle import carry_out, reconcile, refused
+from commands.table import preview, size
+from commands.terminal import confirm, note, say
+from ledger.errors import GuildError
+from ledger.events.base import Event
+from ledger.ids import run_stream
+from ledger.transaction import NewEvent
+from projections.query import RunRow
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A plan: what will be done to which runs. `--dry-run` and the preview print it; executing appends it.
+
+    Attributes:
+        runs: each once.
+        events: for one run, the events to append.
+        heading: the line above the preview.
+        question: the prompt.
+        done: the line afterwards, with `{count}`.
+        nothing: the line when there are no runs.
+        undo: how to take it back, or None when it cannot be.
+        weigh: whether the preview tells the bytes on disk.
+    """
+
+    runs: Sequence[RunRow]
+    events: Callable[[RunRow], Sequence[Event]]
+    heading: str
+    question: str
+    done: str
+    nothing: str
+    undo: str | None = None
+    weigh: bool = False
+
+
+Preparation = Callable[[App, Change, bool], Change | None]
+
+
+def execute(app: App, change: Change, *, yes: bool, dry_run: bool, before: Preparation | None = None) -> None:
+    """Show the plan, ask, and carry it out.
+
+    Args:
+        app: the command's context.
+        change: the plan.
+        yes: neither show nor ask.
+        dry_run: show and stop.
+        before: called after the first yes with the plan; returns the plan to carry out, or None to give up.
+
+    Raises:
+        GuildError: there is nothing to do, no answer came, or the ledger or the file system refused.
+    """
+    if not change.runs:
+        raise NothingToDo(change.nothing)
+    if dry_run or not yes:
+        show(app, change)
+    if dry_run:
+        note("Nothing was changed (--dry-run).")
+        return
+    if not yes and not confirm(change.question):
+        return
+    if before is not None:
+        prepared = before(app, change, yes)
+        if prepared is None:
+            return
+        change = prepared
+    commit(app, change)
+
+
+def show(app: App, change: Change) -> None:
+    """Print the preview."""
+    say(change.heading)
+    for line in preview(change.runs, app.cwd):
+        say(line)
+    if change.weigh:
+        say(f"  {len(change.runs)} run(s), {size(_bytes(app, change.runs))} on disk")
+
+
+def _bytes(app: App, runs: Sequence[RunRow]) -> int:
+    from artifacts.removal import measure_tree
+    from projections.schema import LIVE
+
+    total = 0
+    for row in runs:
+        folder = app.home.run_dir(row.run_id) if row.place == LIVE else app.home.trash_run_dir(row.run_id)
+        try:
+            total += measure_tree(folder)[1]
+        except OSError:
+            continue  # removed by hand: it takes no space
+    return total
+
+
+def commit(app: App, change: Change) -> None:
+    """Append the plan in one transaction and say what happened.
+
+    Raises:
+        GuildError: the ledger refused (nothing was changed) or the file system did (what it refused was taken back).
+    """
+    reconcile(app)
+    events = [NewEvent(run_stream(row.run_id), event) for row in change.runs for event in change.events(row)]
+    results = carry_out(app, events, {row.run_id: row.version for row in change.runs})
+    error = refused(results, [row.run_id for row in change.runs])
+    failed = {result.run_id for result in results if result.refused is not None}
+    count = sum(1 for row in change.runs if row.run_id not in failed)
+    if count:
+        say(change.done.format(count=count))
+        if change.undo:
+            note(change.undo)
+    if error is not None:
+        raise error
+
+
+class NothingToDo(GuildError):
+    """No run matched: not a failure of the program, but a script must be able to tell."""

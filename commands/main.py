@@ -1,0 +1,114 @@
+"""The entry of `guild`: global options, and the one place where errors become messages and exit codes.
+
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check found something, 130 interrupted; `guild run`
+returns its process's own.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from commands.app import App, make_app
+from commands.lazy import LazyGroup
+from commands.terminal import tell_error
+from guild_ledger import __version__
+from ledger.errors import GuildError
+
+_EPILOG = """\b
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check found something,
+130 interrupted; `guild run` returns its process's own."""
+
+_COMMANDS = {
+    "label": "commands.runs_label:label",
+    "ledger": "commands.ledger:ledger",
+    "log": "commands.log:log",
+    "run": "commands.run:run",
+    "runs": "commands.runs:runs",
+}
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=_COMMANDS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["--help"], "max_content_width": 100},
+)
+@click.option("-C", "directory", metavar="PATH", help="Act as if started in PATH.")
+@click.option(
+    "-H", "home", metavar="PATH", help="Use PATH as the guild home (default: $GUILD_HOME, .guild or ~/.guild)."
+)
+@click.version_option(__version__, prog_name="guild-ledger", message="%(prog)s %(version)s")
+@click.pass_context
+def guild(ctx: click.Context, directory: str | None, home: str | None) -> None:
+    """Start, list, select, label, delete, restore and purge machine-learning runs; never forget what was done."""
+    app = make_app(directory, home)
+    ctx.obj = app
+    ctx.call_on_close(app.close)
+
+
+def main(argv: Sequence[str] | None = None) -> NoReturn:
+    """Run the command line and exit; no traceback reaches a user unless GUILD_DEBUG is set."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            # Names may hold bytes that are no text; showing them escaped beats dying in the middle of a list.
+            stream.reconfigure(errors="backslashreplace")
+    sys.exit(_guarded(argv))
+
+
+def _guarded(argv: Sequence[str] | None) -> int:
+    try:
+        result = guild.main(args=argv, prog_name="guild", standalone_mode=False)
+        sys.stdout.flush()
+    except GuildError as error:
+        tell_error(error)
+        return error.exit_code
+    except click.ClickException as error:
+        return _usage(error)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("guild: interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        return _reader_gone()
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a message instead of a traceback
+        return _unexpected(error)
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: click.ClickException) -> int:
+    """Print a usage error in guild's words."""
+    message = error.format_message()
+    if isinstance(error, click.NoSuchOption):
+        guess = f" (did you mean {sorted(error.possibilities)[0]}?)" if error.possibilities else ""
+        message = f"unrecognized option '{error.option_name}'{guess}"
+    elif isinstance(error, click.MissingParameter) and error.param is not None:
+        message = f"missing argument for {error.param.make_metavar(error.ctx or click.Context(guild))}"
+    elif message.startswith("Got unexpected extra argument"):
+        message = "unexpected extra argument" + message.removeprefix("Got unexpected extra argument")
+    click.echo(f"guild: {message}", err=True)
+    ctx = getattr(error, "ctx", None)
+    click.echo(f"Try '{ctx.command_path if ctx else 'guild'} --help' for more information.", err=True)
+    return error.exit_code
+
+
+def _reader_gone() -> int:
+    """Go quietly when the reader of our output has left (`guild runs | head`), as other filters do."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    return 0
+
+
+def _unexpected(error: Exception) -> int:
+    if os.environ.get("GUILD_DEBUG"):
+        raise error
+    what = error.strerror if isinstance(error, OSError) and error.strerror else f"{type(error).__name__}: {error}"
+    click.echo(f"guild: something went wrong that was not foreseen: {what}", err=True)
+    click.echo("What was recorded stays recorded. Set GUILD_DEBUG=1 and repeat to see where it happened.", err=True)
+    return 1
+
+
+__all__ = ["App", "guild", "main"]

@@ -1,0 +1,52 @@
+"""Finding runs that are over though nobody recorded it, before any command shows or selects runs.
+
+Apart from the rest, and importing little: nearly always no run is running, and then this costs one question.
+"""
+
+from __future__ import annotations
+
+from commands.app import App
+from ledger.errors import LedgerError
+from ledger.ids import RunId, run_stream
+from projections.query import running
+
+
+def reap(app: App) -> None:
+    """Record the end of runs whose supervisor is gone, so that no dead run looks running.
+
+    A home that cannot be written to is left as it is: its runs are shown as they were last known.
+    """
+    rows = running(app.index)
+    if not rows:
+        return
+    found = [event for row in rows if (event := _end_of(app, row.run_id))]
+    if found:
+        app.index.catch_up(app.ledger)
+
+
+def _end_of(app: App, run_id: RunId) -> bool:
+    """Record the end of one run when it is over; tell whether it was."""
+    from ledger.registry import current_body
+    from ledger.transaction import NewEvent, Transaction
+    from operations.liveness import find_end
+
+    evidence = next(
+        (
+            current_body(row.type, row.schema_version, row.body).get("evidence")
+            for row in app.ledger.store.stream_events([run_stream(run_id)])
+            if row.type == "run.started" and row.body is not None
+        ),
+        None,
+    )
+    end = find_end(app.home.lease_path(run_id), evidence if isinstance(evidence, dict) else {})
+    if end is None:
+        return False
+    try:
+        header = app.header(reason="the run was found to be over")
+        app.ledger.append(Transaction(header, (NewEvent(run_stream(run_id), end.event),)))
+    except LedgerError:
+        # Already recorded by somebody else, or a home that is read-only or full: the verdict can wait.
+        end.release(remove=False)
+        return False
+    end.release(remove=True)
+    return True

@@ -1,0 +1,73 @@
+"""`guild runs delete` (`rm`): into the trash, or for good with `--permanent`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from commands.app import App
+from commands.change import Change, execute
+from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
+from commands.selecting import run_filter, selected
+from commands.stopping import stop_running
+from ledger.events.base import Event
+from ledger.events.life import RunDeleted, RunPurgeStarted
+from projections.query import RunRow
+
+
+@click.command("delete", epilog=SELECTION_HELP)
+@click.argument("specs", metavar="[RUN]...", nargs=-1)
+@click.option("-p", "--permanent", is_flag=True, help="Remove for good: such runs cannot be restored.")
+@limiting
+@yes_option
+@dry_run_option
+@click.pass_obj
+def delete(app: App, specs: tuple[str, ...], limits: Limits, *, permanent: bool, yes: bool, dry_run: bool) -> None:
+    """Delete runs: all that match when no RUN is given.
+
+    Deleted runs are kept in the trash until they are purged; `guild runs restore` brings them back.
+    A run that is still running is stopped first.
+
+    \b
+    Examples:
+      guild runs rm 0           the most recently started run
+      guild runs rm 1:3         runs 1, 2 and 3
+      guild runs rm -E          all failed runs
+      guild runs rm -Ep         all failed runs, for good
+    """
+    runs = selected(app, run_filter(app, limits), specs)
+    change = permanently(runs) if permanent else into_trash(runs)
+    execute(app, change, yes=yes, dry_run=dry_run, before=stop_running)
+
+
+def into_trash(runs: Sequence[RunRow]) -> Change:
+    """Return the plan that deletes runs so that they can be restored."""
+    shown = " ".join(row.run_id[:8] for row in runs[:5])
+    return Change(
+        runs=runs,
+        events=lambda _row: (RunDeleted(),),
+        heading="You are about to delete the following runs:",
+        question="Delete these runs?",
+        done="Deleted {count} run(s)",
+        nothing="Nothing to delete.",
+        undo=f"To undo: guild runs restore {shown if len(runs) <= 5 else '[RUN]...'}",  # noqa: PLR2004 - fits a line
+        weigh=True,
+    )
+
+
+def permanently(runs: Sequence[RunRow]) -> Change:
+    """Return the plan that deletes runs for good, past the trash."""
+
+    def events(_row: RunRow) -> Sequence[Event]:
+        return (RunDeleted(), RunPurgeStarted())
+
+    return Change(
+        runs=runs,
+        events=events,
+        heading="WARNING: You are about to permanently delete the following runs:",
+        question="Permanently delete these runs?",
+        done="Permanently deleted {count} run(s)",
+        nothing="Nothing to delete.",
+        weigh=True,
+    )

@@ -1,0 +1,129 @@
+"""`guild runs info`: what is known of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import cast
+
+import click
+
+from commands.app import App
+from commands.options import SELECTION_HELP, Limits, json_option, limiting
+from commands.runs_list import as_object
+from commands.selecting import run_filter, selected
+from commands.table import local_time
+from commands.terminal import say
+from ledger.canonical import Value
+from ledger.ids import run_stream
+from ledger.registry import current_body
+from ledger.text import printable
+from projections.query import RunRow
+from projections.schema import DELETED, LIVE
+from projections.selection import SelectionError
+
+_SHOWN = 4_000
+_KEYS = {
+    "run.started": ("command", "flags", "environment", "sources", "git", "platform", "evidence"),
+    "run.status_changed": ("reason", "output"),
+}
+"""What an event's body adds to what is known of a run."""
+
+
+@click.command("info", epilog=SELECTION_HELP)
+@click.argument("spec", metavar="[RUN]", required=False)
+@limiting
+@click.option("-d", "--deleted", is_flag=True, help="A deleted run; indexes are those of `guild runs --deleted`.")
+@click.option("-e", "--env", "with_environment", is_flag=True, help="Show the recorded environment.")
+@json_option
+@click.pass_obj
+def info(app: App, spec: str | None, limits: Limits, *, deleted: bool, with_environment: bool, as_json: bool) -> None:
+    """Show information about a run: the latest one that matches when no RUN is given."""
+    wanted = run_filter(app, limits, place=DELETED if deleted else LIVE)
+    command = "guild runs --deleted" if deleted else "guild runs"
+    rows = selected(app, wanted, [spec or "0"], list_command=command)
+    if len(rows) > 1:
+        ids = "\n".join(f"  {row.run_id[:8]}" for row in rows)
+        raise SelectionError(f"'{spec}' matches multiple runs:\n{ids}", hint="Name one run.")
+    details = run_details(app, rows[0])
+    if as_json:
+        _say_json(details)
+        return
+    for line in _lines(details, with_environment=with_environment):
+        say(line)
+
+
+def run_details(app: App, row: RunRow) -> dict[str, Value]:
+    """Return everything known of a run: what the index lists, and what its start and end recorded in the ledger."""
+    details = cast("dict[str, Value]", as_object(row, app))
+    for event in app.ledger.store.stream_events([run_stream(row.run_id)]):
+        if event.body is None or event.type not in _KEYS:
+            continue
+        body = current_body(event.type, event.schema_version, event.body)
+        details |= {key: body.get(key) for key in _KEYS[event.type]}
+    return details
+
+
+def _say_json(details: Mapping[str, Value]) -> None:
+    import orjson
+
+    from ledger.canonical import encode
+
+    say(orjson.dumps(orjson.loads(encode(details)), option=orjson.OPT_INDENT_2).decode())
+
+
+def _lines(details: Mapping[str, Value], *, with_environment: bool) -> Iterator[str]:
+    from operations.command import format_command
+
+    evidence = details.get("evidence")
+    command = details.get("command")
+    shown: dict[str, Value] = {
+        "id": details["id"],
+        "operation": details["operation"],
+        "status": details["status"],
+        "started": _local(details["started"]),
+        "stopped": _local(details["stopped"]),
+        "label": details["label"],
+        "run_dir": details["run_dir"],
+        "command": format_command([str(word) for word in command]) if isinstance(command, list) else None,
+        "exit_status": details["exit_status"],
+        "pid": evidence.get("pid") if isinstance(evidence, dict) else None,
+        "reason": details.get("reason"),
+    }
+    for key, value in shown.items():
+        if value is not None or key != "reason":
+            yield f"{key}: {_text(value)}".rstrip()
+    yield from _section("flags", details.get("flags"))
+    yield from _section("git", details.get("git"))
+    yield from _section("sources", details.get("sources"))
+    yield from _section("output", details.get("output"))
+    if with_environment:
+        yield from _section("environment", details.get("environment"))
+
+
+def _local(iso: Value) -> str:
+    if not isinstance(iso, str):
+        return ""
+    from datetime import datetime
+
+    return local_time(int(datetime.fromisoformat(iso).timestamp()) * 1_000_000)
+
+
+def _section(name: str, values: Value) -> Iterator[str]:
+    if not isinstance(values, dict) or not values:
+        return
+    yield f"{name}:"
+    for key in sorted(values):
+        yield f"  {printable(str(key))}: {_text(values[key])}".rstrip()
+
+
+def _text(value: Value) -> str:
+    """Return a value for people: 0, no and empty text are values too, only what is not there is blank."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, dict)):
+        from operations.flags import flow_text
+
+        return printable(flow_text(cast("list[object]", value)), _SHOWN)  # type: ignore[arg-type]  # JSON values
+    return printable(str(value), _SHOWN)

@@ -1,0 +1,128 @@
+"""`guild runs list`: runs in scope that match, most recently started first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
+
+import click
+
+from commands.app import App
+from commands.options import Limits, json_option, limiting
+from commands.selecting import listed, open_query, run_filter
+from commands.table import listing, local_time, utc_time
+from commands.terminal import page, width
+from ledger.text import printable
+from projections.query import RunRow, displayed
+from projections.schema import DELETED, LIVE
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def listing_options(command: F) -> F:
+    """Add the options of a list to a command."""
+    for option in (
+        click.option("-n", "--limit", type=click.IntRange(min=0), metavar="N", help="At most N runs."),
+        json_option,
+        click.option("-v", "--verbose", is_flag=True, help="Show more of each run."),
+        click.option("-d", "--deleted", is_flag=True, help="List deleted runs (those that can be restored)."),
+    ):
+        option(command)
+    return command
+
+
+@click.command("list")
+@click.argument("labels_or_names", metavar="[LABEL]...", nargs=-1)
+@limiting
+@listing_options
+@click.pass_obj
+def list_runs(
+    app: App,
+    labels_or_names: tuple[str, ...],
+    limits: Limits,
+    *,
+    deleted: bool,
+    verbose: bool,
+    as_json: bool,
+    limit: int | None,
+) -> None:
+    """List runs, the most recently started first, numbered from 0.
+
+    In a directory with a model file only runs of its models are listed; --all lists all.
+    With LABEL, only runs whose label contains it.
+
+    \b
+    Examples:
+      guild runs list good      runs labelled good
+      guild runs list -ET       runs that failed or were stopped
+      guild runs list -d        deleted runs
+    """
+    show_runs(app, limits, labels_or_names, deleted=deleted, verbose=verbose, as_json=as_json, limit=limit)
+
+
+def show_runs(
+    app: App,
+    limits: Limits,
+    labels: tuple[str, ...],
+    *,
+    deleted: bool,
+    verbose: bool,
+    as_json: bool,
+    limit: int | None,
+) -> None:
+    """Print the list."""
+    wanted = run_filter(app, limits, place=DELETED if deleted else LIVE)
+    query = open_query(app, replace(wanted, labels=(*wanted.labels, *labels)))
+    rows = listed(app, query, limit)
+    if as_json:
+        page(json_lines(rows, app))
+        return
+    lines: Iterable[str] = listing(rows, query, query.count(), width())
+    if verbose:
+        lines = _verbose(app, list(listed(app, query, limit)), lines)
+    page(lines)
+
+
+def json_lines(rows: Iterable[RunRow], app: App) -> Iterator[str]:
+    """Yield a JSON array of runs, one line each, without collecting it."""
+    import orjson
+
+    yield "["
+    before = ""
+    for row in rows:
+        if before:
+            yield before + ","
+        before = "  " + orjson.dumps(as_object(row, app)).decode()
+    if before:
+        yield before
+    yield "]"
+
+
+def as_object(row: RunRow, app: App) -> dict[str, object]:
+    """Return a run as the documented JSON object."""
+    return {
+        "id": row.run_id,
+        "operation": displayed(row.op, app.cwd),
+        "project": row.op.project,
+        "package": row.op.package,
+        "model": row.op.model,
+        "operation_name": row.op.operation,
+        "status": row.status,
+        "exit_status": row.exit_status,
+        "started": utc_time(row.started),
+        "stopped": utc_time(row.stopped),
+        "label": row.label,
+        "deleted": row.place != LIVE,
+        "run_dir": app.home.run_dir(row.run_id) if row.place == LIVE else app.home.trash_run_dir(row.run_id),
+    }
+
+
+def _verbose(app: App, rows: list[RunRow], lines: Iterable[str]) -> Iterator[str]:
+    for row, line in zip(rows, lines, strict=False):
+        yield line
+        details = as_object(row, app)
+        details["started"], details["stopped"] = local_time(row.started), local_time(row.stopped)
+        for key in ("id", "operation", "status", "started", "stopped", "run_dir", "exit_status"):
+            value = details[key]
+            yield f"  {key}: {'' if value is None else printable(str(value), 4_000)}".rstrip()

@@ -1,0 +1,40 @@
+"""`guild runs restore`: deleted runs back among the live ones, as they were."""
+
+from __future__ import annotations
+
+import click
+
+from commands.app import App
+from commands.change import Change, execute
+from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
+from commands.selecting import run_filter, selected
+from ledger.events.life import RunRestored
+from projections.schema import DELETED
+
+
+@click.command("restore", epilog=SELECTION_HELP)
+@click.argument("specs", metavar="[RUN]...", nargs=-1)
+@limiting
+@yes_option
+@dry_run_option
+@click.pass_obj
+def restore(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_run: bool) -> None:
+    """Restore deleted runs: all that match when no RUN is given.
+
+    Indexes are those of `guild runs --deleted` with the same options.
+
+    \b
+    Examples:
+      guild runs restore 0          the first of `guild runs --deleted`
+      guild runs restore 9734f85e   by id
+    """
+    runs = selected(app, run_filter(app, limits, place=DELETED), specs, list_command="guild runs --deleted")
+    change = Change(
+        runs=runs,
+        events=lambda _row: (RunRestored(),),
+        heading="You are about to restore the following runs:",
+        question="Restore these runs?",
+        done="Restored {count} run(s)",
+        nothing="Nothing to restore.",
+    )
+    execute(app, change, yes=yes, dry_run=dry_run)

@@ -1,0 +1,79 @@
+"""From options and arguments to runs: scope, filters, then selection; resolved once, before any prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from commands.app import App
+from commands.options import Limits
+from commands.reaping import reap
+from commands.terminal import note
+from projections.errors import IndexDamagedError
+from projections.query import Query, RunFilter, RunRow
+from projections.schema import LIVE
+from projections.selection import select
+
+
+def run_filter(app: App, limits: Limits, *, place: str = LIVE) -> RunFilter:
+    """Return what a command is about, and say so when the working directory limits it."""
+    from operations.model_file_path import find_model_file
+
+    local = not limits.everywhere and find_model_file(app.cwd) is not None
+    if local:
+        where = "the current directory" if app.directory is None else f"'{app.directory}'"
+        note(f"Limiting runs to {where} (use --all to include all)")
+    return RunFilter(
+        place=place,
+        project=app.cwd if local else None,
+        operations=limits.operations,
+        statuses=limits.statuses,
+        labels=limits.labels,
+        cwd=app.cwd,
+    )
+
+
+def open_query(app: App, wanted: RunFilter) -> Query:
+    """Return the filter as a query on the caught-up index, in which no dead run still looks running."""
+    for last_try in (False, True):
+        try:
+            reap(app)
+            query = Query(app.index, wanted)
+            query.count()
+        except IndexDamagedError as error:
+            if last_try:
+                raise
+            app.rebuild_index(error.message)
+        else:
+            return query
+    raise AssertionError("not reached")
+
+
+def selected(app: App, wanted: RunFilter, specs: Sequence[str], *, list_command: str = "guild runs") -> list[RunRow]:
+    """Return the runs that `specs` name; all that match when there are none.
+
+    Raises:
+        SelectionError: a spec names no run or several; nothing is selected.
+    """
+    query = open_query(app, wanted)
+    try:
+        return _resolve(query, specs, list_command)
+    except IndexDamagedError as error:
+        query = Query(app.rebuild_index(error.message), wanted)
+        return _resolve(query, specs, list_command)
+
+
+def _resolve(query: Query, specs: Sequence[str], list_command: str) -> list[RunRow]:
+    return select(query, specs, list_command) if specs else list(query.rows())
+
+
+def listed(app: App, query: Query, limit: int | None) -> Iterator[RunRow]:
+    """Yield the rows of a listing; when the index proves damaged on the way, go on where it broke off in a new one."""
+    shown = 0
+    try:
+        for row in query.rows(limit=limit):
+            yield row
+            shown += 1
+    except IndexDamagedError as error:
+        rest = Query(app.rebuild_index(error.message), query.filter)
+        yield from islice(rest.rows(offset=shown), None if limit is None else limit - shown)

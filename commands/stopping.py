@@ -1,0 +1,77 @@
+"""Stopping running runs before they are deleted: the whole process tree, with a time limit."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from artifacts.lease import is_held, read_lease
+from commands.app import App
+from commands.change import Change
+from commands.reaping import reap
+from commands.terminal import confirm, note, warn
+from ledger.errors import GuildError
+from projections.query import RunRow, runs_by_id
+
+GRACE_SECONDS = 10.0
+
+
+def stop_running(app: App, change: Change, yes: bool) -> Change | None:  # noqa: FBT001 - the shape of a preparation
+    """Stop those of the plan's runs that are running, and return the plan with the runs as they then are.
+
+    Returns None when the user does not want that.
+
+    Raises:
+        GuildError: a run cannot be stopped from here; nothing was deleted.
+    """
+    running = [row for row in change.runs if row.status == "running"]
+    if running:
+        if not yes:
+            warn("one or more runs are still running and will be stopped before being deleted.")
+            if not confirm("Really delete these runs?"):
+                return None
+        for row in running:
+            _stop(app, row)
+    _end_leftovers(app, change)
+    if not running:
+        return change
+    reap(app)
+    app.index.catch_up(app.ledger)
+    now = runs_by_id(app.index, [row.run_id for row in change.runs])
+    return replace(change, runs=[now.get(row.run_id, row) for row in change.runs])
+
+
+def _stop(app: App, row: RunRow) -> None:
+    """Stop one run and wait until its supervisor has recorded the end and is gone."""
+    from operations.supervise import stop_tree
+
+    path = app.home.lease_path(row.run_id)
+    record = read_lease(path)
+    name = row.run_id[:8]
+    if record is None:
+        raise GuildError(
+            f"run {name} is running where it cannot be stopped from here", hint="Stop it on the machine it runs on."
+        )
+    note(f"Stopping {name} (pid {record.child_pid or record.pid})")
+    stop_tree(record.pid, record.start_ticks, GRACE_SECONDS)
+    deadline = time.monotonic() + GRACE_SECONDS
+    while is_held(path):
+        if time.monotonic() > deadline:
+            raise GuildError(f"run {name} did not stop", hint="Nothing was deleted. Stop its process and try again.")
+        time.sleep(0.02)
+
+
+def _end_leftovers(app: App, change: Change) -> None:
+    """End processes that outlived their supervisor: they would go on writing into a deleted directory."""
+    from operations.process_info import boot_id, is_alive
+    from operations.supervise import stop_tree
+
+    for row in change.runs:
+        record = read_lease(app.home.lease_path(row.run_id))
+        if (
+            record
+            and record.child_pid
+            and record.boot_id == boot_id()
+            and is_alive(record.child_pid, record.child_ticks)
+        ):
+            stop_tree(record.child_pid, record.child_ticks, GRACE_SECONDS)

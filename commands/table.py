@@ -1,0 +1,77 @@
+"""How runs are shown: one row each, columns aligned, times in the user's time zone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from ledger.text import printable
+from projections.query import Query, RunRow, displayed
+
+SHORT_ID = 8
+_LABEL_LIMIT = 200
+
+
+def local_time(microseconds: int | None) -> str:
+    """Return a time as `YYYY-MM-DD HH:MM:SS` in the local zone; nothing for None."""
+    if microseconds is None:
+        return ""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(microseconds // 1_000_000))
+
+
+def utc_time(microseconds: int | None) -> str | None:
+    """Return a time as ISO 8601 in UTC with microseconds, for machines; None for None."""
+    if microseconds is None:
+        return None
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:06d}Z"
+
+
+def cells(row: RunRow, cwd: str) -> list[str]:
+    """Return what a row shows after its index: operation, start, status, label."""
+    label = "" if row.label is None else printable(row.label, _LABEL_LIMIT)
+    return [printable(displayed(row.op, cwd), 300), local_time(row.started), row.status, label]
+
+
+def listing(rows: Iterable[RunRow], query: Query, count: int, columns: int | None) -> Iterator[str]:
+    """Yield the lines of a listing, numbered from 0.
+
+    Args:
+        rows: in listing order.
+        query: what was asked; gives the widths before the first row is known.
+        count: how many rows the whole listing has.
+        columns: cut lines at this width; None cuts nothing.
+    """
+    cwd = query.filter.cwd
+    operations = max((len(printable(displayed(op, cwd), 300)) for op in query.wanted_ops()), default=0)
+    statuses = max((len(status) for status in query.wanted_statuses()), default=0)
+    first = len(f"[{max(count - 1, 0)}:]") + SHORT_ID
+    for number, row in enumerate(rows):
+        operation, started, status, label = cells(row, cwd)
+        line = f"{f'[{number}:{row.run_id[:SHORT_ID]}]':<{first}}  {operation:<{operations}}  {started:<19}"
+        yield _cut(f"{line}  {status:<{statuses}}  {label}".rstrip(), columns)
+
+
+def preview(rows: Sequence[RunRow], cwd: str) -> Iterator[str]:
+    """Yield the lines that show runs before something is done to them: indented, without index."""
+    shown = [[f"[{row.run_id[:SHORT_ID]}]", *cells(row, cwd)] for row in rows]
+    widths = [max((len(line[column]) for line in shown), default=0) for column in range(5)]
+    for line in shown:
+        padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
+        yield ("  " + "  ".join(padded)).rstrip()
+
+
+def _cut(line: str, columns: int | None) -> str:
+    return line if columns is None or len(line) <= columns else line[: columns - 1] + "…"
+
+
+def size(count: int) -> str:
+    """Return a number of bytes for people: `0 bytes`, `1.5 MiB`."""
+    if count < 1024:  # noqa: PLR2004 - the unit itself
+        return f"{count} byte{'' if count == 1 else 's'}"
+    amount = float(count)
+    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        amount /= 1024
+        if amount < 1024 or unit == "PiB":  # noqa: PLR2004 - the unit itself
+            return f"{amount:.1f} {unit}"
+    return str(count)
