@@ -193,7 +193,7 @@ def _lock(path: str, flags: int) -> int | None:
 
 def _open_and_lock(path: str, flags: int) -> int | None:
     while True:
-        descriptor = os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+        descriptor = _above_standard(os.open(path, flags | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600))
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_at(descriptor, path):
@@ -204,6 +204,16 @@ def _open_and_lock(path: str, flags: int) -> int | None:
                 return None
             raise
         # The former holder deleted the file between our open and our lock: this one has no name any more.
+        os.close(descriptor)
+
+
+def _above_standard(descriptor: int) -> int:
+    """Move a descriptor out of the place of a closed standard stream, or somebody would print into the lease."""
+    if descriptor > 2:  # noqa: PLR2004 - standard error
+        return descriptor
+    try:
+        return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 3)
+    finally:
         os.close(descriptor)
 
 

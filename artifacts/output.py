@@ -163,13 +163,16 @@ class _Capture:
         """Append what was printed, then the records of its lines: the index is never ahead of the output."""
         if self.failure is not None:
             return
+        rest = memoryview(data)
         try:
-            rest = memoryview(data)
             while rest:
-                written = os.write(self._descriptors[0], rest)
-                self.bytes += written
-                rest = rest[written:]
-            self._record(stream, data.count(b"\n"))
+                rest = rest[os.write(self._descriptors[0], rest) :]
+        except OSError as error:
+            self._fail(error)
+        written = len(data) - len(rest)
+        self.bytes += written
+        try:
+            self._record(stream, data[:written].count(b"\n"))
         except OSError as error:
             self._fail(error)
 
@@ -194,7 +197,7 @@ class _Capture:
         self.lines += count
 
     def _fail(self, error: OSError) -> None:
-        self.failure = f"the output could not be captured: {error.strerror or error}"
+        self.failure = self.failure or f"the output could not be captured: {error.strerror or error}"
 
 
 class _Terminal:

@@ -47,14 +47,16 @@ def start_process(argv: Sequence[str], cwd: str, env: Mapping[str, str]) -> tupl
     """
     from signal import SIG_BLOCK, SIG_SETMASK, pthread_sigmask
 
-    from operations.signals import CAUGHT
+    from operations.signals import CAUGHT, private_pipe
 
     if not argv:
         raise CannotStartError("cannot start a process: no program was named")
     opened: list[int] = []
     prctl = process_control()
     try:
-        (out, out_end), (err, err_end), (report, report_end) = (_pipe(opened) for _ in range(3))
+        for _ in range(3):
+            opened += private_pipe()
+        out, out_end, err, err_end, report, report_end = opened
         # A signal in the new process must not run this one's handler, which would write into this one's pipe.
         mask = pthread_sigmask(SIG_BLOCK, CAUGHT)
         try:
@@ -114,19 +116,6 @@ def _become(
         os.write(ends[2], f"cannot {doing}: {reason}".encode(errors="replace"))
     finally:
         os._exit(127)
-
-
-def _pipe(opened: list[int]) -> tuple[int, int]:
-    """Make a pipe that no exec inherits, above the standard streams even when some of those are closed."""
-    import fcntl
-
-    ends = []
-    for end in os.pipe():
-        high = fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3)
-        os.close(end)
-        ends.append(high)
-        opened.append(high)
-    return ends[0], ends[1]
 
 
 def _close(descriptors: list[int]) -> None:

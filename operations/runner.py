@@ -71,6 +71,7 @@ def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Endin
             finds it in the lease.
     """
     evidence = evidence_of(os.getpid(), header.host)
+    seam("run.lease")
     lease = Lease.acquire(home.lease_path(plan.run_id), LeaseRecord(**asdict(evidence)))
     if lease is None:
         raise GuildError(f"run {plan.run_id[:8]} is already supervised by another process")

@@ -40,7 +40,7 @@ class SignalWatch:
         self._previous: dict[signal.Signals, Callable[[int, FrameType | None], object] | int] = {}
 
     def __enter__(self) -> Self:
-        reader, self._writer = os.pipe()
+        reader, self._writer = private_pipe()
         os.set_blocking(reader, False)
         os.set_blocking(self._writer, False)
         try:
@@ -71,7 +71,8 @@ class SignalWatch:
         if self.descriptor is None:
             return []
         try:
-            return list(os.read(self.descriptor, 4096))
+            # Others that have a handler, of the caller's, come through the same pipe.
+            return [number for number in os.read(self.descriptor, 4096) if number in CAUGHT]
         except BlockingIOError:
             return []
 
@@ -161,6 +162,20 @@ def restore_defaults() -> None:
     for number in (signal.SIGCHLD, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def private_pipe() -> tuple[int, int]:
+    """Make a pipe that no exec inherits, above the standard streams even when some of those are closed.
+
+    Otherwise one of its ends could be taken for the terminal, or be lost when the streams are put in place.
+    """
+    import fcntl
+
+    low = os.pipe()
+    high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 3) for end in low]
+    for end in low:
+        os.close(end)
+    return high[0], high[1]
 
 
 def _note(_number: int, _frame: FrameType | None) -> None:

@@ -53,11 +53,11 @@ threads = [threading.Thread(target=write, args=args) for args in ((1, b"out"), (
 FULL_DISK = """
 import os, resource, sys
 from artifacts.output import Tee
-resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+resource.setrlimit(resource.RLIMIT_FSIZE, (110_000, 110_000))
 (out, out_end), (err, err_end) = os.pipe(), os.pipe()
 tee = Tee((out, err), (1, None), sys.argv[1], lambda: 0)
-for number in range(40):
-    os.write(out_end, b"x" * 9_999 + b"\\n")
+for number in range(20):
+    os.write(out_end, (b"x" * 9_999 + b"\\n") * 2)
     tee.step(1.0)
 os.close(out_end), os.close(err_end)
 while tee.is_reading or tee.is_blocked:
@@ -365,9 +365,9 @@ def test_a_full_disk_ends_the_capture_and_nothing_else(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path)], cwd=ROOT, capture_output=True, check=True)
     assert len(done.stdout) == 400_000
     captured = (tmp_path / OUTPUT).read_bytes()
-    assert len(captured) == 100_000
-    assert os.path.getsize(tmp_path / INDEX) // RECORD == 10
-    assert b"OutputSummary(lines=10, bytes=100000, failure='the output could not be captured: File" in done.stderr
+    assert len(captured) == 110_000
+    assert os.path.getsize(tmp_path / INDEX) // RECORD == 11
+    assert b"OutputSummary(lines=11, bytes=110000, failure='the output could not be captured: File" in done.stderr
 
 
 def test_a_place_that_cannot_be_written_ends_the_capture_only(tmp_path: Path, terminal: tuple[int, int]) -> None:
