@@ -61,7 +61,7 @@ class Appender:
         txn = txn._replace(hash=txn_hash(txn, rows))
         seam("append.insert")
         self._store.insert(txn, rows)
-        self._read_back(txn)
+        self._read_back(txn, rows)
         return txn
 
     def _txn_row(self, transaction: Transaction, header: bytes, head: Head) -> TxnRow:
@@ -96,12 +96,11 @@ class Appender:
             for stream in dict.fromkeys(streams)
         }
 
-    def _read_back(self, written: TxnRow) -> None:
+    def _read_back(self, txn: TxnRow, rows: Sequence[EventRow]) -> None:
         """Hash what the database now holds, before it is committed: a write that went wrong must not be kept."""
-        stored = self._store.txn(written.seq)
-        events = self._store.txn_events(written.seq)
-        whole = stored == written and all(digest(event.body or b"") == event.body_hash for event in events)
-        if not whole or txn_hash(written, events) != written.hash:
+        stored, events = self._store.txn(txn.seq), self._store.txn_events(txn.seq)
+        whole = stored == txn and events == rows and all(digest(row.body or b"") == row.body_hash for row in events)
+        if not whole or txn_hash(txn, events) != txn.hash:
             raise IntegrityError(
                 f"the database did not keep what was written to {self._store.place!r}",
                 hint="Nothing was recorded. Check the disk before going on.",

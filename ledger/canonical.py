@@ -10,7 +10,8 @@ values get an explicit form, a mapping with one key that begins with `$`:
     {"$text": "<base64>"}                   text with lone surrogates (undecodable bytes), UTF-8 with surrogatepass
     {"$map": [[key, value], ...]}           a mapping with a key that is no plain text or begins with `$`
 
-Keys are sorted by their UTF-8 bytes, pairs of a `$map` by the canonical bytes of their key.
+Keys are sorted by their UTF-8 bytes, pairs of a `$map` by the canonical bytes of their key. What is written nests to at
+most 100 levels; a `$map` takes three.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ Value = None | bool | int | float | str | bytes | Sequence["Value"] | Mapping[st
 
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 _MAX_DEPTH = 100
+_MAP_LEVELS = 3  # orjson refuses what nests deeper than 254 levels: count what is written, not what was given
+_KEY_TYPES = (str, int, float, bytes, type(None))
 
 
 def encode(value: Value) -> bytes:
     """Return the canonical bytes of `value`.
 
     Raises:
-        LedgerError: a type that has no canonical form, or a nesting deeper than 100 levels.
+        LedgerError: a type (also of a key) that has no canonical form, or a nesting deeper than 100 levels as written.
     """
     options = orjson.OPT_SORT_KEYS | orjson.OPT_PASSTHROUGH_SUBCLASS | orjson.OPT_PASSTHROUGH_DATACLASS
     return orjson.dumps(_plain(value, 0), option=options | orjson.OPT_PASSTHROUGH_DATETIME)
@@ -50,7 +53,7 @@ def decode(data: bytes) -> Value:
     try:
         value = orjson.loads(data)
         return cast("Value", _rich(value) if b'"$' in data else value)
-    except (ValueError, TypeError, KeyError, IndexError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise LedgerError(f"a stored body cannot be decoded: {error}") from error
 
 
@@ -88,9 +91,14 @@ def _plain_text(text: str) -> object:
 def _plain_mapping(value: Mapping[object, object], depth: int) -> object:
     if all(isinstance(key, str) and not key.startswith("$") and _is_utf8(key) for key in value):
         return {str(key): _plain(item, depth + 1) for key, item in value.items()}
+    for key in value:
+        if not isinstance(key, _KEY_TYPES):
+            # A tuple would come back as a list, which cannot be a key: recorded, and never to be read again.
+            raise LedgerError(f"a key of type {type(key).__name__} cannot be recorded")
     pairs = [(encode(cast("Value", key)), key, item) for key, item in value.items()]
     pairs.sort(key=lambda pair: pair[0])
-    return {"$map": [[_plain(key, depth + 1), _plain(item, depth + 1)] for _, key, item in pairs]}
+    below = depth + _MAP_LEVELS
+    return {"$map": [[_plain(key, below), _plain(item, below)] for _, key, item in pairs]}
 
 
 def _is_utf8(text: str) -> bool:

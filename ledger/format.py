@@ -15,6 +15,7 @@ TRIGGERS = (
     "event_no_replace",
     "event_no_update",
     "origin_no_delete",
+    "origin_no_replace",
     "origin_no_rewind",
     "txn_no_delete",
     "txn_no_replace",

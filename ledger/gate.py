@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
-from ledger.errors import LedgerError
+from ledger.errors import LedgerBusyError, LedgerError
+
+WAIT_SECONDS = 60.0
 
 
 @contextmanager
@@ -22,6 +26,7 @@ def gate(path: str) -> Iterator[None]:
     of it would drop them.
 
     Raises:
+        LedgerBusyError: it was held for a minute, by a writer that was stopped, say.
         LedgerError: the file cannot be made or locked.
     """
     try:
@@ -32,7 +37,34 @@ def gate(path: str) -> Iterator[None]:
             hint="Check the permissions and the free space of the home, or choose another with -H.",
         ) from error
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with _time_limit(path):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def _time_limit(path: str) -> Iterator[None]:
+    """Give up waiting after `WAIT_SECONDS`, by an alarm: polling would take the kernel's fair queue away.
+
+    Only the main thread can have an alarm; in others the wait has no end.
+    """
+
+    def give_up(_number: int, _frame: FrameType | None) -> None:
+        raise LedgerBusyError(
+            f"the ledger of {os.path.dirname(path)!r} is held by another program for more than a minute",
+            hint="Nothing was changed. A stopped (not ended) guild command may hold it: end it, and try again.",
+        )
+
+    try:
+        earlier = signal.signal(signal.SIGALRM, give_up)
+    except ValueError:
+        yield
+        return
+    signal.setitimer(signal.ITIMER_REAL, WAIT_SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, earlier)

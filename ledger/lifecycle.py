@@ -45,12 +45,16 @@ def advance(life: Life, type_: str, body: Mapping[str, Value], name: str) -> Lif
     Raises:
         TransitionError: the event cannot follow; the message says why.
     """
-    if type_ in ("run.staged", "run.started", "run.imported"):
+    if type_ in ("run.staged", "run.started", "run.imported") and not _is_staged_start(life, type_):
         return _begun(life, type_, body, name)
     if life.status is None:
         raise TransitionError(f"run {name} does not exist")
     if life.place == "purged" or (life.place == "purging" and type_ != "run.purged"):
         raise TransitionError(f"run {name} was permanently deleted", hint="`guild log` shows when and by whom.")
+    if type_ == "run.started":
+        if life.place != "live":
+            raise TransitionError(f"run {name} is deleted", hint="Restore it first.")
+        return replace(life, status="running")
     if type_ == "run.status_changed":
         return _ended(life, body, name)
     if type_ == "run.protected":
@@ -66,20 +70,30 @@ def fold(events: Iterable[tuple[str, Mapping[str, Value]]], name: str) -> Life:
     return life
 
 
+def _is_staged_start(life: Life, type_: str) -> bool:
+    """Tell whether an event starts a run that was staged: the one beginning that another may go before."""
+    return life.status == "staged" and type_ == "run.started"
+
+
 def _begun(life: Life, type_: str, body: Mapping[str, Value], name: str) -> Life:
-    if life.status is not None and not (life.status == "staged" and type_ == "run.started"):
+    if life.status is not None:
         raise TransitionError(f"run {name} exists already")
     if type_ == "run.imported":
-        return Life(status=str(body["status"]))
+        return Life(status=_final_status(body, name))
     return Life(status="staged" if type_ == "run.staged" else "running")
 
 
 def _ended(life: Life, body: Mapping[str, Value], name: str) -> Life:
     if life.status != "running":
         raise TransitionError(f"run {name} is not running: it is {life.status}")
-    if body["status"] not in ENDED:
-        raise TransitionError(f"run {name}: {body['status']!r} is no status that a run can end with")
-    return replace(life, status=str(body["status"]))
+    return replace(life, status=_final_status(body, name))
+
+
+def _final_status(body: Mapping[str, Value], name: str) -> str:
+    status = body["status"]
+    if status not in ENDED:
+        raise TransitionError(f"run {name}: {status!r} is no status that a run can end with")
+    return str(status)
 
 
 def _moved(life: Life, type_: str, name: str) -> str:

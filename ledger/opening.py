@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ledger.errors import ConflictError, IntegrityError, LedgerError, LedgerTooNewError
 from ledger.format import FORMAT, REVISION, REVISIONS
 from ledger.gate import gate
-from ledger.ids import Clock, new_origin_id, system_clock
+from ledger.ids import Clock, is_run_id, new_origin_id, system_clock
 from ledger.log import Ledger
 from ledger.rows import OriginRow
 from ledger.seams import seam
@@ -114,11 +114,13 @@ def check_format(store: Store) -> None:
 
     Raises:
         LedgerTooNewError: `meta.format` is larger than `FORMAT`.
-        IntegrityError: `meta` lacks what every ledger has.
+        IntegrityError: `meta` lacks what every ledger has, or its ids are none.
     """
     meta = store.meta()
     if not {"format", "ledger_id", "origin_id"} <= meta.keys():
         raise IntegrityError(f"{store.place!r} is no ledger: its identity is missing", hint="Bring back a backup.")
+    if not is_run_id(meta["ledger_id"]) or not is_run_id(meta["origin_id"]):
+        raise IntegrityError(f"{store.place!r}: its identity is damaged", hint="Bring back a backup.")
     if not meta["format"].isdecimal() or int(meta["format"]) > FORMAT:
         raise LedgerTooNewError(
             f"{store.place!r} has format {meta['format']}; this program knows {FORMAT}",
@@ -149,7 +151,9 @@ def _create(path: str, header: Header, clock: Clock) -> None:
         fresh = f"{path}-new-{os.getpid()}"
         _remove_database(fresh)
         try:
+            seam("create.tables")
             create_sqlite(fresh)
+            seam("create.found")
             store = SqliteStore(fresh)
             try:
                 found_ledger(store, header, clock)
@@ -179,9 +183,13 @@ def found_ledger(store: Store, header: Header, clock: Clock) -> None:
         except LedgerError:
             if not store.meta():  # else another process was quicker
                 raise
-    event = NewEvent(LEDGER_STREAM, LedgerCreated(ledger_id=store.meta()["ledger_id"], format=FORMAT))
+    meta = store.meta()
+    event = NewEvent(LEDGER_STREAM, LedgerCreated(ledger_id=meta["ledger_id"], format=FORMAT))
     try:
-        Ledger(store, clock=clock).append(Transaction(header, (event,), expected={LEDGER_STREAM: 0}))
+        # With one time for both: what `meta` says is in no hash, so verification compares it with this transaction.
+        Ledger(store, clock=lambda: int(meta["created_at"])).append(
+            Transaction(header, (event,), expected={LEDGER_STREAM: 0})
+        )
     except ConflictError:
         return
 
@@ -208,12 +216,14 @@ def open_url(url: str, header: Header, *, clock: Clock = system_clock) -> Ledger
         LedgerTooNewError: a newer program wrote it.
         LedgerError: the URL, its driver or the server cannot be used.
     """
-    from ledger.migrate import prepare_database
     from ledger.sql_store import SqlStore
 
-    prepare_database(url)
     store = SqlStore(url)
     try:
+        if store.revision() != REVISION:
+            from ledger.migrate import prepare_database
+
+            prepare_database(url)
         if not store.meta() or store.head().seq == 0:
             found_ledger(store, header, clock)
         check_format(store)
@@ -231,7 +241,9 @@ def _publish(fresh: str, path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    seam("create.rename")
     os.rename(fresh, path)
+    seam("create.sync")
     folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(folder)

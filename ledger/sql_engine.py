@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 from ledger.errors import LedgerError
 from ledger.sql_errors import driver_missing, shown
 from ledger.sqlite_store import MINIMUM_SQLITE
+from ledger.sqlite_uri import sqlite_uri
 
 BUSY_SECONDS = 60
 """How long a writer waits for the write lock."""
@@ -109,14 +110,12 @@ def _sqlite_engine(url: URL, pragmas: Sequence[str], busy_seconds: int, pool: Ma
 
 
 def _open_file(path: str, busy_seconds: int) -> sqlite3.Connection:
-    from urllib.parse import quote
-
     if sqlite3.sqlite_version_info < MINIMUM_SQLITE:
         raise LedgerError(
             f"SQLite {sqlite3.sqlite_version} is too old, 3.37 is needed", hint="Use a newer Python build."
         )
     # mode=rw: a missing file must stay missing, not become an empty database.
-    uri = f"file:{quote(path, safe='/', errors='surrogateescape')}?mode=rw"
+    uri = sqlite_uri(path, "mode=rw")
     return sqlite3.connect(uri, uri=True, timeout=busy_seconds, isolation_level=None, check_same_thread=False)
 
 

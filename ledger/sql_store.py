@@ -14,7 +14,6 @@ from typing import Any
 from sqlalchemy import URL, Connection, Executable, Select, func, select, text, true
 
 from ledger import tables
-from ledger.chain import genesis
 from ledger.errors import IntegrityError, LedgerError
 from ledger.format import TRIGGERS
 from ledger.gate import gate
@@ -128,7 +127,8 @@ class SqlStore:
     def _lock(self) -> None:
         """Queue for the row of the own origin: from then on all that was committed before is visible."""
         connection = self._writer()
-        connection.execute(_SETTINGS_OF_A_WRITER, {"busy": f"{self._busy_seconds}s", "idle": f"{_IDLE_SECONDS}s"})
+        busy = self._busy_seconds * 1000 or 1  # for PostgreSQL 0 means for ever
+        connection.execute(_SETTINGS_OF_A_WRITER, {"busy": f"{busy}ms", "idle": f"{_IDLE_SECONDS}s"})
         own = self.meta().get("origin_id", "")
         mine = select(tables.origin.c.head_seq).where(tables.origin.c.origin_id == bytes.fromhex(own))
         if connection.execute(mine.with_for_update()).first() is None:
@@ -161,12 +161,12 @@ class SqlStore:
     def head(self) -> Head:
         """Return the end of the ledger."""
         own = bytes.fromhex(self.meta().get("origin_id", ""))
-        if not own:
-            raise IntegrityError(f"{self.place} is no ledger: its identity is missing", hint="Bring back a backup.")
         with self._connection() as connection:
             found = connection.execute(_head_statement(own)).one()
         seq, recorded_at, lamport, position, origin_seq, hash_ = found
-        return Head(seq or 0, position or 0, recorded_at or 0, lamport or 0, origin_seq or 0, hash_ or genesis(own))
+        if hash_ is None:
+            raise IntegrityError(f"{self.place!r} has lost its own origin", hint="Bring it back from a backup.")
+        return Head(seq or 0, position or 0, recorded_at or 0, lamport or 0, origin_seq, hash_)
 
     def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
         """Insert a transaction with its events and advance its origin's head."""

@@ -18,6 +18,9 @@ def translated(place: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _said(place, error) from error
+    except UnicodeDecodeError as error:
+        # The driver's, when an error of SQLite quotes a damaged name.
+        raise IntegrityError(f"{place!r} is damaged: its tables' names cannot be read", hint=_BACKUP) from error
 
 
 def _said(place: str, error: sqlite3.Error) -> LedgerError | IntegrityError:

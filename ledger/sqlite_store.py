@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 
 from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
 from ledger.format import TRIGGERS
@@ -55,11 +56,25 @@ class SqliteStore:
             self._db = self._connect()
             for pragma in _PRAGMAS:
                 self._db.execute(pragma)
+            self._check_journal()
         self._meta: dict[str, str] | None = None
+        self._may_write = False
 
     def _connect(self) -> sqlite3.Connection:
         mode = "mode=ro&immutable=1" if self.read_only else "mode=rw"
         return sqlite3.connect(sqlite_uri(self.place, mode), uri=True, isolation_level=None, check_same_thread=False)
+
+    def _check_journal(self) -> None:
+        """Make sure of WAL mode: a copy made by other tools may have come without it."""
+        if self.read_only or self._db.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+            return
+        if self.revision() is None:
+            return  # no ledger: whoever's file it is, it stays as it is, and opening refuses it
+        if self._db.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+            raise LedgerError(
+                f"{self.place!r} cannot be kept safely: its file system has no shared memory",
+                hint="Put the home on a local disk, or keep the ledger in PostgreSQL.",
+            )
 
     def close(self) -> None:
         """Close the connection."""
@@ -81,7 +96,8 @@ class SqliteStore:
         """Return the rows of `meta`, read once: they never change while a ledger is open."""
         if self._meta is None:
             with translated(self.place):
-                self._meta = dict(self._db.execute("SELECT key, value FROM meta").fetchall())
+                rows = self._db.execute("SELECT key, value FROM meta").fetchall()
+                self._meta = {str(key): str(value) for key, value in rows}  # in a damaged file they may be bytes
         return self._meta
 
     @contextmanager
@@ -89,6 +105,7 @@ class SqliteStore:
         """Hold the write lock: commit at the end, roll back on an error."""
         if self.read_only:
             raise LedgerError(f"{self.place!r} is read-only", hint="Make the home writable, or choose another with -H.")
+        self._refuse_nesting()
         with gate(self.place + "-gate"), translated(self.place):
             try:
                 self._db.execute("BEGIN IMMEDIATE")
@@ -100,15 +117,33 @@ class SqliteStore:
                     ) from error
                 raise
             with self._transaction():
-                yield
+                self._may_write = True
+                try:
+                    yield
+                except BaseException:
+                    self._meta = None  # rows of `meta` that were inserted here are gone again
+                    raise
+                finally:
+                    self._may_write = False
+
+    def _writer(self) -> sqlite3.Connection:
+        if not self._may_write:
+            raise LedgerError("the ledger is written to only while its write lock is held")
+        return self._db
 
     @contextmanager
     def reading(self) -> Iterator[None]:
         """Hold one consistent view."""
+        self._refuse_nesting()
         with translated(self.place):
             self._db.execute("BEGIN DEFERRED")
             with self._transaction():
                 yield
+
+    def _refuse_nesting(self) -> None:
+        """Refuse a transaction inside another: at the gate it would wait for itself, for ever."""
+        if self._db.in_transaction:
+            raise LedgerError("a transaction of the ledger cannot begin inside another")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -123,7 +158,7 @@ class SqliteStore:
 
     def head(self) -> Head:
         """Return the end of the ledger."""
-        own = bytes.fromhex(self.meta()["origin_id"])
+        own = bytes.fromhex(self.meta().get("origin_id", ""))
         with translated(self.place):
             last = self._db.execute("SELECT seq, recorded_at, lamport FROM txn ORDER BY seq DESC LIMIT 1").fetchone()
             position = self._db.execute("SELECT max(position) FROM event").fetchone()[0] or 0
@@ -135,21 +170,22 @@ class SqliteStore:
 
     def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
         """Insert a transaction with its events and advance its origin's head."""
-        self._db.execute("INSERT INTO txn VALUES (?,?,?,?,?,?,?,?,?,?)", txn)
-        self._db.executemany("INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?)", events)
-        self._db.execute(
+        database = self._writer()
+        database.execute("INSERT INTO txn VALUES (?,?,?,?,?,?,?,?,?,?)", txn)
+        database.executemany("INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?)", events)
+        database.execute(
             "UPDATE origin SET head_seq = ?, head_hash = ? WHERE origin_id = ?",
             (txn.origin_seq, txn.hash, txn.origin_id),
         )
 
     def insert_meta(self, key: str, value: str) -> None:
         """Insert one row of `meta`, of a ledger that is being made."""
-        self._db.execute("INSERT INTO meta VALUES (?,?)", (key, value))
+        self._writer().execute("INSERT INTO meta VALUES (?,?)", (key, value))
         self._meta = None
 
     def insert_origin(self, origin: OriginRow) -> None:
         """Insert an origin that has not written yet."""
-        self._db.execute("INSERT INTO origin VALUES (?,?,?,?)", origin)
+        self._writer().execute("INSERT INTO origin VALUES (?,?,?,?)", origin)
 
     def txn(self, seq: int) -> TxnRow | None:
         """Return the transaction at `seq`, or None."""
@@ -190,7 +226,9 @@ class SqliteStore:
 
     def _stream(self, statement: str, after: int) -> Iterator[tuple[object, ...]]:
         with translated(self.place):
-            yield from self._db.execute(statement, (after,))
+            # Chained, because `yield from` would close the cursor with the generator: at the end of a command that
+            # is after the database was closed, and an error that nobody can catch.
+            yield from chain(self._db.execute(statement, (after,)))
 
     def txn_events(self, seq: int) -> list[EventRow]:
         """Return the events of the transaction at `seq`, in order of position."""

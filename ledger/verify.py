@@ -9,12 +9,14 @@ also recomputed every hash; against that, keep a head hash elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 
 from ledger.chain import genesis, txn_hash
 from ledger.errors import LedgerError
-from ledger.registry import current_body, event_classes
+from ledger.events.book import LedgerCreated
+from ledger.registry import current_body, event_classes, read_event
 from ledger.rows import EventRow, TxnRow
 from ledger.store import Store
 
@@ -67,8 +69,14 @@ def verify(store: Store, progress: Callable[[int], None] | None = None) -> Repor
         report.add("the database file", found)
     for name in store.missing_guards():
         report.add(f"trigger {name}", "is missing or altered: the tables are no longer append-only")
-    with store.reading():
-        _Walk(store, report, progress).run()
+    try:
+        with store.reading():
+            _Walk(store, report, progress).run()
+    except (TypeError, ValueError, KeyError, AttributeError) as error:
+        if not report.problems:
+            raise
+        # The database's own check has found values of a wrong type, and nothing can be done with them.
+        report.add("the rows", f"cannot be read to their end: {error}")
     return report
 
 
@@ -86,7 +94,7 @@ class _Walk:
 
     def run(self) -> None:
         """Walk to the end, then compare with the recorded heads."""
-        own = bytes.fromhex(self.store.meta()["origin_id"])
+        own = bytes.fromhex(self.store.meta().get("origin_id", ""))
         known = {origin.origin_id: origin for origin in self.store.origins()}
         events = self.store.events()
         waiting = next(events, None)
@@ -99,15 +107,17 @@ class _Walk:
             self._transaction(txn, group)
         if waiting is not None:
             self.report.add(f"event {waiting.position}", f"belongs to transaction {waiting.txn_seq}, which is missing")
+        if own not in known:
+            self.report.add(_name(own), "is missing: it is this ledger's own")
         for origin_id, origin in known.items():
             seq, hash_, _ = self.heads.get(origin_id, (0, genesis(origin_id), 0))
             if (seq, hash_) != (origin.head_seq, origin.head_hash):
                 self.report.add(
-                    f"origin {origin_id.hex()[:8]}",
+                    _name(origin_id),
                     f"its head is recorded at {origin.head_seq}, its chain ends at {seq}",
                 )
         self.report.head_hash = self.heads.get(own, (0, genesis(own), 0))[1].hex()
-        self._identity(own)
+        self._identity()
 
     def _group(
         self, txn: TxnRow, waiting: EventRow | None, events: Iterator[EventRow]
@@ -134,7 +144,10 @@ class _Walk:
             self.report.add(where, "does not link to the one before it")
         if txn.recorded_at <= time:
             self.report.add(where, "is not later than the one before it")
-        if txn.header is not None and sha256(txn.header).digest() != txn.header_hash:
+        if txn.header is None:
+            if not self._is_redacted("txn", txn.origin_seq, txn.origin_id):
+                self.report.add(where, "its header is gone, and no redaction is on record")
+        elif sha256(txn.header).digest() != txn.header_hash:
             self.report.add(where, "its header was altered")
         if not events:
             self.report.add(where, "has no events")
@@ -154,7 +167,7 @@ class _Walk:
 
     def _event(self, event: EventRow) -> None:
         if event.body is None:
-            if not self._is_redacted(event):
+            if not self._is_redacted(event.stream, event.stream_version, event.origin_id):
                 self.report.add(f"event {event.position}", "its body is gone, and no redaction is on record")
             return
         if sha256(event.body).digest() != event.body_hash:
@@ -169,20 +182,30 @@ class _Walk:
             lacking = ", ".join(sorted(self.required[event.type] - body.keys()))
             self.report.add(f"event {event.position}", f"{event.type}: its body lacks {lacking}")
 
-    def _is_redacted(self, event: EventRow) -> bool:
+    def _is_redacted(self, stream: str, version: int, origin_id: bytes) -> bool:
         if self.redacted is None:
             self.redacted = set(_redactions(self.store))
-        return (event.stream, event.stream_version, event.origin_id) in self.redacted
+        return (stream, version, origin_id) in self.redacted
 
-    def _identity(self, own: bytes) -> None:
-        """Check that the ledger's own chain begins with its making, under the id it now has."""
-        first = next(iter(self.store.stream_events(["ledger"])), None)
-        if first is None or first.type != "ledger.created" or first.body is None:
-            self.report.add("event 1", "is not the making of the ledger")
+    def _identity(self) -> None:
+        """Compare `meta`, which is in no hash, with the making of the ledger, which is."""
+        txn, events = self.store.txn(1), self.store.txn_events(1)
+        try:
+            body = read_event(events[0].type, events[0].schema_version, events[0].body or b"") if events else None
+        except LedgerError:
+            body = None
+        if txn is None or not isinstance(body, LedgerCreated):
+            self.report.add("transaction 1", "is not the making of the ledger")
             return
-        body = current_body(first.type, first.schema_version, first.body)
-        if first.origin_id == own and body.get("ledger_id") != self.store.meta()["ledger_id"]:
-            self.report.add("table meta", "its ledger_id is not the one the ledger was made with")
+        made = {"ledger_id": body.ledger_id, "format": str(body.format)}
+        made |= {"origin_id": txn.origin_id.hex(), "created_at": str(txn.recorded_at)}
+        for key, value in made.items():
+            if self.store.meta().get(key) != value:
+                self.report.add("table meta", f"its {key} is not the one that the ledger was made with")
+
+
+def _name(origin_id: bytes) -> str:
+    return f"origin {origin_id.hex()[:8]}"
 
 
 def _required(cls: type) -> frozenset[str]:
@@ -192,7 +215,10 @@ def _required(cls: type) -> frozenset[str]:
 
 
 def _redactions(store: Store) -> Iterator[tuple[str, int, bytes]]:
+    """Yield what was redacted on record: stream, version and origin of events; `txn` and `origin_seq` of headers."""
     for row in store.stream_events(["ledger"]):
         if row.type == "ledger.redacted" and row.body is not None:
-            body = current_body(row.type, row.schema_version, row.body)
-            yield str(body["stream"]), int(str(body["stream_version"])), bytes.fromhex(str(body["origin_id"]))
+            # A record that cannot be read is a problem by itself, and excuses nothing.
+            with suppress(LedgerError, KeyError, ValueError):
+                body = current_body(row.type, row.schema_version, row.body)
+                yield str(body["stream"]), int(str(body["stream_version"])), bytes.fromhex(str(body["origin_id"]))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ledger.errors import ConflictError, LedgerError
+from ledger.errors import ConflictError, IntegrityError, LedgerError
 from ledger.events.life import RunRestored
 from ledger.events.notes import RunLabeled
 from ledger.events.start import RunStarted
+from ledger.format import TRIGGERS
 from ledger.ids import RunId, TxnId, run_stream, system_clock
 from ledger.log import Ledger
 from ledger.opening import found_ledger
-from ledger.format import TRIGGERS
 from ledger.store import Store
 from ledger.transaction import Header, NewEvent, Transaction
 from ledger.verify import verify
@@ -90,6 +90,12 @@ class LedgerContract(StoreContract):
         ):
             with pytest.raises(RefusedError, match="append-only"):
                 place.raw(statement)
+
+    def test_a_ledger_that_lost_its_own_origin_has_no_head(self, place: Place, store: Store) -> None:
+        """Appending must not begin a second chain when the first one's head is gone."""
+        place.raw(place.drop_guard("origin_no_delete"), "DELETE FROM origin")
+        with pytest.raises(IntegrityError, match="origin"):
+            store.head()
 
     @pytest.mark.parametrize("name", TRIGGERS)
     def test_a_guard_that_was_taken_away_is_named(self, place: Place, store: Store, name: str) -> None:

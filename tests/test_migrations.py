@@ -22,12 +22,12 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ledger.errors import IntegrityError, LedgerError, LedgerTooNewError
+from ledger.format import REVISION, REVISIONS
 from ledger.guards import sqlite_guards
 from ledger.migrate import SCRIPTS, create_sqlite, prepare_database, upgrade_sqlite
 from ledger.opening import open_sqlite
 from ledger.sql_store import SqlStore
 from ledger.sqlite_store import SqliteStore
-from ledger.format import REVISION, REVISIONS
 from ledger.store import Store
 from ledger.tables import metadata
 from ledger.verify import verify
@@ -338,13 +338,6 @@ def test_a_server_database_has_the_described_tables_and_no_others(postgres_url: 
         metadata.create_all(connection.execution_options(schema_translate_map={None: "described"}))
         assert made == _catalogue(connection, "described")
     assert len(made) > 30
-
-
-def test_preparing_a_server_database_twice_changes_nothing(postgres_url: str) -> None:
-    """The second call finds everything there and says so."""
-    assert (prepare_database(postgres_url), prepare_database(postgres_url)) == (True, False)
-    with closing(SqlStore(postgres_url)) as store:
-        assert (store.revision(), store.missing_guards(), store.meta()) == (REVISION, [], {})
 
 
 def test_a_server_database_is_upgraded_in_one_transaction(postgres_url: str, tmp_path: Path) -> None:

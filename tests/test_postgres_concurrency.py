@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.format import REVISION
 from ledger.migrate import prepare_database
 from ledger.sql_store import SqlStore
 from ledger.verify import verify
@@ -41,8 +42,20 @@ for _ in range({APPENDS}):
 store.close()
 """
 
+OPEN = """
+import sys
+from ledger.opening import open_url
+from tests.ledger_contract import HEADER
+print("ready", flush=True)
+sys.stdin.readline()
+ledger = open_url(sys.argv[1], HEADER)
+print(ledger.ledger_id)
+ledger.store.close()
+"""
+
 PREPARE = """
 import sys
+from ledger.format import REVISION
 from ledger.migrate import prepare_database
 print("ready", flush=True)
 sys.stdin.readline()
@@ -120,4 +133,12 @@ def test_of_many_processes_one_makes_the_tables(postgres_url: str) -> None:
     said = run_at_once(PREPARE, postgres_url, 4)
     assert sorted(said) == ["False", "False", "False", "True"]
     with closing(SqlStore(postgres_url)) as store:
-        assert store.missing_guards() == []
+        assert (store.revision(), store.missing_guards(), store.meta()) == (REVISION, [], {})
+
+
+def test_many_processes_that_open_an_empty_database_open_one_ledger(postgres_url: str) -> None:
+    """Whoever comes first makes the ledger, and all of them go on with that one."""
+    said = run_at_once(OPEN, postgres_url, 4)
+    with closing(SqlStore(postgres_url)) as store:
+        assert said == [store.meta()["ledger_id"]] * 4
+        assert (store.head().seq, verify(store).problems) == (1, [])

@@ -1,0 +1,395 @@
+"""The real command, driven from outside: a helper that runs `guild` in a process of its own, and projects to run it in.
+
+A home full of runs costs seconds to make, so one is made for each worker and every test gets a copy of it: moving a
+home moves everything.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND = (sys.executable, "-m", "guild_ledger")
+LOCAL_SCOPE = "Limiting runs to the current directory (use --all to include all)\n"
+PATIENCE = 60.0
+"""Seconds after which a command counts as hanging."""
+
+ROW = re.compile(
+    r"\[(?P<index>\d+):(?P<short>[0-9a-f]{8})\]\s+(?P<op>\S.*?)\s{2,}(?P<started>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)"
+    r"  (?P<status>\w+)(?:\s+(?P<label>\S.*))?"
+)
+
+IRIS = """\
+- name: iris-cnn
+  description: Iris CNN
+  operations:
+    train:
+      description: Train it
+      cmd: work
+      flags:
+        epochs: {default: 3, description: Passes over the data}
+    finetune:
+      cmd: work
+      flags:
+        base: {description: Base checkpoint, required: yes}
+        rate: {default: 0.5, description: How fast}
+    test: work --exit 3
+- name: iris-svm
+  operations:
+    train: work
+    hang: work --kill
+"""
+
+WORK = """\
+import os, signal, sys
+print("working", *sys.argv[1:])
+if "--kill" in sys.argv:
+    os.kill(os.getpid(), signal.SIGTERM)
+if "--exit" in sys.argv:
+    sys.exit(int(sys.argv[sys.argv.index("--exit") + 1]))
+"""
+
+
+class Result(NamedTuple):
+    """How a command ended; undecodable bytes of its output are kept as lone surrogates."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def both(self) -> str:
+        """All that was said."""
+        return self.out + self.err
+
+
+class Row(NamedTuple):
+    """One line of a listing."""
+
+    index: int
+    short: str
+    op: str
+    started: str
+    status: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guild:
+    """The command with a home, a working directory and an environment of its own.
+
+    Attributes:
+        home: GUILD_HOME.
+        cwd: working directory.
+        env: variables that are added; None removes one.
+        prepare: called in the new process before the command starts.
+    """
+
+    home: Path
+    cwd: Path
+    env: Mapping[str, str | None] = field(default_factory=dict)
+    prepare: Callable[[], None] | None = None
+
+    def at(self, cwd: Path | str) -> Guild:
+        """Return the same in another working directory."""
+        return replace(self, cwd=Path(cwd))
+
+    def with_env(self, **env: str | None) -> Guild:
+        """Return the same with other variables; None removes one."""
+        return replace(self, env={**self.env, **env})
+
+    def __call__(self, *args: str, stdin: str = "", timeout: float = PATIENCE) -> Result:
+        """Run the command to its end; it must never show a traceback."""
+        process = self.start(*args)
+        try:
+            out, err = process.communicate(_bytes(stdin), timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise
+        result = Result(process.returncode, _text(out), _text(err))
+        assert "Traceback (most recent call last)" not in result.err, result
+        assert "not foreseen" not in result.err, result
+        return result
+
+    def ok(self, *args: str, stdin: str = "") -> str:
+        """Run a command that must succeed; return what it printed on stdout."""
+        result = self(*args, stdin=stdin)
+        assert result.code == 0, result
+        return result.out
+
+    def refused(self, *args: str, stdin: str = "", code: int = 1) -> str:
+        """Run a command that must end with `code`, a message and a hint; return what it said on stderr."""
+        result = self(*args, stdin=stdin)
+        assert result.code == code, result
+        assert re.search(r"^guild: .", result.err, re.MULTILINE), result
+        return result.err
+
+    def start(self, *args: str, **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - Popen's own
+        """Start the command and return its process, with pipes unless `options` say otherwise."""
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        return subprocess.Popen(
+            [*COMMAND, *(_bytes(arg) for arg in args)],
+            cwd=self.cwd,
+            env=self.environment(),
+            preexec_fn=self.prepare,  # noqa: PLW1509 - limits can be set nowhere else; no threads here
+            **{**streams, **options},
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Return the whole environment of the command: nothing of ours but what it takes to start."""
+        base: dict[str, str | None] = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.home.parent),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+            "USER": "ada",
+            "PYTHONPATH": str(ROOT),
+            "GUILD_HOME": str(self.home),
+        }
+        return {name: value for name, value in {**base, **self.env}.items() if value is not None}
+
+    def rows(self, *args: str) -> list[Row]:
+        """Return the rows of a listing: `runs list` with these arguments."""
+        return parse_rows(self.ok("runs", "list", *args))
+
+    def ids(self, *args: str) -> list[str]:
+        """Return the full ids of a listing."""
+        return [str(run["id"]) for run in self.json("runs", "list", *args)]
+
+    def json(self, *args: str) -> Any:  # noqa: ANN401 - JSON
+        """Return what a command prints with `--json`."""
+        return json.loads(self.ok(*args, "--json"))
+
+    def history(self) -> list[tuple[object, ...]]:
+        """Return all rows of the ledger, read behind the program's back: equal means that nothing was recorded."""
+        with closing(self.database()) as database:
+            events = database.execute("SELECT * FROM event ORDER BY position").fetchall()
+            return database.execute("SELECT * FROM txn ORDER BY seq").fetchall() + events
+
+    def database(self) -> sqlite3.Connection:
+        """Open the ledger's database; the caller closes it."""
+        return sqlite3.connect(self.home / "ledger.db", isolation_level=None)
+
+    def tree(self) -> set[str]:
+        """Return the paths of all run directories and what is in them."""
+        found = set()
+        for place in ("runs", "trash", "purging"):
+            for path in (self.home / place).rglob("*"):
+                found.add(str(path.relative_to(self.home)))
+        return found
+
+    def state(self) -> tuple[object, ...]:
+        """Return the ledger and the run directories, to be compared with later."""
+        return self.history(), self.tree()
+
+
+def parse_rows(text: str) -> list[Row]:
+    """Return the rows of a listing; every line must be one."""
+    rows = []
+    for line in text.splitlines():
+        match = ROW.fullmatch(line)
+        assert match, line
+        cells = match.groupdict("")
+        rows.append(Row(int(cells.pop("index")), **cells))
+    return rows
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogateescape")
+
+
+def make_project(folder: Path, models: str = IRIS, /, **modules: str) -> Path:
+    """Write a model file and Python modules (`work` unless others are given) into a folder; return it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "MODELS").write_text(models, encoding="utf-8")
+    for name, code in (modules or {"work": WORK}).items():
+        (folder / f"{name}.py").write_text(code, encoding="utf-8")
+    return folder
+
+
+def operation(code: str, flags: str = "{}") -> tuple[str, dict[str, str]]:
+    """Return the model file and the module of a project whose one operation, `go`, runs `code`."""
+    return f"{{name: m, operations: {{go: {{cmd: main, flags: {flags}}}}}}}\n", {"main": code}
+
+
+def project_of(folder: Path, code: str, flags: str = "{}") -> Guild:
+    """Return the command in a new project whose one operation, `go`, runs `code`."""
+    models, modules = operation(code, flags)
+    return Guild(folder / "home", make_project(folder / "project", models, **modules))
+
+
+class Lab(NamedTuple):
+    """A folder with two projects and a home with their runs.
+
+    Listed in `iris`, most recently started first: 0 iris-cnn:train epochs=5 completed `good one`, 1 iris-cnn:finetune
+    base=x completed, 2 iris-svm:hang terminated, 3 iris-svm:train completed, 4 iris-cnn:test error `bad`. In `tulip`:
+    tulip:grow, which started between 3 and 4. `empty` is a folder without a model file.
+    """
+
+    folder: Path
+    iris: Path
+    tulip: Path
+    empty: Path
+    home: Path
+
+
+_labs: dict[Path, Lab] = {}
+
+
+def lab(factory: pytest.TempPathFactory) -> Lab:
+    """Return this worker's lab, made on first use. Nobody may change it: `copied` gives a home of one's own."""
+    base = factory.getbasetemp()
+    if base not in _labs:
+        _labs[base] = _make_lab(base / "lab")
+    return _labs[base]
+
+
+def _make_lab(folder: Path) -> Lab:
+    iris = make_project(folder / "iris")
+    tulip = make_project(folder / "tulip", "{name: tulip, operations: {grow: work}}\n")
+    made = Lab(folder, iris, tulip, folder / "empty", folder / "home")
+    made.empty.mkdir()
+    guild = Guild(made.home, iris)
+    assert guild("run", "test", "-l", "bad", "-y").code == 3
+    guild.at(tulip).ok("run", "grow", "-y")
+    guild.ok("run", "iris-svm:train", "-y")
+    assert guild("run", "hang", "-y").code == 128 + signal.SIGTERM
+    guild.ok("run", "finetune", "base=x", "-y")
+    guild.ok("run", "cnn:train", "epochs=5", "-l", "good one", "-y")
+    return made
+
+
+def copied(factory: pytest.TempPathFactory, folder: Path) -> Guild:
+    """Return the command in the lab's iris project, with a copy of its home below `folder`."""
+    made = lab(factory)
+    shutil.copytree(made.home, folder / "home")
+    return Guild(folder / "home", made.iris)
+
+
+def wait_until(holds: Callable[[], object], seconds: float = PATIENCE) -> None:
+    """Wait until something holds, or fail."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def limit_file_size(size: int) -> Callable[[], None]:
+    """Return a preparation under which no file may grow beyond `size` bytes: a full disk that needs no privileges."""
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return limit
+
+
+_CAPABILITY_VERSION = 0x20080522
+_CLEAR_BOUNDING = 24
+_OVERRIDES_OF_PERMISSIONS = (1, 2)
+
+
+def like_any_user() -> None:
+    """Be bound by file permissions: as root, give up the capabilities that override them. For `prepare`."""
+    if os.geteuid() != 0:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable, for each half
+    libc.capget(header, sets)
+    sets[2] = sets[5] = 0
+    libc.capset(header, sets)
+    for capability in _OVERRIDES_OF_PERMISSIONS:
+        libc.prctl(_CLEAR_BOUNDING, capability, 0, 0, 0)
+
+
+@dataclass(slots=True)
+class SmallDisk:
+    """A file system of a few megabytes, or what comes closest to it where none may be mounted.
+
+    Attributes:
+        folder: an empty folder on it.
+        mounted: whether it is a file system of its own.
+    """
+
+    folder: Path
+    mounted: bool
+
+    def fill(self, left: int = 0) -> None:
+        """Leave only about `left` bytes free (in whole pages)."""
+        if not self.mounted:
+            return
+        ballast = self.folder / "ballast"
+        with ballast.open("ab", buffering=0) as file:
+            try:
+                while True:
+                    file.write(b"\0" * 65536)
+            except OSError:
+                pass
+        os.truncate(ballast, max(0, ballast.stat().st_size - left))
+
+    def free(self) -> None:
+        """Make room again."""
+        (self.folder / "ballast").unlink(missing_ok=True)
+
+    def limit(self, size: int) -> Callable[[], None] | None:
+        """Return the preparation that stands in for a disk on which a file gets at most `size` bytes."""
+        return None if self.mounted else limit_file_size(size)
+
+
+def small_disk(folder: Path, size: str = "4m") -> Iterator[SmallDisk]:
+    """Yield a small disk, mounted in a name space of its own that ends with it; for a fixture."""
+    mount = folder / "mount"
+    mount.mkdir()
+    own = [] if os.geteuid() == 0 else ["-r"]
+    script = 'mount -t tmpfs -o "size=$2" tmpfs "$1" && echo mounted && exec cat'
+    try:
+        holder = subprocess.Popen(
+            ["unshare", *own, "-m", "sh", "-c", script, "sh", str(mount), size],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except FileNotFoundError:
+        yield SmallDisk(mount, mounted=False)
+        return
+    with holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        inside = Path(f"/proc/{holder.pid}/root{mount}")
+        mounted = holder.stdout.readline() == b"mounted\n" and os.access(inside, os.W_OK)
+        yield SmallDisk(inside if mounted else mount, mounted)
+        holder.stdin.close()
+
+
+def damage(path: Path, statements: Sequence[str]) -> None:
+    """Change a ledger behind the program's back: its triggers are taken away for the time and put back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        triggers = database.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            database.execute(f"DROP TRIGGER {name}")
+        for statement in statements:
+            database.execute(statement)
+        for _, sql in triggers:
+            database.execute(sql)

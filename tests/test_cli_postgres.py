@@ -1,0 +1,57 @@
+"""The command line with its ledger in a PostgreSQL server: the same commands, the same answers, the home beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.cli_kit import Guild, make_project
+
+
+def test_runs_live_their_whole_life_in_a_server(tmp_path: Path, postgres_url: str) -> None:
+    """Start, list, label, delete, restore, purge, log and verify work against GUILD_LEDGER, with no ledger.db."""
+    project = make_project(tmp_path / "project")
+    guild = Guild(tmp_path / "home", project, {"GUILD_LEDGER": postgres_url})
+
+    guild.ok("run", "iris-cnn:train", "-y", "-l", "first")
+    failed = guild("run", "iris-cnn:test", "-y")
+    assert failed.code == 3
+    assert [(row.status, row.label) for row in guild.rows()] == [("error", ""), ("completed", "first")]
+
+    guild.ok("runs", "rm", "-E", "-y")
+    assert [row.status for row in guild.rows("--deleted")] == ["error"]
+    guild.ok("runs", "restore", "-y")
+    guild.ok("label", "0", "second")
+    guild.ok("runs", "rm", "-Ep", "-y")
+    assert [row.label for row in guild.rows()] == ["first"]
+
+    assert "purged" in guild.ok("log")
+    assert "The ledger is whole." in guild.ok("ledger", "verify")
+    assert not (tmp_path / "home" / "ledger.db").exists()
+
+
+def test_two_homes_share_one_ledger(tmp_path: Path, postgres_url: str) -> None:
+    """What one home records, another one lists: each has an index of its own."""
+    project = make_project(tmp_path / "project")
+    one = Guild(tmp_path / "one", project, {"GUILD_LEDGER": postgres_url})
+    other = Guild(tmp_path / "other", project, {"GUILD_LEDGER": postgres_url})
+
+    one.ok("run", "iris-svm:train", "-y")
+
+    assert other.ids() == one.ids() != []
+
+
+def test_a_server_that_is_not_there_is_a_clear_error(tmp_path: Path) -> None:
+    """No traceback, no password in the message, and what to check."""
+    guild = Guild(tmp_path / "home", tmp_path, {"GUILD_LEDGER": "postgresql+psycopg://me:hush@127.0.0.1:1/none"})
+
+    said = guild.refused("runs")
+
+    assert "hush" not in said
+    assert "127.0.0.1" in said
+
+
+def test_an_address_that_is_no_url_is_a_clear_error(tmp_path: Path) -> None:
+    """GUILD_LEDGER must be a database URL."""
+    guild = Guild(tmp_path / "home", tmp_path, {"GUILD_LEDGER": "ledger.db"})
+
+    assert "no database URL" in guild.refused("runs")
