@@ -22,8 +22,10 @@ def difference(index: Index, ledger: Ledger) -> str | None:
     """
     fresh = sqlite3.connect("", isolation_level=None)
     try:
-        build(fresh, ledger, None)
-        return first_difference(index.db, fresh)
+        # One view of the index from its checkpoint to its last row: others may append and catch up meanwhile.
+        with index.reading():
+            build(fresh, ledger, None, until=index.checkpoint())
+            return first_difference(index.db, fresh)
     finally:
         fresh.close()
 

@@ -54,6 +54,7 @@ def publish(folder: str, built: str) -> str:
     _sync(folder)
     seam("rebuild.published")
     for generation in old:
+        seam("rebuild.remove")
         remove_database(os.path.join(folder, f"{fingerprint()}.{generation}.db"))
     return path
 

@@ -8,8 +8,9 @@ index transaction. The checkpoint keeps the ledger's hash at that point. If the 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
-from itertools import islice
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice, takewhile
 from typing import NamedTuple
 
 from ledger.errors import GuildError, IntegrityError
@@ -47,6 +48,16 @@ class Index:
         """Close the connection."""
         self.db.close()
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Hold one consistent view of the index for everything asked inside: others may catch up meanwhile."""
+        with index_errors():
+            self.db.execute("BEGIN DEFERRED")
+            try:
+                yield
+            finally:
+                self.db.execute("ROLLBACK")
+
     def checkpoint(self) -> Checkpoint:
         """Return how far the index has read.
 
@@ -66,23 +77,29 @@ class Index:
             IndexDamagedError: the index cannot be used.
             IntegrityError: the ledger lost or changed history.
         """
+        # The checkpoint is read before the ledger's view is taken, here and below: otherwise another process could
+        # append and catch up in between, and a view that is merely old would look like a ledger that lost its tail.
+        checkpoint = self.checkpoint()
         with ledger.store.reading():
-            head = ledger.store.head()
-            if agrees(self.checkpoint(), ledger, head.seq):
+            seam("catch_up.read")
+            if agrees(checkpoint, ledger, ledger.store.head().seq):
                 return
-            with index_errors():
-                self._apply(ledger)
+        with index_errors():
+            self._apply(ledger)
 
     def _apply(self, ledger: Ledger) -> None:
+        seam("catch_up.lock")
         self.db.execute("BEGIN IMMEDIATE")
         try:
             # Another process may have caught up while this one waited for the lock.
             checkpoint = self.checkpoint()
-            agrees(checkpoint, ledger, ledger.store.head().seq)
-            fold_all(self.db, ledger, checkpoint.position)
-            save_checkpoint(self.db, ledger)
+            with ledger.store.reading():
+                agrees(checkpoint, ledger, ledger.store.head().seq)
+                fold_all(self.db, ledger, checkpoint.position)
+                save_checkpoint(self.db, ledger)
             seam("catch_up.commit")
             self.db.execute("COMMIT")
+            seam("catch_up.committed")
         except BaseException:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
@@ -111,13 +128,28 @@ def agrees(checkpoint: Checkpoint, ledger: Ledger, head_seq: int) -> bool:
 
 
 def fold_all(
-    database: sqlite3.Connection, ledger: Ledger, after: int, progress: Callable[[int], None] | None = None
+    database: sqlite3.Connection,
+    ledger: Ledger,
+    after: int,
+    progress: Callable[[int], None] | None = None,
+    *,
+    until: int | None = None,
 ) -> int:
-    """Fold every event after position `after` into the tables, a batch at a time; returns how many there were."""
+    """Fold every event after position `after` into the tables, a batch at a time; returns how many there were.
+
+    Args:
+        database: tables that hold the events up to `after`.
+        ledger: the truth.
+        after: position of the last event that was folded.
+        progress: told after each batch how many events have been folded.
+        until: position of the last event to fold; None for all there are.
+    """
     from projections.apply import Projector
 
     projector = Projector(database)
     events = ledger.store.timed_events(after)
+    if until is not None:
+        events = takewhile(lambda event: event.position <= until, events)
     count = 0
     while batch := list(islice(events, BATCH)):
         projector.apply(batch)
@@ -127,17 +159,18 @@ def fold_all(
     return count
 
 
-def save_checkpoint(database: sqlite3.Connection, ledger: Ledger) -> None:
-    """Record that the index has read the whole ledger, as the ledger now stands for this reader.
+def save_checkpoint(database: sqlite3.Connection, ledger: Ledger, seq: int | None = None) -> None:
+    """Record that the index has read the ledger up to transaction `seq`; None: as the ledger stands for this reader.
 
     Raises:
-        GuildError: the ledger is empty.
+        GuildError: there is no such transaction.
     """
-    head = ledger.store.head()
-    last = ledger.store.txn(head.seq)
+    seq = ledger.store.head().seq if seq is None else seq
+    last = ledger.store.txn(seq)
     if last is None:
-        raise GuildError(f"the ledger at {ledger.store.place!r} holds no transaction")
-    values = (ledger.ledger_id, head.seq, head.position, last.hash, last.recorded_at)
+        raise GuildError(f"the ledger at {ledger.store.place!r} holds no transaction {seq}")
+    position = ledger.store.txn_events(seq)[-1].position
+    values = (ledger.ledger_id, seq, position, last.hash, last.recorded_at)
     database.execute("INSERT OR REPLACE INTO checkpoint VALUES (1,?,?,?,?,?)", values)
 
 

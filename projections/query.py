@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from ledger.ids import RunId
@@ -65,8 +65,13 @@ def displayed(op: OpKey, cwd: str) -> str:
     name = f"{op.model}:{op.operation}"
     if op.project is None:
         return f"{op.package}/{name}" if op.package else name
-    way = os.path.relpath(op.project, cwd)
+    way = os.path.relpath(op.project, as_stored(cwd))
     return f"{way}/{name}" if way.startswith(".") else f"./{way}/{name}"
+
+
+def as_stored(text: str) -> str:
+    """Return text as the index holds it: what is not UTF-8 (paths and labels may be) is escaped."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 class Query:
@@ -74,7 +79,12 @@ class Query:
 
     def __init__(self, index: Index, wanted: RunFilter) -> None:
         self.index = index
-        self.filter = wanted
+        self.filter = wanted = replace(
+            wanted,
+            project=None if wanted.project is None else as_stored(wanted.project),
+            operations=tuple(as_stored(text) for text in wanted.operations),
+            labels=tuple(as_stored(text) for text in wanted.labels),
+        )
         with index_errors():
             rows = index.db.execute("SELECT op, project, package, model, operation FROM op").fetchall()
         self.ops = {row[0]: OpKey._make(row[1:]) for row in rows}

@@ -11,7 +11,7 @@ from ledger.log import Ledger
 from ledger.seams import seam
 from projections.errors import IndexDamagedError, index_errors
 from projections.files import current_file, publish, rebuilding
-from projections.index import Index, connect, fold_all, save_checkpoint
+from projections.index import Checkpoint, Index, connect, fold_all, save_checkpoint
 from projections.schema import INDEXES, TABLES
 
 _ID_INDEX, _OTHER_INDEXES = INDEXES.strip().split("\n", 1)
@@ -38,6 +38,7 @@ def rebuild(
     with rebuilding(folder) as built, index_errors():
         if unless_usable and _usable(folder, ledger):
             return None
+        seam("rebuild.build")
         database = sqlite3.connect(built, isolation_level=None)
         try:
             database.execute("PRAGMA synchronous=OFF")
@@ -75,13 +76,22 @@ def rebuild_in_memory(ledger: Ledger) -> Index:
     return Index(database, ":memory:")
 
 
-def build(database: sqlite3.Connection, ledger: Ledger, progress: Callable[[int], None] | None) -> int:
-    """Create the tables in an empty database and fold the whole ledger into them; returns the number of events."""
+def build(
+    database: sqlite3.Connection,
+    ledger: Ledger,
+    progress: Callable[[int], None] | None,
+    *,
+    until: Checkpoint | None = None,
+) -> int:
+    """Create the tables in an empty database and fold the ledger into them; returns the number of events.
+
+    With `until`, only what an index with that checkpoint has read.
+    """
     database.executescript(TABLES + _ID_INDEX)
     with ledger.store.reading(), _without_cycle_collector():
         database.execute("BEGIN")
-        count = fold_all(database, ledger, 0, progress)
-        save_checkpoint(database, ledger)
+        count = fold_all(database, ledger, 0, progress, until=None if until is None else until.position)
+        save_checkpoint(database, ledger, None if until is None else until.seq)
         database.execute("COMMIT")
     database.executescript(_OTHER_INDEXES)
     database.execute("PRAGMA optimize=0x10002")

@@ -17,6 +17,8 @@ from projections.schema import DELETED, LIVE
 _INDEX = re.compile(r"[0-9]{1,18}")
 _RANGE = re.compile(r"([0-9]{0,18}):([0-9]{0,18})")
 _PREFIX = re.compile(r"[0-9a-f]{1,32}")
+_SHORTEST_NUMERIC_PREFIX = 4
+"""A number with fewer digits is an index and nothing else: `rm 12` in a list of 12 must not delete run 12ab34cd."""
 
 
 class SelectionError(GuildError):
@@ -34,11 +36,13 @@ def select(query: Query, specs: Sequence[str], list_command: str = "guild runs")
     Raises:
         SelectionError: one of them names no run, or its id fits several; nothing is selected.
     """
-    count = query.count()
     found: dict[str, RunRow] = {}
-    for spec in specs:
-        for row in _one(query, spec, count, list_command):
-            found.setdefault(row.run_id, row)
+    # One view for all arguments: between `0` and `1` nobody may start a run that moves the numbers.
+    with query.index.reading():
+        count = query.count()
+        for spec in specs:
+            for row in _one(query, spec, count, list_command):
+                found.setdefault(row.run_id, row)
     return list(found.values())
 
 
@@ -48,16 +52,16 @@ def _one(query: Query, spec: str, count: int, list_command: str) -> list[RunRow]
     ends = _RANGE.fullmatch(spec)
     if ends:
         return _between(query, spec, ends, count, list_command)
-    if _PREFIX.fullmatch(spec):
-        return [_by_prefix(query, spec, list_command)]
-    raise _not_found(spec, count, list_command)
+    if _PREFIX.fullmatch(spec) and not (spec.isdecimal() and len(spec) < _SHORTEST_NUMERIC_PREFIX):
+        return [_by_prefix(query, spec, count, list_command)]
+    raise _not_found(query, spec, count, list_command)
 
 
 def _between(query: Query, spec: str, ends: re.Match[str], count: int, list_command: str) -> list[RunRow]:
     start = int(ends[1] or 0)
     stop = int(ends[2]) if ends[2] else count - 1
     if ends[2] and stop >= count or ends[1] and start >= count:
-        raise _not_found(spec, count, list_command)
+        raise _not_found(query, spec, count, list_command)
     if ends[1] and ends[2] and start > stop:
         raise SelectionError(
             f"range {spec} selects nothing: its start is after its end", hint=f"Did you mean {stop}:{start}?"
@@ -65,7 +69,7 @@ def _between(query: Query, spec: str, ends: re.Match[str], count: int, list_comm
     return list(query.rows(offset=start, limit=stop - start + 1))
 
 
-def _by_prefix(query: Query, spec: str, list_command: str) -> RunRow:
+def _by_prefix(query: Query, spec: str, count: int, list_command: str) -> RunRow:
     candidates = query.with_prefix(spec)
     held = [row for row in candidates if query.holds(row)]
     if len(held) == 1 and len(candidates) < 20:  # noqa: PLR2004 - the most that were asked for
@@ -75,7 +79,7 @@ def _by_prefix(query: Query, spec: str, list_command: str) -> RunRow:
         raise SelectionError(f"'{spec}' matches multiple runs:\n{ids}", hint="Give more digits of the id.")
     if len(candidates) == 1:
         raise SelectionError(f"run {candidates[0].run_id[:8]} {_why_not(query, candidates[0])}")
-    raise _not_found(spec, query.count(), list_command)
+    raise _not_found(query, spec, count, list_command)
 
 
 def _why_not(query: Query, row: RunRow) -> str:
@@ -89,9 +93,12 @@ def _why_not(query: Query, row: RunRow) -> str:
     return f"is not among the runs that the given options select (it is {row.status})"
 
 
-def _not_found(spec: str, count: int, list_command: str) -> SelectionError:
-    there = "there are none" if count == 0 else f"there are {count}, from 0 to {count - 1}"
+def _not_found(query: Query, spec: str, count: int, list_command: str) -> SelectionError:
+    there = {0: "there are none", 1: "there is one: 0"}.get(count, f"there are {count}, from 0 to {count - 1}")
+    wanted = query.filter
+    same = " with the same options" if wanted.operations or wanted.statuses or wanted.labels else ""
     return SelectionError(
         f"could not find a run matching '{printable(spec, 80)}'",
-        hint=f"Try `{list_command}` for a list ({there}). A run is named by its index, by START:STOP, or by its id.",
+        hint=f"Try `{list_command}`{same} for a list ({there})."
+        " A run is named by its index, by START:STOP, or by its id.",
     )
