@@ -1,0 +1,1 @@
+"""The pages about the program, and the scripts that keep them true."""
