@@ -43,7 +43,7 @@ class App:
             actor=_actor(),
             host=os.uname().nodename,
             argv=self._argv,
-            cwd=_real_cwd(),
+            cwd=working_directory(),
             program=f"guild-ledger {__version__}",
             reason=reason,
         )
@@ -130,7 +130,8 @@ def _actor() -> str:
         return str(os.getuid())
 
 
-def _real_cwd() -> str:
+def working_directory() -> str:
+    """Return the working directory of this process, whatever -C says; empty when it is gone."""
     try:
         return os.getcwd()
     except OSError:
@@ -147,12 +148,19 @@ def make_app(directory: str | None, home: str | None, argv: Sequence[str] | None
 
     cwd = _directory(directory)
     root = find_home(
-        explicit=home,
-        env_value=os.environ.get("GUILD_HOME"),
+        explicit=_from_here(home),
+        env_value=_from_here(os.environ.get("GUILD_HOME")),
         cwd=cwd,
         user_home=os.path.expanduser("~"),
     )
     return App(cwd, directory, Home(root), ["guild", *(sys.argv[1:] if argv is None else argv)])
+
+
+def _from_here(path: str | None) -> str | None:
+    """Return a relative path as the shell means it: -C is about projects, not about where the home is."""
+    if not path or path == "~" or path.startswith(("/", "~/")):
+        return path
+    return os.path.join(_existing_directory(), path)
 
 
 def _directory(directory: str | None) -> str:
@@ -161,7 +169,14 @@ def _directory(directory: str | None) -> str:
             raise GuildError(f"directory {directory!r} does not exist", hint="Give an existing directory with -C.")
         if not os.path.isdir(directory):
             raise GuildError(f"{directory!r} is not a directory", hint="Give a directory with -C.")
-    try:
-        return os.path.abspath(directory or os.getcwd())
-    except OSError as error:
-        raise GuildError("the working directory is gone", hint="Change to another directory, or use -C.") from error
+        # As after `cd`: the scope of a link to a project is the project's.
+        path = directory if os.path.isabs(directory) else os.path.join(_existing_directory(), directory)
+        return os.path.realpath(path)
+    return _existing_directory()
+
+
+def _existing_directory() -> str:
+    path = working_directory()
+    if not path:
+        raise GuildError("the working directory is gone", hint="Change to another directory, or use -C.")
+    return path

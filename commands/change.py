@@ -58,7 +58,7 @@ def execute(app: App, change: Change, *, yes: bool, dry_run: bool, before: Prepa
         GuildError: there is nothing to do, no answer came, or the ledger or the file system refused.
     """
     if not change.runs:
-        raise NothingToDo(change.nothing)
+        raise NothingToDoError(change.nothing)
     if dry_run or not yes:
         show(app, change)
     if dry_run:
@@ -117,5 +117,10 @@ def commit(app: App, change: Change) -> None:
         raise error
 
 
-class NothingToDo(GuildError):
+def selector_of(specs: Sequence[str]) -> str | None:
+    """Return how runs were named on the command line, for the record; None when none was named."""
+    return " ".join(specs) or None
+
+
+class NothingToDoError(GuildError):
     """No run matched: not a failure of the program, but a script must be able to tell."""

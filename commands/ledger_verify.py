@@ -14,6 +14,7 @@ from projections.comparing import difference
 from projections.errors import IndexDamagedError
 from projections.files import current_file
 from projections.index import connect
+from projections.writable import can_write
 
 
 @click.command("verify")
@@ -44,6 +45,8 @@ def _check_index(app: App, report: Report) -> str:
     path = current_file(app.home.index_dir)
     if path is None:
         return "none yet"
+    if not can_write(app.home.index_dir):
+        return "not checked: it is read-only"
     try:
         index = connect(path)
         try:

@@ -1,7 +1,7 @@
 """The entry of `guild`: global options, and the one place where errors become messages and exit codes.
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check found something, 130 interrupted; `guild run`
-returns its process's own.
+Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check found something, 130 interrupted;
+`guild run` returns its process's own.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import click
 
 from commands.app import App, make_app
 from commands.lazy import LazyGroup
-from commands.terminal import tell_error
+from commands.terminal import drop_output, tell_error
 from guild_ledger import __version__
 from ledger.errors import GuildError
+from ledger.text import printable
 
+_LONGEST_MESSAGE = 1_000
 _EPILOG = """\b
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check found something,
 130 interrupted; `guild run` returns its process's own."""
@@ -53,17 +55,41 @@ def guild(ctx: click.Context, directory: str | None, home: str | None) -> None:
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
     """Run the command line and exit; no traceback reaches a user unless GUILD_DEBUG is set."""
+    _open_missing_streams()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             # Names may hold bytes that are no text; showing them escaped beats dying in the middle of a list.
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(_guarded(argv))
+    sys.exit(_flushed(_guarded(argv)))
+
+
+def _open_missing_streams() -> None:
+    """Put the null device where a standard stream is closed, or the next file opened (a lease) would become stdout."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+
+
+def _flushed(code: int) -> int:
+    """Write out what is still waiting for stdout; what cannot be written must not look complete."""
+    if sys.stdout is None:
+        return code
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_output()  # the reader has left (`guild runs | head`): go quietly, as other filters do
+    except OSError as error:
+        drop_output()
+        click.echo(f"guild: the output could not be written: {error.strerror}", err=True)
+        return code or 1
+    return code
 
 
 def _guarded(argv: Sequence[str] | None) -> int:
     try:
         result = guild.main(args=argv, prog_name="guild", standalone_mode=False)
-        sys.stdout.flush()
     except GuildError as error:
         tell_error(error)
         return error.exit_code
@@ -73,9 +99,9 @@ def _guarded(argv: Sequence[str] | None) -> int:
         click.echo("guild: interrupted", err=True)
         return 130
     except BrokenPipeError:
-        return _reader_gone()
+        return 0
     except Exception as error:  # noqa: BLE001 - the last line of defence: a message instead of a traceback
-        return _unexpected(error)
+        return 0 if _is_about_output(error) else _unexpected(error)
     return result if isinstance(result, int) else 0
 
 
@@ -83,23 +109,25 @@ def _usage(error: click.ClickException) -> int:
     """Print a usage error in guild's words."""
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
-        guess = f" (did you mean {sorted(error.possibilities)[0]}?)" if error.possibilities else ""
+        guess = f" (did you mean {min(error.possibilities)}?)" if error.possibilities else ""
         message = f"unrecognized option '{error.option_name}'{guess}"
     elif isinstance(error, click.MissingParameter) and error.param is not None:
         message = f"missing argument for {error.param.make_metavar(error.ctx or click.Context(guild))}"
     elif message.startswith("Got unexpected extra argument"):
         message = "unexpected extra argument" + message.removeprefix("Got unexpected extra argument")
-    click.echo(f"guild: {message}", err=True)
+    click.echo(f"guild: {printable(message, _LONGEST_MESSAGE)}", err=True)
     ctx = getattr(error, "ctx", None)
     click.echo(f"Try '{ctx.command_path if ctx else 'guild'} --help' for more information.", err=True)
     return error.exit_code
 
 
-def _reader_gone() -> int:
-    """Go quietly when the reader of our output has left (`guild runs | head`), as other filters do."""
-    devnull = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(devnull, sys.stdout.fileno())
-    return 0
+def _is_about_output(error: Exception) -> bool:
+    """Tell whether it is stdout that failed: what could not be written still waits there, and fails again."""
+    try:
+        sys.stdout.flush()
+    except OSError as again:
+        return isinstance(error, OSError) and error.errno == again.errno
+    return False
 
 
 def _unexpected(error: Exception) -> int:

@@ -45,7 +45,7 @@ class Limits:
 def limiting(command: F) -> F:
     """Add the options that limit runs to a command; it receives them as one `limits` argument."""
 
-    def wrapped(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever the command takes
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
         statuses = tuple(status for _, status in _STATUSES if kwargs.pop(f"status_{status}"))
         limits = Limits(
             everywhere=kwargs.pop("everywhere"),

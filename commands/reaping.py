@@ -8,6 +8,7 @@ from __future__ import annotations
 from commands.app import App
 from ledger.errors import LedgerError
 from ledger.ids import RunId, run_stream
+from ledger.seams import seam
 from projections.query import running
 
 
@@ -26,6 +27,7 @@ def reap(app: App) -> None:
 
 def _end_of(app: App, run_id: RunId) -> bool:
     """Record the end of one run when it is over; tell whether it was."""
+    from artifacts.lease import LeaseError
     from ledger.registry import current_body
     from ledger.transaction import NewEvent, Transaction
     from operations.liveness import find_end
@@ -38,15 +40,20 @@ def _end_of(app: App, run_id: RunId) -> bool:
         ),
         None,
     )
-    end = find_end(app.home.lease_path(run_id), evidence if isinstance(evidence, dict) else {})
+    try:
+        end = find_end(app.home.lease_path(run_id), evidence if isinstance(evidence, dict) else {})
+    except LeaseError:
+        return False  # a home that is read-only: what is known is shown
     if end is None:
         return False
     try:
+        seam("reap.append")
         header = app.header(reason="the run was found to be over")
         app.ledger.append(Transaction(header, (NewEvent(run_stream(run_id), end.event),)))
     except LedgerError:
         # Already recorded by somebody else, or a home that is read-only or full: the verdict can wait.
         end.release(remove=False)
         return False
+    seam("reap.release")
     end.release(remove=True)
     return True

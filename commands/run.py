@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from artifacts.environment import active_interpreter
-from commands.app import App
+from commands.app import App, working_directory
 from commands.terminal import confirm, note, say, warn
 from ledger.errors import GuildError
 from ledger.ids import new_run_id
@@ -83,7 +83,7 @@ def run(
         flags=flags,
         flag_texts={name: _flag_text(value) for name, value in flags.items() if value is not None},
         label=label,
-        cmd_dir=os.getcwd(),
+        cmd_dir=working_directory() or app.cwd,
         environment=dict(os.environ),
     )
     return _start(app, plan)
@@ -120,9 +120,7 @@ def _start(app: App, plan: RunPlan) -> int:
     app.close()
     ending = run_plan(plan, app.home, header, app.open_ledger)
     if ending.failure:
-        raise GuildError(
-            f"run {plan.run_id[:8]} could not be started: {ending.failure}", hint="It is listed with status error."
-        )
+        raise GuildError(f"run {plan.run_id[:8]} failed: {ending.failure}", hint="It is listed with status error.")
     if ending.stopped_by:
         note(f"Run {plan.run_id[:8]} was stopped ({ending.stopped_by}).")
     if ending.output.failure:

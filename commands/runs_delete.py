@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from commands.app import App
-from commands.change import Change, execute
+from commands.change import Change, execute, selector_of
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
 from commands.selecting import run_filter, selected
 from commands.stopping import stop_running
@@ -37,16 +37,16 @@ def delete(app: App, specs: tuple[str, ...], limits: Limits, *, permanent: bool,
       guild runs rm -Ep         all failed runs, for good
     """
     runs = selected(app, run_filter(app, limits), specs)
-    change = permanently(runs) if permanent else into_trash(runs)
+    change = permanently(runs, specs) if permanent else into_trash(runs, specs)
     execute(app, change, yes=yes, dry_run=dry_run, before=stop_running)
 
 
-def into_trash(runs: Sequence[RunRow]) -> Change:
+def into_trash(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
     """Return the plan that deletes runs so that they can be restored."""
     shown = " ".join(row.run_id[:8] for row in runs[:5])
     return Change(
         runs=runs,
-        events=lambda _row: (RunDeleted(),),
+        events=lambda _row: (RunDeleted(selector=selector_of(specs)),),
         heading="You are about to delete the following runs:",
         question="Delete these runs?",
         done="Deleted {count} run(s)",
@@ -56,11 +56,12 @@ def into_trash(runs: Sequence[RunRow]) -> Change:
     )
 
 
-def permanently(runs: Sequence[RunRow]) -> Change:
+def permanently(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
     """Return the plan that deletes runs for good, past the trash."""
 
     def events(_row: RunRow) -> Sequence[Event]:
-        return (RunDeleted(), RunPurgeStarted())
+        selector = selector_of(specs)
+        return (RunDeleted(selector=selector), RunPurgeStarted(selector=selector))
 
     return Change(
         runs=runs,

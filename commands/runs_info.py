@@ -10,7 +10,7 @@ import click
 from commands.app import App
 from commands.options import SELECTION_HELP, Limits, json_option, limiting
 from commands.runs_list import as_object
-from commands.selecting import run_filter, selected
+from commands.selecting import open_query, run_filter, selected
 from commands.table import local_time
 from commands.terminal import say
 from ledger.canonical import Value
@@ -40,7 +40,12 @@ def info(app: App, spec: str | None, limits: Limits, *, deleted: bool, with_envi
     """Show information about a run: the latest one that matches when no RUN is given."""
     wanted = run_filter(app, limits, place=DELETED if deleted else LIVE)
     command = "guild runs --deleted" if deleted else "guild runs"
-    rows = selected(app, wanted, [spec or "0"], list_command=command)
+    if spec is None:
+        rows = list(open_query(app, wanted).rows(limit=1))
+    else:
+        rows = selected(app, wanted, [spec], list_command=command)
+    if not rows:
+        raise SelectionError("there is no run to show", hint=f"`{command} --all` lists all runs.")
     if len(rows) > 1:
         ids = "\n".join(f"  {row.run_id[:8]}" for row in rows)
         raise SelectionError(f"'{spec}' matches multiple runs:\n{ids}", hint="Name one run.")

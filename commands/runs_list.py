@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -86,17 +86,26 @@ def show_runs(
 
 def json_lines(rows: Iterable[RunRow], app: App) -> Iterator[str]:
     """Yield a JSON array of runs, one line each, without collecting it."""
-    import orjson
-
     yield "["
     before = ""
     for row in rows:
         if before:
             yield before + ","
-        before = "  " + orjson.dumps(as_object(row, app)).decode()
+        before = "  " + _json(as_object(row, app))
     if before:
         yield before
     yield "]"
+
+
+def _json(run: dict[str, object]) -> str:
+    import orjson
+
+    try:
+        return orjson.dumps(run).decode()
+    except TypeError:  # a path that is no text, which JSON cannot say: in the form that the ledger's bodies have
+        from ledger.canonical import Value, encode
+
+        return encode(cast("dict[str, Value]", run)).decode()
 
 
 def as_object(row: RunRow, app: App) -> dict[str, object]:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from artifacts.home import Home
 from artifacts.reconcile import Settled, settle
 from commands.app import App
 from commands.terminal import warn
 from ledger.errors import GuildError
-from ledger.ids import RunId, run_stream
+from ledger.ids import RunId, is_run_id, run_stream
+from ledger.seams import seam
 from ledger.transaction import NewEvent, Transaction
-from projections.query import confirm, unconfirmed
+from projections.query import runs_by_id, unconfirmed
+from projections.schema import PURGED
 
 
 def reconcile(app: App) -> list[Settled]:
@@ -23,12 +26,18 @@ def reconcile(app: App) -> list[Settled]:
 
     if not unconfirmed(app.index):
         return []
+    seam("reconcile.lock")
     with lock_places(app.home):
         app.index.catch_up(app.ledger)
+        seam("reconcile.settle")
         results = [settle(app.home, run_id, place) for run_id, place in unconfirmed(app.index)]
         _make_durable(app.home)
-        kept = _record(app, results)
-        confirm(app.index, [result.run_id for result in results if result.run_id in kept])
+        seam("reconcile.record")
+        _record(app, results)
+        seam("reconcile.confirm")
+        app.index.confirm((result.run_id, _place(result)) for result in results if not _is_unfinished(result))
+        seam("reconcile.confirmed")
+        _forget_purged(app)
     for result in results:
         _tell(result)
     return results
@@ -42,18 +51,34 @@ def _make_durable(home: Home) -> None:
         warn(f"moves of run directories may not survive a power loss: {refusal.text}")
 
 
-def _record(app: App, results: Sequence[Settled]) -> set[RunId]:
-    """Append what the file system answered; return the runs that now are where the ledger says."""
-    from artifacts.places import forget_purge
-
+def _record(app: App, results: Sequence[Settled]) -> None:
+    """Append what the file system answered."""
     events = [event for result in results if (event := _answer(result)) is not None]
     if events:
         app.ledger.append(Transaction(app.header(), tuple(events)))
         app.index.catch_up(app.ledger)
-    for result in results:
-        if result.place == "purging" and result.refused is None:
-            forget_purge(app.home, result.run_id)
-    return {result.run_id for result in results if result.refused is None or result.place != "purging"}
+
+
+def _is_unfinished(result: Settled) -> bool:
+    return result.place == "purging" and result.refused is not None
+
+
+def _place(result: Settled) -> str:
+    """Return where the run belongs after the answer was recorded: a refused move was taken back."""
+    if result.refused is None:
+        return result.place
+    return "live" if result.place == "deleted" else "deleted"
+
+
+def _forget_purged(app: App) -> None:
+    """Drop the sizes kept for removals that are on record, those too that a killed command could not drop."""
+    from artifacts.places import forget_purge, unfinished_purges
+
+    with suppress(OSError):
+        left = [RunId(name) for name in unfinished_purges(app.home) if is_run_id(name)]
+        for run_id, row in runs_by_id(app.index, left).items() if left else ():
+            if row.place == PURGED:
+                forget_purge(app.home, run_id)
 
 
 def _answer(result: Settled) -> NewEvent | None:

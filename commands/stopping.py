@@ -13,10 +13,11 @@ from commands.terminal import confirm, note, warn
 from ledger.errors import GuildError
 from projections.query import RunRow, runs_by_id
 
-GRACE_SECONDS = 10.0
+GRACE_SECONDS = 15.0
+"""A supervisor gives its process ten seconds, and needs a little more itself."""
 
 
-def stop_running(app: App, change: Change, yes: bool) -> Change | None:  # noqa: FBT001 - the shape of a preparation
+def stop_running(app: App, change: Change, yes: bool) -> Change | None:
     """Stop those of the plan's runs that are running, and return the plan with the runs as they then are.
 
     Returns None when the user does not want that.
@@ -53,7 +54,8 @@ def _stop(app: App, row: RunRow) -> None:
             f"run {name} is running where it cannot be stopped from here", hint="Stop it on the machine it runs on."
         )
     note(f"Stopping {name} (pid {record.child_pid or record.pid})")
-    stop_tree(record.pid, record.start_ticks, GRACE_SECONDS)
+    child = (record.child_pid, record.child_ticks) if record.child_pid else None
+    stop_tree(record.pid, record.start_ticks, GRACE_SECONDS, child=child)
     deadline = time.monotonic() + GRACE_SECONDS
     while is_held(path):
         if time.monotonic() > deadline:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from itertools import chain
 
 import click
 
@@ -19,35 +21,50 @@ def color() -> bool | None:
 
 
 def say(text: str = "") -> None:
-    """Print a line of data on stdout."""
-    click.echo(text, color=color())
+    """Print a line of data on stdout.
+
+    Raises:
+        GuildError: it cannot be written. A reader that has left is a BrokenPipeError.
+    """
+    try:
+        click.echo(text, color=color())
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_output()
+        raise GuildError(f"the output could not be written: {error.strerror}") from error
+
+
+def drop_output() -> None:
+    """Send what is still waiting for stdout, and all that follows, nowhere: it could not be written."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)
 
 
 def note(text: str) -> None:
     """Print a note, dim, on stderr."""
-    click.secho(text, err=True, dim=True, color=color())
+    with suppress(OSError):  # nobody hears it; that must not stop the work
+        click.secho(text, err=True, dim=True, color=color())
 
 
 def warn(text: str) -> None:
     """Print a warning on stderr."""
-    click.secho(f"WARNING: {text}", err=True, fg="yellow", color=color())
-
-
-def tell(text: str) -> None:
-    """Print a result or preview on stderr's quieter sibling: stdout, where it can be read by a pipe."""
-    click.echo(text, color=color())
+    with suppress(OSError):
+        click.secho(f"WARNING: {text}", err=True, fg="yellow", color=color())
 
 
 def tell_error(error: GuildError) -> None:
     """Print an error: what happened and why, then what to do next."""
-    click.secho(f"guild: {error.message}", err=True, fg="red", color=color())
-    if error.hint:
-        click.echo(error.hint, err=True)
+    with suppress(OSError):
+        click.secho(f"guild: {error.message}", err=True, fg="red", color=color())
+        if error.hint:
+            click.echo(error.hint, err=True)
 
 
 def width() -> int | None:
     """Return the width of the terminal, or None when stdout is not one: then nothing is cut."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         return None
     try:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
@@ -57,12 +74,16 @@ def width() -> int | None:
 
 def page(lines: Iterable[str]) -> None:
     """Print lines, on a terminal through the pager as soon as they do not fit on one screen."""
-    if not sys.stdout.isatty():
+    if sys.stdout is None or not sys.stdout.isatty():
         for line in lines:
-            click.echo(line, color=color())
+            say(line)
         return
-    os.environ.setdefault("LESS", "FRX")
-    click.echo_via_pager((line + "\n" for line in lines), color=color())
+    rest = iter(lines)
+    first = next(rest, None)
+    if first is not None:
+        os.environ.setdefault("LESS", "FRX")
+        # The pager is given a line break after the last line by click itself.
+        click.echo_via_pager(chain([first], (f"\n{line}" for line in rest)), color=color())
 
 
 def confirm(question: str, *, default: bool = False) -> bool:

@@ -1,11 +1,11 @@
-"""The hash chain: what proves that no stored transaction was changed, removed, added or moved.
+r"""The hash chain: what proves that no stored transaction was changed, removed, added or moved.
 
 One chain per origin. All integers below are eight bytes, big-endian; JSON is canonical (`ledger.canonical`).
 
-    genesis  = sha256("guild-ledger/origin/1\\n" + origin_id)
+    genesis  = sha256("guild-ledger/origin/1\n" + origin_id)
     fixed    = JSON [1, origin_id hex, origin_seq, txn_id hex, recorded_at, lamport]
     event    = JSON [stream, stream_version, type, schema_version]
-    hash     = sha256("guild-ledger/txn/1\\n" + prev_hash + len(fixed) + fixed + header_hash
+    hash     = sha256("guild-ledger/txn/1\n" + prev_hash + len(fixed) + fixed + header_hash
                       + number of events + for each event: len(event) + event + body_hash)
 
 Headers and bodies enter by their hashes, so that one can be emptied (a secret) and the chain still holds. `seq` and

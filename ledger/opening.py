@@ -41,7 +41,7 @@ def open_sqlite(path: str, header: Header, *, witnesses: bool = False, clock: Cl
         if witnesses:
             raise IntegrityError(
                 f"{path!r} is gone, but its index is still there",
-                hint="Bring ledger.db back from a backup. To begin anew on purpose, remove the folder 'index' of the home.",
+                hint="Bring ledger.db back from a backup. To begin anew on purpose, remove the home's folder 'index'.",
             )
         _create(path, header, clock)
     return open_existing(path, clock=clock)
@@ -148,7 +148,7 @@ def _create(path: str, header: Header, clock: Clock) -> None:
             return
         from ledger.migrate import create_sqlite
 
-        fresh = f"{path}-new-{os.getpid()}"
+        fresh = f"{path}-new"  # one name, and only behind the gate: what a killed process left is cleared away
         _remove_database(fresh)
         try:
             seam("create.tables")
@@ -216,8 +216,12 @@ def open_url(url: str, header: Header, *, clock: Clock = system_clock) -> Ledger
         LedgerTooNewError: a newer program wrote it.
         LedgerError: the URL, its driver or the server cannot be used.
     """
+    from ledger.sql_engine import ledger_url
     from ledger.sql_store import SqlStore
 
+    parsed = ledger_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        return open_sqlite(parsed.database, header, clock=clock)
     store = SqlStore(url)
     try:
         if store.revision() != REVISION:

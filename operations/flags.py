@@ -137,7 +137,7 @@ def _undefined(operation: OperationDef, unknown: Sequence[str], defined: Iterabl
     shown = ", ".join(f"'{printable(name)}'{did_you_mean(name, names)}" for name in unknown)
     return FlagError(
         f"operation '{operation.name}' has no flag {shown}",
-        hint=f"Try 'guild run {operation.name} --help-op' for its flags, or use --force-flags to pass it",
+        hint="Try the same command with --help-op for its flags, or use --force-flags to pass it",
     )
 
 

@@ -14,12 +14,13 @@ from dataclasses import asdict, dataclass
 
 from artifacts.home import Home
 from artifacts.lease import Lease, LeaseRecord
+from artifacts.output import OutputSummary
 from ledger.canonical import Value
 from ledger.errors import GuildError
 from ledger.events.base import Event
 from ledger.events.life import RunStatusChanged
 from ledger.events.start import RunStarted
-from ledger.ids import RunId, run_stream
+from ledger.ids import RunId, run_stream, system_clock
 from ledger.log import Ledger
 from ledger.seams import seam
 from ledger.transaction import Header, NewEvent, Transaction
@@ -104,8 +105,12 @@ def _append(open_ledger: Opener, header: Header, run_id: RunId, event: Event) ->
 
 def _work(plan: RunPlan, home: Home, lease: Lease) -> Ending:
     run_dir = home.run_dir(plan.run_id)
-    seam("run.mkdir")
-    os.makedirs(os.path.join(run_dir, ".guild"), mode=0o700)
+    try:
+        seam("run.mkdir")
+        os.makedirs(os.path.join(run_dir, ".guild"), mode=0o700)
+    except OSError as error:
+        now = system_clock()
+        return Ending(None, None, now, now, OutputSummary(), f"its directory cannot be made: {error.strerror or error}")
     return run_process(_spec(plan, home, run_dir), lease=lease, on_started=lambda _started: seam("run.spawned"))
 
 

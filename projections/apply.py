@@ -67,6 +67,10 @@ class Projector:
                 state = states[run_id] = RunState(self._next_run, run_id)
                 self._next_run += 1
             apply(state, event)
+            if (state.version == 1 or event.type in _BEGINNINGS) and state.op not in self._ops:
+                # Here and not when rows are saved: operations are numbered in the order of events, however these
+                # are cut into batches, and one that a staged run had before it started is kept.
+                self._new_op(state.op)
             if event.type in MOVING:
                 unconfirmed[state.run] = True
             elif event.type == "run.purged":
@@ -104,7 +108,7 @@ class Projector:
         new, changed = [], []
         for state in states:
             status, place = _STATUS_NUMBERS[state.status], _PLACE_NUMBERS[state.place]
-            op = self._ops.get(state.op) or self._new_op(state.op)
+            op = self._ops[state.op]
             totals[op, place, status] += 1
             if state.status in _UNSTARTED:
                 self._unstarted.add(state.run_id)
@@ -124,11 +128,10 @@ class Projector:
         if any(runs < 0 for runs in totals.values()):
             self._db.execute("DELETE FROM total WHERE runs = 0")
 
-    def _new_op(self, key: OpKey) -> int:
+    def _new_op(self, key: OpKey) -> None:
         op = len(self._ops) + 1
         self._remember(key, op)
         self._db.execute("INSERT INTO op VALUES (?,?,?,?,?)", (op, *key))
-        return op
 
     def _save_unconfirmed(self, unconfirmed: dict[int, bool]) -> None:
         for statement, wanted in (

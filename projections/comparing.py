@@ -1,4 +1,4 @@
-"""Whether an index is what a fresh replay of the ledger gives: the check that a fold was not forgotten or a row altered."""
+"""Whether an index is what a fresh replay of the ledger gives: no fold was forgotten, no row altered."""
 
 from __future__ import annotations
 

@@ -60,11 +60,11 @@ def publish(folder: str, built: str) -> str:
 
 
 def remove_database(path: str) -> None:
-    """Remove a database file and what SQLite keeps beside it; what is not there is no error."""
+    """Remove a database file and what SQLite keeps beside it; what is not there, or is a folder, is left at that."""
     for suffix in ("", "-wal", "-shm", "-journal"):
         try:
             os.unlink(path + suffix)
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             continue
 
 

@@ -8,17 +8,19 @@ index transaction. The checkpoint keeps the ledger's hash at that point. If the 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice, takewhile
 from typing import NamedTuple
 
 from ledger.errors import GuildError, IntegrityError
+from ledger.ids import RunId
 from ledger.log import Ledger
 from ledger.seams import seam
 from ledger.sqlite_uri import sqlite_uri
 from projections.errors import IndexDamagedError, index_errors
 from projections.files import current_file
+from projections.schema import PLACES
 
 BATCH = 20_000
 """Events folded at a time: bounds the memory of a catch-up and of a rebuild."""
@@ -69,6 +71,19 @@ class Index:
         if row is None:
             raise IndexDamagedError("it has no checkpoint")
         return Checkpoint._make(row)
+
+    def confirm(self, places: Iterable[tuple[RunId, str]]) -> None:
+        """Note that the directories of these runs are in these places.
+
+        A run that belongs somewhere else by now, because another command's event was folded meanwhile, is left out.
+        """
+        numbers = [(bytes.fromhex(run_id), PLACES.index(place)) for run_id, place in places]
+        with index_errors():
+            self.db.execute("BEGIN IMMEDIATE")
+            self.db.executemany(
+                "DELETE FROM unconfirmed WHERE run = (SELECT run FROM run WHERE run_id = ? AND place = ?)", numbers
+            )
+            self.db.execute("COMMIT")
 
     def catch_up(self, ledger: Ledger) -> None:
         """Apply what the ledger holds beyond the checkpoint.

@@ -33,9 +33,9 @@ CREATE TABLE total (
   PRIMARY KEY (op, place, status)) STRICT, WITHOUT ROWID;
 CREATE TABLE unconfirmed (run INTEGER PRIMARY KEY) STRICT;
 """
-"""`run` numbers runs in the order in which the ledger first names them, `op` operations likewise. `unconfirmed` holds the
-runs whose directory may not yet be where `place` says: it is the file system's state, not the ledger's, and is left out
-of comparisons."""
+"""`run` numbers runs in the order in which the ledger first names them, `op` operations likewise. `unconfirmed` holds
+the runs whose directory may not yet be where `place` says: it is the file system's state, not the ledger's, and is left
+out of comparisons."""
 
 INDEXES = """
 CREATE UNIQUE INDEX run_by_id ON run (run_id);

@@ -60,7 +60,7 @@ def _one(query: Query, spec: str, count: int, list_command: str) -> list[RunRow]
 def _between(query: Query, spec: str, ends: re.Match[str], count: int, list_command: str) -> list[RunRow]:
     start = int(ends[1] or 0)
     stop = int(ends[2]) if ends[2] else count - 1
-    if ends[2] and stop >= count or ends[1] and start >= count:
+    if (ends[2] and stop >= count) or (ends[1] and start >= count):
         raise _not_found(query, spec, count, list_command)
     if ends[1] and ends[2] and start > stop:
         raise SelectionError(
