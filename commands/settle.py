@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from artifacts.home import Home
-from artifacts.reconcile import Settled, settle
 from commands.app import App
 from commands.terminal import warn
 from ledger.errors import GuildError
@@ -16,16 +15,21 @@ from ledger.transaction import NewEvent, Transaction
 from projections.query import runs_by_id, unconfirmed
 from projections.schema import PURGED
 
+if TYPE_CHECKING:
+    from artifacts.home import Home
+    from artifacts.reconcile import Settled
+
 
 def reconcile(app: App) -> list[Settled]:
     """Let the directories of all unconfirmed runs follow the ledger; returns what was done to each.
 
     Where each belongs is read again under the lock: of a delete and a restore at the same moment the later one counts.
     """
-    from artifacts.places import lock_places
-
     if not unconfirmed(app.index):
         return []
+    from artifacts.places import lock_places
+    from artifacts.reconcile import settle
+
     seam("reconcile.lock")
     with lock_places(app.home):
         app.index.catch_up(app.ledger)

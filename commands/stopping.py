@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from artifacts.lease import is_held, read_lease
+from artifacts.lease import LeaseRecord, is_held, read_lease
 from commands.app import App
 from commands.change import Change
 from commands.reaping import reap
@@ -65,15 +65,16 @@ def _stop(app: App, row: RunRow) -> None:
 
 def _end_leftovers(app: App, change: Change) -> None:
     """End processes that outlived their supervisor: they would go on writing into a deleted directory."""
+    for row in change.runs:
+        record = read_lease(app.home.lease_path(row.run_id))
+        if record and record.child_pid:
+            _end_leftover(record)
+
+
+def _end_leftover(record: LeaseRecord) -> None:
+    # Imported here: nearly always there is no such lease, and a deletion need not wait for these.
     from operations.process_info import boot_id, is_alive
     from operations.supervise import stop_tree
 
-    for row in change.runs:
-        record = read_lease(app.home.lease_path(row.run_id))
-        if (
-            record
-            and record.child_pid
-            and record.boot_id == boot_id()
-            and is_alive(record.child_pid, record.child_ticks)
-        ):
-            stop_tree(record.child_pid, record.child_ticks, GRACE_SECONDS)
+    if record.boot_id == boot_id() and is_alive(record.child_pid, record.child_ticks):
+        stop_tree(record.child_pid, record.child_ticks, GRACE_SECONDS)

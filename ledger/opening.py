@@ -159,6 +159,7 @@ def _create(path: str, header: Header, clock: Clock) -> None:
                 found_ledger(store, header, clock)
             finally:
                 store.close()
+            os.unlink(fresh + "-gate")  # all that a closed ledger has beside it; after the rename nobody would
             seam("create.publish")
             _publish(fresh, path)
         finally:

@@ -27,7 +27,8 @@ def _said(place: str, error: sqlite3.Error) -> LedgerError | IntegrityError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return IntegrityError(f"{place!r} is damaged or is no ledger: {error}", hint=_BACKUP)
-    if name.startswith("SQLITE_FULL") or "disk is full" in str(error):
+    # A database in WAL mode needs a few kilobytes of shared memory beside it, even to be read.
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")) or "disk is full" in str(error):
         return LedgerError(
             f"no space left on the disk of {place!r}", hint="Nothing was recorded. Free some space, and try again."
         )
@@ -43,4 +44,7 @@ def _said(place: str, error: sqlite3.Error) -> LedgerError | IntegrityError:
         return LedgerError(f"the ledger refused the change: {error}")
     if "no such table" in str(error):
         return IntegrityError(f"{place!r} is no ledger: {error}", hint=_BACKUP)
-    return LedgerError(f"the ledger at {place!r} could not be used: {error} ({name or 'unknown cause'})")
+    return LedgerError(
+        f"the ledger at {place!r} could not be used: {error} ({name or 'unknown cause'})",
+        hint="Nothing was changed. Check the disk of the home: its space, its health and that it is there.",
+    )

@@ -16,7 +16,7 @@ from artifacts.home import Home
 from artifacts.lease import Lease, LeaseRecord
 from artifacts.output import OutputSummary
 from ledger.canonical import Value
-from ledger.errors import GuildError
+from ledger.errors import GuildError, LedgerError
 from ledger.events.base import Event
 from ledger.events.life import RunStatusChanged
 from ledger.events.start import RunStarted
@@ -86,7 +86,7 @@ def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Endin
     try:
         ending = _work(plan, home, lease)
         seam("run.finish")
-        _append(open_ledger, header, plan.run_id, _ended(ending))
+        _record_end(open_ledger, header, plan.run_id, ending)
         recorded = True
     finally:
         seam("run.release")
@@ -101,6 +101,17 @@ def _append(open_ledger: Opener, header: Header, run_id: RunId, event: Event) ->
         ledger.append(Transaction(header, (NewEvent(run_stream(run_id), event),)))
     finally:
         ledger.store.close()
+
+
+def _record_end(open_ledger: Opener, header: Header, run_id: RunId, ending: Ending) -> None:
+    try:
+        _append(open_ledger, header, run_id, _ended(ending))
+    except LedgerError as error:
+        told = "" if ending.exit_status is None else f" with exit status {ending.exit_status}"
+        raise GuildError(
+            f"run {run_id[:8]} ended{told}, but that could not be recorded: {error.message}",
+            hint="It is noted in the run's lease, and recorded by the next command that can.",
+        ) from error
 
 
 def _work(plan: RunPlan, home: Home, lease: Lease) -> Ending:

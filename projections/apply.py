@@ -45,8 +45,10 @@ class Projector:
         self._next_run: int = database.execute("SELECT ifnull(max(run), 0) + 1 FROM run").fetchone()[0]
         # A run that was staged is in the index when it starts; any other start is its run's first event, and looking
         # each of a million up in vain would double the time of a rebuild.
+        # All places are named so that the index on (place, status) answers: without, it is a scan of every run.
+        where = "place IN (0, 1, 2, 3) AND status IN (?, ?)"
         numbers = [_STATUS_NUMBERS[status] for status in _UNSTARTED]
-        rows = database.execute("SELECT run_id FROM run WHERE status IN (?,?)", numbers) if self._next_run > 1 else ()
+        rows = database.execute(f"SELECT run_id FROM run WHERE {where}", numbers) if self._next_run > 1 else ()  # noqa: S608
         self._unstarted = {row[0].hex() for row in rows}
 
     def _remember(self, key: OpKey, op: int) -> None:

@@ -17,6 +17,8 @@ class IndexDamagedError(GuildError):
 def index_errors() -> Iterator[None]:
     """Turn errors of sqlite3 about the index into `IndexDamagedError`, or into what the user must mend.
 
+    So are values that no index holds: a number without a name, text that is none.
+
     Raises:
         GuildError: the disk is full or the index is locked: a rebuild would not help.
     """
@@ -31,3 +33,5 @@ def index_errors() -> Iterator[None]:
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
             raise GuildError("the index is locked by another program", hint="Try again.") from error
         raise IndexDamagedError(f"{error}") from error
+    except (LookupError, UnicodeDecodeError) as error:
+        raise IndexDamagedError(f"a value in it cannot be: {error}") from error

@@ -108,7 +108,8 @@ class Index:
         try:
             # Another process may have caught up while this one waited for the lock.
             checkpoint = self.checkpoint()
-            with ledger.store.reading():
+            # Innermost, or what is wrong with the index would be said of the ledger that is being read.
+            with ledger.store.reading(), index_errors():
                 agrees(checkpoint, ledger, ledger.store.head().seq)
                 fold_all(self.db, ledger, checkpoint.position)
                 save_checkpoint(self.db, ledger)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any, NamedTuple
 
 from ledger.ids import RunId
@@ -66,7 +67,7 @@ def displayed(op: OpKey, cwd: str) -> str:
     if op.project is None:
         return f"{op.package}/{name}" if op.package else name
     way = os.path.relpath(op.project, as_stored(cwd))
-    return f"{way}/{name}" if way.startswith(".") else f"./{way}/{name}"
+    return f"{way}/{name}" if way in (".", "..") or way.startswith("../") else f"./{way}/{name}"
 
 
 def as_stored(text: str) -> str:
@@ -85,9 +86,7 @@ class Query:
             operations=tuple(as_stored(text) for text in wanted.operations),
             labels=tuple(as_stored(text) for text in wanted.labels),
         )
-        with index_errors():
-            rows = index.db.execute("SELECT op, project, package, model, operation FROM op").fetchall()
-        self.ops = {row[0]: OpKey._make(row[1:]) for row in rows}
+        self.ops = _operations(index)
         self._place = PLACES.index(wanted.place)
         self._statuses = [STATUSES.index(status) for status in dict.fromkeys(wanted.statuses)]
         self._wanted_ops = {
@@ -127,17 +126,16 @@ class Query:
             if op in self._wanted_ops and (not self._statuses or status in self._statuses)
         ]
 
-    def rows(self, *, offset: int = 0, limit: int | None = None) -> Iterator[RunRow]:
-        """Yield matching runs, most recently started first, from place `offset` on."""
-        last: RunRow | None = None
+    def rows(self, *, offset: int = 0, limit: int | None = None, after: RunRow | None = None) -> Iterator[RunRow]:
+        """Yield matching runs, most recently started first, from place `offset` on, counted from behind `after`."""
         left = limit
         while left is None or left > 0:
             size = PAGE if left is None else min(PAGE, left)
-            page = self._page(offset if last is None else 0, size, last)
+            page = self._page(offset, size, after)
             yield from page
             if len(page) < size:
                 return
-            last = page[-1]
+            offset, after = 0, page[-1]
             left = None if left is None else left - size
 
     def _page(self, offset: int, limit: int, after: RunRow | None) -> list[RunRow]:
@@ -148,10 +146,12 @@ class Query:
             rows = self.index.db.execute(
                 f"{statement} ORDER BY started DESC, run LIMIT ? OFFSET ?", (*values, limit, offset)
             ).fetchall()
-        return [self._row(row) for row in rows]
+            return [self._row(row) for row in rows]
 
     def _row(self, row: tuple[Any, ...]) -> RunRow:
         run_id, op, status, place = row[1:5]
+        if op not in self.ops:
+            self.ops = _operations(self.index)  # another process has caught up with a run of a new one meanwhile
         return RunRow(RunId(run_id.hex()), self.ops[op], STATUSES[status], PLACES[place], *row[5:], row[0])  # type: ignore[call-arg]  # mypy counts no star
 
     def _statement(self, after: RunRow | None) -> tuple[str | None, list[object]]:
@@ -192,14 +192,18 @@ class Query:
             values += (after.started, after.started, after.number)
         return text, values
 
-    def with_prefix(self, prefix: str, limit: int = 20) -> list[RunRow]:
-        """Return the runs whose id begins with `prefix`, of any place, scope or status: at most `limit`."""
+    def with_prefix(self, prefix: str, limit: int = 20, *, held: bool = False) -> list[RunRow]:
+        """Return the runs whose id begins with `prefix`, at most `limit`.
+
+        Of any place, scope or status, unless only those that the filter lets through (`held`) are asked for.
+        """
         with index_errors():
-            rows = self.index.db.execute(
-                f"SELECT {_COLUMNS} FROM run WHERE run_id BETWEEN ? AND ? ORDER BY run_id LIMIT ?",  # noqa: S608
-                (bytes.fromhex(prefix.ljust(32, "0")), bytes.fromhex(prefix.ljust(32, "f")), limit),
-            ).fetchall()
-        return [self._row(row) for row in rows]
+            found = self.index.db.execute(
+                f"SELECT {_COLUMNS} FROM run WHERE run_id BETWEEN ? AND ? ORDER BY run_id",  # noqa: S608
+                (bytes.fromhex(prefix.ljust(32, "0")), bytes.fromhex(prefix.ljust(32, "f"))),
+            )
+            rows = map(self._row, found)
+            return list(islice((row for row in rows if not held or self.holds(row)), limit))
 
     def holds(self, row: RunRow) -> bool:
         """Tell whether a run is among what the filter matches."""
@@ -209,8 +213,14 @@ class Query:
             and (wanted.project is None or row.op.project == wanted.project)
             and (not wanted.operations or self._matches(row.op))
             and (not wanted.statuses or row.status in wanted.statuses)
-            and (not wanted.labels or any(part in (row.label or "") for part in wanted.labels))
+            and (not wanted.labels or (row.label is not None and any(part in row.label for part in wanted.labels)))
         )
+
+
+def _operations(index: Index) -> dict[int, OpKey]:
+    with index_errors():
+        rows = index.db.execute("SELECT op, project, package, model, operation FROM op").fetchall()
+    return {row[0]: OpKey._make(row[1:]) for row in rows}
 
 
 def _marks(values: list[int]) -> str:

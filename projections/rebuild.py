@@ -88,7 +88,7 @@ def build(
     With `until`, only what an index with that checkpoint has read.
     """
     database.executescript(TABLES + _ID_INDEX)
-    with ledger.store.reading(), _without_cycle_collector():
+    with ledger.store.reading(), index_errors(), _without_cycle_collector():
         database.execute("BEGIN")
         count = fold_all(database, ledger, 0, progress, until=None if until is None else until.position)
         save_checkpoint(database, ledger, None if until is None else until.seq)

@@ -70,13 +70,13 @@ def _between(query: Query, spec: str, ends: re.Match[str], count: int, list_comm
 
 
 def _by_prefix(query: Query, spec: str, count: int, list_command: str) -> RunRow:
-    candidates = query.with_prefix(spec)
-    held = [row for row in candidates if query.holds(row)]
-    if len(held) == 1 and len(candidates) < 20:  # noqa: PLR2004 - the most that were asked for
+    held = query.with_prefix(spec, held=True)
+    if len(held) == 1:
         return held[0]
     if held:
         ids = "\n".join(f"  {row.run_id[: max(8, len(spec) + 2)]}" for row in held)
         raise SelectionError(f"'{spec}' matches multiple runs:\n{ids}", hint="Give more digits of the id.")
+    candidates = query.with_prefix(spec, 2)
     if len(candidates) == 1:
         raise SelectionError(f"run {candidates[0].run_id[:8]} {_why_not(query, candidates[0])}")
     raise _not_found(query, spec, count, list_command)
