@@ -69,11 +69,15 @@ class App:
         path = self.home.ledger_path
         if os.path.exists(path):
             return open_existing(path)
+        self.home.ensure()
+        return open_sqlite(path, self.header(), witnesses=self._has_witnesses)
+
+    def _has_witnesses(self) -> bool:
+        """Tell whether the home holds what only a ledger leads to; folders of other programs' runs do not count."""
         from projections.files import has_any_index
 
-        witnesses = has_any_index(self.home.index_dir)
-        self.home.ensure()
-        return open_sqlite(path, self.header(), witnesses=witnesses)
+        folders = (self.home.leases_dir, self.home.purging_dir, self.home.sources_dir)
+        return has_any_index(self.home.index_dir) or any(os.listdir(folder) for folder in folders)
 
     def _open_url(self, url: str) -> Ledger:
         from ledger.opening import open_url

@@ -7,6 +7,7 @@ a `ledger.db` that is empty or lacks its tables is always damage, and is never m
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ledger.errors import ConflictError, IntegrityError, LedgerError, LedgerTooNewError
@@ -23,27 +24,33 @@ if TYPE_CHECKING:
     from ledger.transaction import Header
 
 
-def open_sqlite(path: str, header: Header, *, witnesses: bool = False, clock: Clock = system_clock) -> Ledger:
+def open_sqlite(
+    path: str, header: Header, *, witnesses: Callable[[], bool] = lambda: False, clock: Clock = system_clock
+) -> Ledger:
     """Open the ledger at `path`, making or migrating it when needed.
 
     Args:
         path: where the ledger is or shall be.
         header: who asks; recorded in a new ledger's first transaction.
-        witnesses: whether something else in the home shows that a ledger was here: then none is made anew.
+        witnesses: tells whether something else in the home shows that a ledger was here: then none is made anew. Asked
+            behind the gate, when no other process can be making the ledger whose traces it sees.
         clock: source of time.
 
     Raises:
-        IntegrityError: there is a file but no ledger in it, or the ledger is gone.
+        IntegrityError: there is a file but no ledger in it, or the ledger is gone and has left traces.
         LedgerTooNewError: a newer program wrote it.
         LedgerError: it cannot be opened or made.
     """
+    # Looked for first: of a ledger that is just being made the log comes after the file.
+    log_is_left = os.path.lexists(path + "-wal")
     if not os.path.lexists(path):
-        if witnesses:
+        if log_is_left:
+            # A killed command left it: SQLite would put its pages into whatever is there under the ledger's name.
             raise IntegrityError(
-                f"{path!r} is gone, but its index is still there",
-                hint="Bring ledger.db back from a backup. To begin anew on purpose, remove the home's folder 'index'.",
+                f"{path!r} is gone, but its write-ahead log {path + '-wal'!r} is still there",
+                hint="Move that log to another folder first. Then bring ledger.db back from a backup, or begin anew.",
             )
-        _create(path, header, clock)
+        _create(path, header, witnesses, clock)
     return open_existing(path, clock=clock)
 
 
@@ -141,11 +148,17 @@ def _upgrade(path: str, revision: str) -> None:
             upgrade_sqlite(path, revision)
 
 
-def _create(path: str, header: Header, clock: Clock) -> None:
+def _create(path: str, header: Header, witnesses: Callable[[], bool], clock: Clock) -> None:
     """Make a complete ledger and give it its name; of several processes at once, one does it and the others wait."""
     with gate(path + "-gate"):
         if os.path.lexists(path):
             return
+        if witnesses():
+            raise IntegrityError(
+                f"{path!r} is gone, but the home still holds what belongs to it",
+                hint="Bring ledger.db back from a backup; if the ledger is in a server, set GUILD_LEDGER. To begin anew on"
+                " purpose, use another home.",
+            )
         from ledger.migrate import create_sqlite
 
         fresh = f"{path}-new"  # one name, and only behind the gate: what a killed process left is cleared away

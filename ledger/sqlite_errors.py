@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
 
-_BACKUP = "Nothing was changed. Keep the file as it is, and bring the ledger back from a backup."
+_BACKUP = "Nothing was changed. Put ledger.db aside together with its -wal and -shm files, and bring back a backup."
 
 
 @contextmanager
