@@ -35,6 +35,11 @@ _FLOW_KINDS: dict[str, type[Node]] = {
 _NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 
 
+# The beginning of a run id as listings show it (8 digits), or a whole one, that YAML would take for a float (12345e67) or
+# an octal number (01234567): a process that is given the id of a run must get that id.
+_LIKE_RUN_ID = re.compile(r"(?=(?:.{8}|.{32})\Z)(?:[0-9]+e[0-9]+|0[0-9]+)")
+
+
 class FlagError(GuildError):
     """The flags given do not fit the operation, or a word is no flag at all; nothing was started."""
 
@@ -43,14 +48,15 @@ def parse_value(text: str) -> FlagValue:
     """Return what a value typed on the command line means; never an error, and text when in doubt.
 
     Scalars follow `nodes.plain_scalar`. Quotes, flow lists and mappings (`[1, 2]`, `{a: 1}`) and the tags of
-    scalars (`!!str 5`) are YAML; anything else, such as `a: b`, `- x`, `x # y` or `*x`, is the text as typed.
+    scalars (`!!str 5`) are YAML; anything else, such as `a: b`, `- x`, `x # y` or `*x`, is the text as typed. So is what
+    looks like a run id.
     """
     bare = text.strip(_BLANKS)
     if not bare:
         return text
     if bare.startswith(("[", "{", '"', "'", "!!")):
         return _flow_value(bare, text)
-    value = plain_scalar(bare)
+    value = text if _LIKE_RUN_ID.fullmatch(bare) else plain_scalar(bare)
     return text if isinstance(value, str) else value
 
 
@@ -143,9 +149,7 @@ def _undefined(operation: OperationDef, unknown: Sequence[str], defined: Iterabl
 
 def _missing(flags: Sequence[FlagDef]) -> FlagError:
     width = max(len(printable(flag.name)) for flag in flags)
-    rows = [
-        f"  {printable(flag.name):{width}}  {printable(' '.join(flag.description.split()))}" for flag in flags
-    ]
+    rows = [f"  {printable(flag.name):{width}}  {printable(' '.join(flag.description.split()))}" for flag in flags]
     table = "\n".join(row.rstrip() for row in rows)
     return FlagError(
         f"Operation requires the following missing flags:\n\n{table}\n",

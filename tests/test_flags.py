@@ -30,9 +30,7 @@ def operation(*flags: FlagDef) -> OperationDef:
     return OperationDef("train", "", "fit", flags)
 
 
-NO_VALUES = (
-    "x 2018-01-01 1:30 08 0x 0b2 1e + - . y n = << ! !! @x *x % &x ` | >5 #5 --- [ [1 ] {a ' 'tis ~/data"
-)
+NO_VALUES = "x 2018-01-01 1:30 08 0x 0b2 1e + - . y n = << ! !! @x *x % &x ` | >5 #5 --- [ [1 ] {a ' 'tis ~/data"
 NO_VALUES_WITH_BLANKS = (
     "",
     " ",
