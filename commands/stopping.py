@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
-from artifacts.lease import LeaseRecord, is_held, read_lease
+from artifacts.lease import is_held, read_lease
 from commands.app import App
 from commands.change import Change
 from commands.reaping import reap
@@ -25,6 +25,7 @@ def stop_running(app: App, change: Change, yes: bool) -> Change | None:
     Raises:
         GuildError: a run cannot be stopped from here; nothing was deleted.
     """
+    change = _as_they_are(app, change)
     running = [row for row in change.runs if row.status == "running"]
     if running:
         if not yes:
@@ -33,8 +34,20 @@ def stop_running(app: App, change: Change, yes: bool) -> Change | None:
                 return None
         for row in running:
             _stop(app, row)
-    _end_leftovers(app, change)
-    if not running:
+        change = _as_they_are(app, change)
+    lost = [row.run_id for row in change.runs if row.status == "terminated" and row.exit_status is None]
+    if lost:
+        # They would go on writing into a deleted directory.
+        from operations.leftovers import end_leftovers
+
+        if count := end_leftovers(lost, GRACE_SECONDS):
+            note(f"Ended {count} process(es) that had outlived their run's supervisor")
+    return change
+
+
+def _as_they_are(app: App, change: Change) -> Change:
+    """Return the plan with its runs as they now are: some may have ended while the prompt waited."""
+    if not any(row.status == "running" for row in change.runs):
         return change
     reap(app)
     app.index.catch_up(app.ledger)
@@ -44,12 +57,13 @@ def stop_running(app: App, change: Change, yes: bool) -> Change | None:
 
 def _stop(app: App, row: RunRow) -> None:
     """Stop one run and wait until its supervisor has recorded the end and is gone."""
-    from operations.supervise import stop_tree
+    from operations.process_info import boot_id
+    from operations.process_tree import stop_tree
 
     path = app.home.lease_path(row.run_id)
     record = read_lease(path)
     name = row.run_id[:8]
-    if record is None:
+    if record is None or record.boot_id != boot_id():
         raise GuildError(
             f"run {name} is running where it cannot be stopped from here", hint="Stop it on the machine it runs on."
         )
@@ -61,20 +75,3 @@ def _stop(app: App, row: RunRow) -> None:
         if time.monotonic() > deadline:
             raise GuildError(f"run {name} did not stop", hint="Nothing was deleted. Stop its process and try again.")
         time.sleep(0.02)
-
-
-def _end_leftovers(app: App, change: Change) -> None:
-    """End processes that outlived their supervisor: they would go on writing into a deleted directory."""
-    for row in change.runs:
-        record = read_lease(app.home.lease_path(row.run_id))
-        if record and record.child_pid:
-            _end_leftover(record)
-
-
-def _end_leftover(record: LeaseRecord) -> None:
-    # Imported here: nearly always there is no such lease, and a deletion need not wait for these.
-    from operations.process_info import boot_id, is_alive
-    from operations.supervise import stop_tree
-
-    if record.boot_id == boot_id() and is_alive(record.child_pid, record.child_ticks):
-        stop_tree(record.child_pid, record.child_ticks, GRACE_SECONDS)

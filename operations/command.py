@@ -28,9 +28,7 @@ class Command:
     warnings: tuple[str, ...]
 
 
-def build_command(
-    operation: OperationDef, flags: Mapping[str, FlagValue], interpreter: str, project: str
-) -> Command:
+def build_command(operation: OperationDef, flags: Mapping[str, FlagValue], interpreter: str, project: str) -> Command:
     """Return the command that runs an operation.
 
     The first word of `cmd` is a Python module (`train`, `pkg.mod`) or a `.py` file of the project; neither is
@@ -107,9 +105,7 @@ def _flag_arguments(name: str, value: FlagValue) -> list[str]:
 
 def _shadowed(operation: OperationDef, name: str, value: FlagValue) -> str:
     shown = printable(f"{name}={value if isinstance(value, str) else flow_text(value)}", 100)
-    return (
-        f"flag {shown} is ignored: the cmd of operation '{operation.name}' already sets --{printable(name)}"
-    )
+    return f"flag {shown} is ignored: the cmd of operation '{operation.name}' already sets --{printable(name)}"
 
 
 def _refuse_impossible(operation: OperationDef, argv: Sequence[str]) -> None:

@@ -58,10 +58,6 @@ def _flag_text(flag: FlagDef) -> str:
 
 def _shown(value: FlagValue) -> str:
     """Return a value for the eye: text as it is, but quoted where it would read as another kind of value."""
-    if (
-        isinstance(value, str)
-        and value.strip()
-        and (len(value) > _LONGEST_VALUE or parse_value(value) == value)
-    ):
+    if isinstance(value, str) and value.strip() and (len(value) > _LONGEST_VALUE or parse_value(value) == value):
         return printable(value, _LONGEST_VALUE)
     return printable(flow_text(value), _LONGEST_VALUE)

@@ -34,13 +34,16 @@ class FoundEnd:
             self.lease.release(remove=remove)
 
 
-def find_end(lease_path: str, evidence: Mapping[str, Value], boot: str | None = None) -> FoundEnd | None:
+def find_end(
+    lease_path: str, evidence: Mapping[str, Value], boot: str | None = None, home: str | None = None
+) -> FoundEnd | None:
     """Return the end of a run that is over, or None while it runs or cannot be judged from here.
 
     Args:
         lease_path: its lease.
         evidence: what was recorded at its start: boot_id, pid, start_ticks, host.
         boot: this machine's boot id; asked from the system when None.
+        home: identity of the home that the lease would be in: runs of another home on the same ledger are left alone.
     """
     boot = boot_id() if boot is None else boot
     if os.path.exists(lease_path):
@@ -48,7 +51,7 @@ def find_end(lease_path: str, evidence: Mapping[str, Value], boot: str | None = 
         if lease is None:
             return None
         return FoundEnd(_verdict(lease.read(), evidence, boot), lease)
-    if evidence.get("host") != os.uname().nodename:
+    if evidence.get("host") != os.uname().nodename or (home and evidence.get("home", home) != home):
         return None
     if evidence.get("boot_id") == boot and _supervisor_lives(evidence):
         return None

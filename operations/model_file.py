@@ -87,8 +87,7 @@ class _Reader:
         what = f"model '{name_node.text}'"
         self._warn_unknown(node, ("name", "model", "description", "operations"), what)
         operations = tuple(
-            self._operation(key, value)
-            for key, value in _entries(keys.get("operations"), f"'operations' of {what}")
+            self._operation(key, value) for key, value in _entries(keys.get("operations"), f"'operations' of {what}")
         )
         return ModelDef(name_node.text, _description(keys, what), operations), name_node.place
 
@@ -129,9 +128,7 @@ def _model_name(node: MappingNode, keys: dict[str, Node]) -> ScalarNode:
         raise NodeError("the model has both 'name' and 'model': expected only one of them", given[1][1].place)
     word, name = given[0]
     if not isinstance(name, ScalarNode) or not isinstance(name.value, str | None):
-        raise NodeError(
-            f"'{word}' of a model is {kind_of(name)}: expected text (put it in quotes)", name.place
-        )
+        raise NodeError(f"'{word}' of a model is {kind_of(name)}: expected text (put it in quotes)", name.place)
     if name.value is None:
         raise NodeError(f"'{word}' of a model is empty: expected its name", name.place)
     _checked_name(name, "model name")
@@ -146,9 +143,7 @@ def _checked_name(node: ScalarNode, what: str) -> str:
         wanted = "expected no '/', ':', '=', line break or control character"
         raise NodeError(f"{what} '{name}' cannot be typed as a name: {wanted}", node.place)
     if name != name.strip() or name.startswith("-"):
-        raise NodeError(
-            f"{what} '{name}' cannot be typed as a name: expected no blank or '-' around it", node.place
-        )
+        raise NodeError(f"{what} '{name}' cannot be typed as a name: expected no blank or '-' around it", node.place)
     return name
 
 

@@ -38,9 +38,7 @@ def resolve_operation(spec: str, models: Sequence[ModelDef]) -> tuple[ModelDef, 
     fitting = models if model_text is None else _fitting_models(model_text, models)
     if not fitting:
         raise _unknown_model(model_text, models)
-    found = [
-        (model, operation) for model in fitting for operation in model.operations if operation.name == name
-    ]
+    found = [(model, operation) for model in fitting for operation in model.operations if operation.name == name]
     if not found:
         raise _unknown_operation(name, model_text, fitting)
     if len(found) > 1:
@@ -73,9 +71,7 @@ def _unknown_model(text: str | None, models: Sequence[ModelDef]) -> OperationNam
         )
     word = text or ""
     near = did_you_mean(word, [full_name(model) if "/" in word else model.name for model in models])
-    return OperationNameError(
-        f"cannot find a model matching '{printable(word)}'{near}", hint=_available(models)
-    )
+    return OperationNameError(f"cannot find a model matching '{printable(word)}'{near}", hint=_available(models))
 
 
 def _unknown_operation(name: str, model_text: str | None, models: Sequence[ModelDef]) -> OperationNameError:
@@ -86,9 +82,7 @@ def _unknown_operation(name: str, model_text: str | None, models: Sequence[Model
     elif len(models) == 1:
         message = f"operation '{shown}' is not defined for model '{full_name(models[0])}'{near}"
     else:
-        message = (
-            f"operation '{shown}' is not defined for any model that matches '{printable(model_text)}'{near}"
-        )
+        message = f"operation '{shown}' is not defined for any model that matches '{printable(model_text)}'{near}"
     return OperationNameError(message, hint=_available(models))
 
 
@@ -96,19 +90,13 @@ def _ambiguous(name: str, model_text: str | None, candidates: Iterable[str]) -> 
     if model_text is None:
         message = f"several models have an operation '{printable(name)}'"
     else:
-        message = (
-            f"there are multiple models that match '{printable(model_text)}' and have '{printable(name)}'"
-        )
+        message = f"there are multiple models that match '{printable(model_text)}' and have '{printable(name)}'"
     return OperationNameError(message, hint=_listing("Try specifying one of the following:", candidates))
 
 
 def _available(models: Iterable[ModelDef]) -> str:
     names = [full_name(model, operation) for model in models for operation in model.operations]
-    return (
-        _listing("Available operations:", names)
-        if names
-        else "No operation is defined: add one to the model file"
-    )
+    return _listing("Available operations:", names) if names else "No operation is defined: add one to the model file"
 
 
 def _listing(title: str, names: Iterable[str]) -> str:

@@ -199,9 +199,7 @@ class _Builder:
     def alias(self, anchor: str, place: Place) -> None:
         """Add the node that an anchor names; one still open is not known, so no tree holds itself."""
         if anchor not in self._anchors:
-            raise NodeError(
-                f"alias '*{anchor}' names nothing: expected '&{anchor}' on a complete value above", place
-            )
+            raise NodeError(f"alias '*{anchor}' names nothing: expected '&{anchor}' on a complete value above", place)
         self.add(self._anchors[anchor], None, place)
 
     def add(self, node: Node, anchor: str | None, place: Place) -> None:
@@ -271,9 +269,7 @@ def _tagged(tag: str | None, text: str, place: Place) -> bool | int | float | st
         return text
     value = plain_scalar(text)
     if tag == f"{_TAG}float" and type(value) is int:
-        value = float(
-            str(value)
-        )  # from text, because a large integer would overflow instead of becoming infinite
+        value = float(str(value))  # from text, because a large integer would overflow instead of becoming infinite
     if value is not None and tag == f"{_TAG}{type(value).__name__}":
         return value
     if value is None and tag == f"{_TAG}null":

@@ -71,20 +71,11 @@ def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Endin
         GuildError: the start could not be recorded: nothing was started. Or the end could not be: the next command
             finds it in the lease.
     """
-    evidence = evidence_of(os.getpid(), header.host)
-    seam("run.lease")
-    lease = Lease.acquire(home.lease_path(plan.run_id), LeaseRecord(**asdict(evidence)))
-    if lease is None:
-        raise GuildError(f"run {plan.run_id[:8]} is already supervised by another process")
-    try:
-        seam("run.start")
-        _append(open_ledger, header, plan.run_id, _started(plan, home, evidence))
-    except BaseException:
-        lease.release(remove=True)
-        raise
+    spec = _spec(plan, home)  # what can be refused is refused before anything is recorded
+    lease = _begin(plan, home, header, open_ledger)
     ending, recorded = None, False
     try:
-        ending = _work(plan, home, lease)
+        ending = _work(spec, lease)
         seam("run.finish")
         _record_end(open_ledger, header, plan.run_id, ending)
         recorded = True
@@ -95,17 +86,38 @@ def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Endin
     return ending
 
 
-def _append(open_ledger: Opener, header: Header, run_id: RunId, event: Event) -> None:
+def _begin(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Lease:
+    """Take the lease and record the start, or leave no trace."""
+    evidence = evidence_of(os.getpid(), header.host)
+    # Before anything of the run is there: a home that holds a lease or sources but no ledger counts as one that lost it.
     ledger = open_ledger()
     try:
-        ledger.append(Transaction(header, (NewEvent(run_stream(run_id), event),)))
+        seam("run.lease")
+        lease = Lease.acquire(home.lease_path(plan.run_id), LeaseRecord(**asdict(evidence)))
+        if lease is None:
+            raise GuildError(f"run {plan.run_id[:8]} is already supervised by another process")
+        try:
+            seam("run.start")
+            _append(ledger, header, plan.run_id, _started(plan, home, evidence))
+        except BaseException:
+            lease.release(remove=True)
+            raise
+        return lease
     finally:
         ledger.store.close()
 
 
+def _append(ledger: Ledger, header: Header, run_id: RunId, event: Event) -> None:
+    ledger.append(Transaction(header, (NewEvent(run_stream(run_id), event),)))
+
+
 def _record_end(open_ledger: Opener, header: Header, run_id: RunId, ending: Ending) -> None:
     try:
-        _append(open_ledger, header, run_id, _ended(ending))
+        ledger = open_ledger()
+        try:
+            _append(ledger, header, run_id, _ended(ending))
+        finally:
+            ledger.store.close()
     except LedgerError as error:
         told = "" if ending.exit_status is None else f" with exit status {ending.exit_status}"
         raise GuildError(
@@ -114,20 +126,21 @@ def _record_end(open_ledger: Opener, header: Header, run_id: RunId, ending: Endi
         ) from error
 
 
-def _work(plan: RunPlan, home: Home, lease: Lease) -> Ending:
-    run_dir = home.run_dir(plan.run_id)
+def _work(spec: ProcessSpec, lease: Lease) -> Ending:
     try:
         seam("run.mkdir")
-        os.makedirs(os.path.join(run_dir, ".guild"), mode=0o700)
+        os.mkdir(spec.cwd, 0o700)
+        os.mkdir(spec.output_dir, 0o700)
     except OSError as error:
         now = system_clock()
         return Ending(None, None, now, now, OutputSummary(), f"its directory cannot be made: {error.strerror or error}")
-    return run_process(_spec(plan, home, run_dir), lease=lease, on_started=lambda _started: seam("run.spawned"))
+    return run_process(spec, lease=lease, on_started=lambda _started: seam("run.spawned"))
 
 
-def _spec(plan: RunPlan, home: Home, run_dir: str) -> ProcessSpec:
+def _spec(plan: RunPlan, home: Home) -> ProcessSpec:
     from artifacts.environment import process_environment
 
+    run_dir = home.run_dir(plan.run_id)
     environment = process_environment(
         plan.environment,
         run_id=plan.run_id,
@@ -167,7 +180,7 @@ def _started(plan: RunPlan, home: Home, evidence: Evidence) -> RunStarted:
         sources=sources,
         git=None if found is None else {"commit": found.commit, "dirty": found.dirty},
         platform=_platform(plan),
-        evidence=dict(asdict(evidence)),
+        evidence={**asdict(evidence), "home": home.identity()},
     )
 
 

@@ -175,7 +175,8 @@ class _Supervision:
             self._begin(on_started)
             while not self._has_ended():
                 self._tee.step(self._patience())
-                self._obey()
+                if not self._has_ended():  # a signal that comes after the end did not stop anything
+                    self._obey()
             return self._end()
         except BaseException:
             self._tee.close()
