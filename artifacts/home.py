@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 
 from ledger.errors import GuildError, UsageError
@@ -93,6 +94,29 @@ class Home:
         """Return the lock file that the run's supervisor holds."""
         return os.path.join(self.leases_dir, check_run_id(run_id))
 
+    def identity(self) -> str:
+        """Return 32 hexadecimal digits that tell this home from others that share its ledger; made when missing.
+
+        Raises:
+            GuildError: it can be neither read nor written.
+        """
+        path = os.path.join(self.root, "home-id")
+        own = f"{path}.{os.getpid()}"
+        try:
+            if not is_run_id(_first_line(path)):
+                with open(own, "w", encoding="ascii") as file:
+                    file.write(os.urandom(16).hex() + "\n")
+                try:
+                    os.link(own, path)  # of several processes at once the first one names the home
+                except FileExistsError:
+                    if not is_run_id(_first_line(path)):
+                        os.replace(own, path)
+                with suppress(FileNotFoundError):
+                    os.unlink(own)
+            return _first_line(path)
+        except OSError as error:
+            raise _explained(self.root, self.root, error) from error
+
     def ensure(self) -> None:
         """Make what is missing of the home's folders, private to the user (0700); what is there stays.
 
@@ -124,6 +148,14 @@ class Home:
             _make_private(folder)
         except OSError as error:
             raise _explained(self.root, folder, error) from error
+
+
+def _first_line(path: str) -> str:
+    try:
+        with open(path, encoding="ascii", errors="replace") as file:
+            return file.readline(100).strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _make_private(folder: str) -> None:

@@ -9,7 +9,6 @@ move.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from enum import StrEnum
 from artifacts.home import Home
 from artifacts.removal import measure_tree, refuse_mounts, remove_tree
 from ledger.errors import GuildError
+from ledger.gate import WAIT_SECONDS, wait_for_lock
 from ledger.ids import RunId
 from ledger.seams import seam
 
@@ -112,7 +112,7 @@ def lock_places(home: Home, *, wait: bool = True) -> Iterator[None]:
 
     Args:
         home: whose run directories.
-        wait: wait for another holder, however long; otherwise be refused.
+        wait: wait a minute for another holder; otherwise be refused.
 
     Raises:
         GuildError: the lock cannot be had.
@@ -124,11 +124,7 @@ def lock_places(home: Home, *, wait: bool = True) -> Iterator[None]:
         raise _no_lock(path, error) from error
     try:
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise GuildError(
-                "another command is moving run directories", hint="Try again when it has finished."
-            ) from None
+            wait_for_lock(fd, path, WAIT_SECONDS if wait else 0.01)
         except OSError as error:
             raise _no_lock(path, error) from error
         yield

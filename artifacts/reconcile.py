@@ -22,6 +22,7 @@ class Settled:
         run_id: which run.
         place: where it was to be: `live`, `deleted` or `purging`.
         missing: there was no directory: it had been removed by hand.
+        elsewhere: there was none because another home has it; set by the caller, who knows where the run was started.
         refused: why it is not there; None when it is.
         files: of a purge, how many files were removed.
         bytes: of a purge, their size.
@@ -30,6 +31,7 @@ class Settled:
     run_id: RunId
     place: str
     missing: bool = False
+    elsewhere: bool = False
     refused: str | None = None
     files: int = 0
     bytes: int = 0
@@ -47,7 +49,8 @@ def settle(home: Home, run_id: RunId, place: str) -> Settled:
         return _purge(home, run_id)
     source, target = (Place.TRASH, Place.LIVE) if place == "live" else (Place.LIVE, Place.TRASH)
     moved = move(home, run_id, source, target, flush=False)
-    return Settled(run_id, place, moved.outcome is Outcome.MISSING, None if _fine(moved) else _why(moved))
+    refused = None if _fine(moved) else _why(moved)
+    return Settled(run_id, place, missing=moved.outcome is Outcome.MISSING, refused=refused)
 
 
 def _purge(home: Home, run_id: RunId) -> Settled:

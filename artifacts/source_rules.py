@@ -24,8 +24,9 @@ _SKIPPED_FOLDERS = (
     *("__pycache__", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints", ".tox", ".nox"),
 )
 _SECRET_FILES = (
-    *(".env", ".env.local", ".env.development", ".env.production", ".netrc", ".pypirc"),
-    *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "*.pem", "*.key"),
+    *(".env", ".env.local", ".env.development", ".env.production", ".env.staging", ".env.test", ".netrc", ".pypirc"),
+    *("id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore"),
+    *(".git-credentials", ".htpasswd", "credentials", "credentials.json"),
 )
 _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from commands.app import App
-from commands.settle import carry_out, reconcile, refused
+from commands.settle import follow
 from commands.table import preview, size
-from commands.terminal import confirm, note, say
+from commands.terminal import confirm, note, say, width
 from ledger.errors import GuildError
 from ledger.events.base import Event
-from ledger.ids import run_stream
-from ledger.transaction import NewEvent
-from projections.query import RunRow
+from ledger.ids import RunId, run_stream
+from ledger.transaction import NewEvent, Transaction
+from projections.query import RunRow, runs_by_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class Change:
         question: the prompt.
         done: the line afterwards, with `{count}`.
         nothing: the line when there are no runs.
+        place: where the runs are to be found in the index afterwards, None when they stay where they are.
         undo: how to take it back, or None when it cannot be.
         weigh: whether the preview tells the bytes on disk.
     """
@@ -37,6 +38,7 @@ class Change:
     question: str
     done: str
     nothing: str
+    place: str | None = None
     undo: str | None = None
     weigh: bool = False
 
@@ -77,7 +79,7 @@ def execute(app: App, change: Change, *, yes: bool, dry_run: bool, before: Prepa
 def show(app: App, change: Change) -> None:
     """Print the preview."""
     say(change.heading)
-    for line in preview(change.runs, app.cwd):
+    for line in preview(change.runs, app.cwd, width()):
         say(line)
     if change.weigh:
         say(f"  {len(change.runs)} run(s), {size(_bytes(app, change.runs))} on disk")
@@ -100,26 +102,42 @@ def _bytes(app: App, runs: Sequence[RunRow]) -> int:
 def commit(app: App, change: Change) -> None:
     """Append the plan in one transaction and say what happened.
 
+    What happened is read from the index afterwards: another command's reconciling may have dealt with our directories.
+
     Raises:
+        ConflictError, TransitionError: somebody else changed one of the runs meanwhile; nothing was changed.
         GuildError: the ledger refused (nothing was changed) or the file system did (what it refused was taken back).
     """
-    reconcile(app)
+    app.home.ensure()  # a folder removed by hand must not stop half way what has been recorded
+    follow(app)
     events = [NewEvent(run_stream(row.run_id), event) for row in change.runs for event in change.events(row)]
-    results = carry_out(app, events, {row.run_id: row.version for row in change.runs})
-    error = refused(results, [row.run_id for row in change.runs])
-    failed = {result.run_id for result in results if result.refused is not None}
-    count = sum(1 for row in change.runs if row.run_id not in failed)
-    if count:
-        say(change.done.format(count=count))
+    expected = {run_stream(row.run_id): row.version for row in change.runs}
+    app.ledger.append(Transaction(app.header(), tuple(events), expected=expected))
+    elsewhere = {result.run_id for result in follow(app) if result.elsewhere}
+    done = _count_done(app, change, elsewhere)
+    if done:
+        say(change.done.format(count=done))
         if change.undo:
             note(change.undo)
-    if error is not None:
-        raise error
+    if done < len(change.runs):
+        raise GuildError(
+            f"{len(change.runs) - done} of {len(change.runs)} runs could not be moved", hint="The reasons stand above."
+        )
+
+
+def _count_done(app: App, change: Change, elsewhere: Collection[RunId]) -> int:
+    if change.place is None:
+        return len(change.runs)
+    rows = runs_by_id(app.index, [row.run_id for row in change.runs]).values()
+    return sum(1 for row in rows if row.place == change.place or row.run_id in elsewhere)
 
 
 def selector_of(specs: Sequence[str]) -> str | None:
-    """Return how runs were named on the command line, for the record; None when none was named."""
-    return " ".join(specs) or None
+    """Return how runs were named on the command line, for the record; None when by several words or by none.
+
+    Each run's event would repeat them all, for ever; the transaction's header has the whole command line once.
+    """
+    return specs[0] if len(specs) == 1 else None
 
 
 class NothingToDoError(GuildError):

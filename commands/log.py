@@ -95,16 +95,18 @@ def command_line(header: Header) -> str:
 def _json_lines(pairs: Iterator[tuple[TxnRow, list[EventRow]]]) -> Iterator[str]:
     import orjson
 
+    from ledger.canonical import encode
+
     for txn, events in pairs:
         header = Header.from_bytes(txn.header)
         data = {
             "seq": txn.seq,
             "txn_id": txn.txn_id.hex(),
             "time": utc_time(txn.recorded_at),
-            "actor": header.actor,
-            "host": header.host,
-            "command": [printable(word, 4_000) for word in header.argv],
-            "cwd": printable(header.cwd, 4_000),
+            "actor": orjson.Fragment(encode(header.actor)),
+            "host": orjson.Fragment(encode(header.host)),
+            "command": orjson.Fragment(encode(header.argv)),
+            "cwd": orjson.Fragment(encode(header.cwd)),
             "program": header.program,
             "reason": header.reason,
             "undoes": header.undoes,

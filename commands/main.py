@@ -98,8 +98,6 @@ def _guarded(argv: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("guild: interrupted", err=True)
         return 130
-    except BrokenPipeError:
-        return 0
     except Exception as error:  # noqa: BLE001 - the last line of defence: a message instead of a traceback
         return 0 if _is_about_output(error) else _unexpected(error)
     return result if isinstance(result, int) else 0
@@ -109,7 +107,7 @@ def _usage(error: click.ClickException) -> int:
     """Print a usage error in guild's words."""
     message = error.format_message()
     if isinstance(error, click.NoSuchOption):
-        guess = f" (did you mean {min(error.possibilities)}?)" if error.possibilities else ""
+        guess = f" (did you mean {error.possibilities[0]}?)" if error.possibilities else ""  # the nearest one
         message = f"unrecognized option '{error.option_name}'{guess}"
     elif isinstance(error, click.MissingParameter) and error.param is not None:
         message = f"missing argument for {error.param.make_metavar(error.ctx or click.Context(guild))}"

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from ledger.errors import UsageError
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 SELECTION_HELP = """
@@ -47,6 +49,12 @@ def limiting(command: F) -> F:
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         statuses = tuple(status for _, status in _STATUSES if kwargs.pop(f"status_{status}"))
+        for option, texts in (("--op", kwargs["operations"]), ("--label", kwargs["labels"])):
+            if "" in texts:
+                # An unset variable in a script must not select everything.
+                raise UsageError(
+                    f"{option} needs a text, and got an empty one", hint="Leave the option out for all runs."
+                )
         limits = Limits(
             everywhere=kwargs.pop("everywhere"),
             operations=tuple(kwargs.pop("operations")),

@@ -5,11 +5,17 @@ Apart from the rest, and importing little: nearly always no run is running, and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
 from commands.app import App
-from ledger.errors import LedgerError
+from ledger.errors import GuildError, LedgerError
 from ledger.ids import RunId, run_stream
 from ledger.seams import seam
 from projections.query import running
+
+if TYPE_CHECKING:
+    from ledger.canonical import Value
 
 
 def reap(app: App) -> None:
@@ -27,22 +33,17 @@ def reap(app: App) -> None:
 
 def _end_of(app: App, run_id: RunId) -> bool:
     """Record the end of one run when it is over; tell whether it was."""
-    from artifacts.lease import LeaseError
-    from ledger.registry import current_body
     from ledger.transaction import NewEvent, Transaction
     from operations.liveness import find_end
 
-    evidence = next(
-        (
-            current_body(row.type, row.schema_version, row.body).get("evidence")
-            for row in app.ledger.store.stream_events([run_stream(run_id)])
-            if row.type == "run.started" and row.body is not None
-        ),
-        None,
-    )
+    evidence = evidence_of_start(app, run_id)
     try:
-        end = find_end(app.home.lease_path(run_id), evidence if isinstance(evidence, dict) else {})
-    except LeaseError:
+        end = find_end(
+            app.home.lease_path(run_id),
+            evidence,
+            home=app.home.identity(),
+        )
+    except GuildError:
         return False  # a home that is read-only: what is known is shown
     if end is None:
         return False
@@ -57,3 +58,14 @@ def _end_of(app: App, run_id: RunId) -> bool:
     seam("reap.release")
     end.release(remove=True)
     return True
+
+
+def evidence_of_start(app: App, run_id: RunId) -> Mapping[str, Value]:
+    """Return what was recorded of the machine, the process and the home when a run was started."""
+    from ledger.registry import current_body
+
+    for row in app.ledger.store.stream_events([run_stream(run_id)]):
+        if row.type == "run.started" and row.body is not None:
+            evidence = current_body(row.type, row.schema_version, row.body).get("evidence")
+            return evidence if isinstance(evidence, dict) else {}
+    return {}

@@ -118,6 +118,9 @@ def _start(app: App, plan: RunPlan) -> int:
     app.home.ensure()
     header = app.header()
     app.close()
+    if not os.environ.get("GUILD_LEDGER") and not os.path.exists(app.home.ledger_path):
+        # Before the run has its lease: a home with traces of runs and no ledger is one that lost it.
+        app.open_ledger().store.close()
     ending = run_plan(plan, app.home, header, app.open_ledger)
     if ending.failure:
         raise GuildError(f"run {plan.run_id[:8]} failed: {ending.failure}", hint="It is listed with status error.")

@@ -14,6 +14,7 @@ from commands.stopping import stop_running
 from ledger.events.base import Event
 from ledger.events.life import RunDeleted, RunPurgeStarted
 from projections.query import RunRow
+from projections.schema import DELETED, PURGED
 
 
 @click.command("delete", epilog=SELECTION_HELP)
@@ -51,6 +52,7 @@ def into_trash(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
         question="Delete these runs?",
         done="Deleted {count} run(s)",
         nothing="Nothing to delete.",
+        place=DELETED,
         undo=f"To undo: guild runs restore {shown if len(runs) <= 5 else '[RUN]...'}",  # noqa: PLR2004 - fits a line
         weigh=True,
     )
@@ -70,5 +72,6 @@ def permanently(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
         question="Permanently delete these runs?",
         done="Permanently deleted {count} run(s)",
         nothing="Nothing to delete.",
+        place=PURGED,
         weigh=True,
     )

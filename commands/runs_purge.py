@@ -9,7 +9,7 @@ from commands.change import Change, execute, selector_of
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
 from commands.selecting import run_filter, selected
 from ledger.events.life import RunPurgeStarted
-from projections.schema import DELETED
+from projections.schema import DELETED, PURGED
 
 
 @click.command("purge", epilog=SELECTION_HELP)
@@ -36,6 +36,7 @@ def purge(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_ru
         question="Permanently delete these runs?",
         done="Permanently deleted {count} run(s)",
         nothing="Nothing to purge.",
+        place=PURGED,
         weigh=True,
     )
     execute(app, change, yes=yes, dry_run=dry_run)

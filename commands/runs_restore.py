@@ -9,7 +9,7 @@ from commands.change import Change, execute, selector_of
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
 from commands.selecting import run_filter, selected
 from ledger.events.life import RunRestored
-from projections.schema import DELETED
+from projections.schema import DELETED, LIVE
 
 
 @click.command("restore", epilog=SELECTION_HELP)
@@ -36,5 +36,6 @@ def restore(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_
         question="Restore these runs?",
         done="Restored {count} run(s)",
         nothing="Nothing to restore.",
+        place=LIVE,
     )
     execute(app, change, yes=yes, dry_run=dry_run)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from commands.app import App
+from commands.reaping import evidence_of_start
 from commands.terminal import warn
-from ledger.errors import GuildError
 from ledger.ids import RunId, is_run_id, run_stream
 from ledger.seams import seam
 from ledger.transaction import NewEvent, Transaction
+from projections.errors import IndexDamagedError
 from projections.query import runs_by_id, unconfirmed
 from projections.schema import PURGED
 
@@ -19,8 +21,20 @@ if TYPE_CHECKING:
     from artifacts.home import Home
     from artifacts.reconcile import Settled
 
+_MOST_WARNINGS = 5
 
-def reconcile(app: App) -> list[Settled]:
+
+def follow(app: App) -> list[Settled]:
+    """Let index and run directories follow the ledger; an index that proves damaged on the way is rebuilt first."""
+    try:
+        app.index.catch_up(app.ledger)
+        return _reconcile(app)
+    except IndexDamagedError as error:
+        app.rebuild_index(error.message)
+        return _reconcile(app)
+
+
+def _reconcile(app: App) -> list[Settled]:
     """Let the directories of all unconfirmed runs follow the ledger; returns what was done to each.
 
     Where each belongs is read again under the lock: of a delete and a restore at the same moment the later one counts.
@@ -28,13 +42,12 @@ def reconcile(app: App) -> list[Settled]:
     if not unconfirmed(app.index):
         return []
     from artifacts.places import lock_places
-    from artifacts.reconcile import settle
 
     seam("reconcile.lock")
     with lock_places(app.home):
         app.index.catch_up(app.ledger)
         seam("reconcile.settle")
-        results = [settle(app.home, run_id, place) for run_id, place in unconfirmed(app.index)]
+        results = [_settled(app, run_id, place) for run_id, place in unconfirmed(app.index)]
         _make_durable(app.home)
         seam("reconcile.record")
         _record(app, results)
@@ -42,9 +55,18 @@ def reconcile(app: App) -> list[Settled]:
         app.index.confirm((result.run_id, _place(result)) for result in results if not _is_unfinished(result))
         seam("reconcile.confirmed")
         _forget_purged(app)
-    for result in results:
-        _tell(result)
+    _tell(results)
     return results
+
+
+def _settled(app: App, run_id: RunId, place: str) -> Settled:
+    """Settle one run; one without a directory here may be in another home that shares the ledger."""
+    from artifacts.reconcile import settle
+
+    result = settle(app.home, run_id, place)
+    if result.missing and evidence_of_start(app, run_id).get("home", app.home.identity()) != app.home.identity():
+        return replace(result, elsewhere=True)
+    return result
 
 
 def _make_durable(home: Home) -> None:
@@ -89,6 +111,8 @@ def _answer(result: Settled) -> NewEvent | None:
     """Return the event that a settled directory calls for: a purge is done, or a refused change is taken back."""
     from ledger.events.life import RunDeleted, RunPurged, RunRestored
 
+    if result.elsewhere:
+        return None  # the home that has the directory will answer
     stream = run_stream(result.run_id)
     if result.place == "purging":
         return NewEvent(stream, RunPurged(result.files, result.bytes)) if result.refused is None else None
@@ -98,36 +122,13 @@ def _answer(result: Settled) -> NewEvent | None:
     return NewEvent(stream, undo(cause=result.refused))
 
 
-def _tell(result: Settled) -> None:
-    name = f"run {result.run_id[:8]}"
-    if result.refused is not None:
-        kept = {"deleted": "was not deleted", "live": "was not restored", "purging": "is not purged completely yet"}
-        warn(f"{name} {kept[result.place]}: {result.refused}")
-    elif result.missing and result.place != "purging":
-        warn(f"{name} has no directory: it was removed by hand. What the ledger knows of it is kept.")
-
-
-def carry_out(
-    app: App, events: Sequence[NewEvent], expected: dict[RunId, int], *, check: Callable[[], None] | None = None
-) -> list[Settled]:
-    """Append a command's events in one transaction, and let index and directories follow.
-
-    Returns what became of each touched directory.
-
-    Raises:
-        ConflictError, TransitionError: somebody else changed one of the runs meanwhile; nothing was changed.
-        GuildError: the ledger cannot be written; nothing was changed.
-    """
-    versions = {run_stream(run_id): version for run_id, version in expected.items()}
-    app.ledger.append(Transaction(app.header(), tuple(events), expected=versions), check=check)
-    app.index.catch_up(app.ledger)
-    return reconcile(app)
-
-
-def refused(results: Sequence[Settled], run_ids: Sequence[RunId]) -> GuildError | None:
-    """Return the error to end with when the file system refused some of `run_ids`, else None."""
-    wanted = set(run_ids)
-    count = sum(1 for result in results if result.run_id in wanted and result.refused is not None)
-    if not count:
-        return None
-    return GuildError(f"{count} of {len(wanted)} runs could not be moved", hint="The reasons stand above.")
+def _tell(results: Sequence[Settled]) -> None:
+    """Warn of what was refused or missing: a line for each, or one for all when there are many."""
+    kept = {"deleted": "was not deleted", "live": "was not restored", "purging": "is not purged completely yet"}
+    told = [f"run {r.run_id[:8]} {kept[r.place]}: {r.refused}" for r in results if r.refused is not None]
+    missing = [r for r in results if r.missing and not r.elsewhere and r.refused is None and r.place != "purging"]
+    told += [f"run {r.run_id[:8]} has no directory: it was removed by hand" for r in missing]
+    for text in told[:_MOST_WARNINGS]:
+        warn(text)
+    if len(told) > _MOST_WARNINGS:
+        warn(f"and {len(told) - _MOST_WARNINGS} more like these")

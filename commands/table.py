@@ -43,26 +43,51 @@ def listing(rows: Iterable[RunRow], query: Query, count: int, columns: int | Non
         columns: cut lines at this width; None cuts nothing.
     """
     cwd = query.filter.cwd
-    operations = max((len(printable(displayed(op, cwd), 300)) for op in query.wanted_ops()), default=0)
+    operations = max((_columns(printable(displayed(op, cwd), 300)) for op in query.wanted_ops()), default=0)
     statuses = max((len(status) for status in query.wanted_statuses()), default=0)
     first = len(f"[{max(count - 1, 0)}:]") + SHORT_ID
     for number, row in enumerate(rows):
         operation, started, status, label = cells(row, cwd)
-        line = f"{f'[{number}:{row.run_id[:SHORT_ID]}]':<{first}}  {operation:<{operations}}  {started:<19}"
+        line = f"{f'[{number}:{row.run_id[:SHORT_ID]}]':<{first}}  {_padded(operation, operations)}  {started:<19}"
         yield _cut(f"{line}  {status:<{statuses}}  {label}".rstrip(), columns)
 
 
-def preview(rows: Sequence[RunRow], cwd: str) -> Iterator[str]:
-    """Yield the lines that show runs before something is done to them: indented, without index."""
+def preview(rows: Sequence[RunRow], cwd: str, columns: int | None = None) -> Iterator[str]:
+    """Yield the lines that show runs before something is done to them: indented, without index, cut at `columns`."""
     shown = [[f"[{row.run_id[:SHORT_ID]}]", *cells(row, cwd)] for row in rows]
-    widths = [max((len(line[column]) for line in shown), default=0) for column in range(5)]
+    widths = [max((_columns(line[cell]) for line in shown), default=0) for cell in range(5)]
     for line in shown:
-        padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
-        yield ("  " + "  ".join(padded)).rstrip()
+        padded = (_padded(text, width) for text, width in zip(line, widths, strict=True))
+        yield _cut(("  " + "  ".join(padded)).rstrip(), columns)
+
+
+def _columns(text: str) -> int:
+    """Return how many columns of a terminal `text` takes: some characters take two, some none."""
+    return len(text) if text.isascii() else sum(_columns_of(character) for character in text)
+
+
+def _columns_of(character: str) -> int:
+    import unicodedata
+
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _columns(text))
 
 
 def _cut(line: str, columns: int | None) -> str:
-    return line if columns is None or len(line) <= columns else line[: columns - 1] + "…"
+    if columns is None or _columns(line) <= columns:
+        return line
+    kept, room = "", columns - 1
+    for character in line:
+        room -= _columns_of(character)
+        if room < 0:
+            break
+        kept += character
+    return kept + "…"
 
 
 def size(count: int) -> str:

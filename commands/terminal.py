@@ -20,19 +20,21 @@ def color() -> bool | None:
     return True if os.environ.get("FORCE_COLOR") else None
 
 
-def say(text: str = "") -> None:
-    """Print a line of data on stdout.
+def say(text: str = "") -> bool:
+    """Print a line of data on stdout; tell whether there still is a reader (`guild runs | head` leaves early).
 
     Raises:
-        GuildError: it cannot be written. A reader that has left is a BrokenPipeError.
+        GuildError: it cannot be written.
     """
     try:
         click.echo(text, color=color())
     except BrokenPipeError:
-        raise
+        drop_output()
+        return False
     except OSError as error:
         drop_output()
         raise GuildError(f"the output could not be written: {error.strerror}") from error
+    return True
 
 
 def drop_output() -> None:
@@ -76,7 +78,8 @@ def page(lines: Iterable[str]) -> None:
     """Print lines, on a terminal through the pager as soon as they do not fit on one screen."""
     if sys.stdout is None or not sys.stdout.isatty():
         for line in lines:
-            say(line)
+            if not say(line):
+                return
         return
     rest = iter(lines)
     first = next(rest, None)
@@ -93,9 +96,20 @@ def confirm(question: str, *, default: bool = False) -> bool:
         GuildError: the input ended before an answer.
     """
     click.echo(f"{question} ({'Y/n' if default else 'y/N'}) ", err=True, nl=False)
-    answer = sys.stdin.readline() if sys.stdin is not None else ""
+    answer = _line()
     if not answer:
         click.echo(err=True)
         raise GuildError("no answer: the input ended", hint="Nothing was changed. Use -y to go on without being asked.")
     answer = answer.strip().lower()
-    return default if not answer else answer in ("y", "yes")
+    return default if not answer else answer in (b"y", b"yes")
+
+
+def _line() -> bytes:
+    """Read one line of input, and not a byte more: what follows belongs to the script that may be started."""
+    line = b""
+    try:
+        while not line.endswith(b"\n") and (byte := os.read(0, 1)):
+            line += byte
+    except OSError:
+        return b""  # standard input is closed
+    return line

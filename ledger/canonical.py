@@ -51,8 +51,9 @@ def decode(data: bytes) -> Value:
         LedgerError: the bytes are not canonical JSON.
     """
     try:
-        value = orjson.loads(data)
-        return cast("Value", _rich(value) if b'"$' in data else value)
+        value: Value = orjson.loads(data)
+        # The first question is answered many times as fast as the second, and nearly always with no.
+        return cast("Value", _rich(value)) if b"$" in data and b'"$' in data else value
     except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise LedgerError(f"a stored body cannot be decoded: {error}") from error
 
@@ -65,16 +66,18 @@ def _plain(value: object, depth: int) -> object:
         return value
     if isinstance(value, str):
         return _plain_text(str(value))
+    if isinstance(value, dict):
+        return _plain_mapping(value, depth)
     if isinstance(value, int):
         return int(value) if _INT_MIN <= value <= _INT_MAX else {"$int": hex(value)}
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else {"$float": _non_finite_name(value)}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, depth + 1) for item in value]
     if isinstance(value, bytes):
         return {"$bytes": _base64(value)}
     if isinstance(value, Mapping):
         return _plain_mapping(value, depth)
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, depth + 1) for item in value]
     raise LedgerError(f"a value of type {type(value).__name__} cannot be recorded")
 
 
@@ -89,8 +92,16 @@ def _plain_text(text: str) -> object:
 
 
 def _plain_mapping(value: Mapping[object, object], depth: int) -> object:
-    if all(isinstance(key, str) and not key.startswith("$") and _is_utf8(key) for key in value):
-        return {str(key): _plain(item, depth + 1) for key, item in value.items()}
+    plain: dict[str, object] = {}
+    for key, item in value.items():
+        if not isinstance(key, str) or key[:1] == "$" or not (key.isascii() or _is_utf8(key)):
+            return _plain_pairs(value, depth)
+        plain[str(key)] = _plain(item, depth + 1)
+    return plain
+
+
+def _plain_pairs(value: Mapping[object, object], depth: int) -> object:
+    """Return the form of a mapping with a key that JSON cannot have, or that could be taken for one of these forms."""
     for key in value:
         if not isinstance(key, _KEY_TYPES):
             # A tuple would come back as a list, which cannot be a key: recorded, and never to be read again.

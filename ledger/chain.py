@@ -41,7 +41,7 @@ def txn_hash(txn: TxnRow, events: Sequence[EventRow]) -> bytes:
     fixed = dumps([HASH_VERSION, txn.origin_id.hex(), txn.origin_seq, txn.txn_id.hex(), txn.recorded_at, txn.lamport])
     parts = [_TXN_DOMAIN, txn.prev_hash, len(fixed).to_bytes(8, "big"), fixed, txn.header_hash]
     parts.append(len(events).to_bytes(8, "big"))
-    for event in events:
-        named = dumps([event.stream, event.stream_version, event.type, event.schema_version])
-        parts += (len(named).to_bytes(8, "big"), named, event.body_hash)
+    for _, _, _, stream, stream_version, type_, schema_version, body_hash, _ in events:
+        named = dumps((stream, stream_version, type_, schema_version))
+        parts += (len(named).to_bytes(8, "big"), named, body_hash)
     return sha256(b"".join(parts)).digest()

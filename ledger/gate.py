@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import fcntl
 import os
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType
+from typing import TYPE_CHECKING
 
 from ledger.errors import LedgerBusyError, LedgerError
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 WAIT_SECONDS = 60.0
 
@@ -37,24 +39,38 @@ def gate(path: str) -> Iterator[None]:
             hint="Check the permissions and the free space of the home, or choose another with -H.",
         ) from error
     try:
-        with _time_limit(path):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        wait_for_lock(descriptor, path)
         yield
     finally:
         os.close(descriptor)
 
 
+def wait_for_lock(descriptor: int, path: str, seconds: float = WAIT_SECONDS) -> None:
+    """Take the exclusive lock on an open file, waiting for its holder no longer than that.
+
+    Raises:
+        LedgerBusyError: it was held all the time.
+        OSError: the file cannot be locked.
+    """
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        with _time_limit(path, seconds):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
 @contextmanager
-def _time_limit(path: str) -> Iterator[None]:
-    """Give up waiting after `WAIT_SECONDS`, by an alarm: polling would take the kernel's fair queue away.
+def _time_limit(path: str, seconds: float) -> Iterator[None]:
+    """Give up waiting after some seconds, by an alarm: polling would take the kernel's fair queue away.
 
     Only the main thread can have an alarm; in others the wait has no end.
     """
+    import signal
 
     def give_up(_number: int, _frame: FrameType | None) -> None:
         raise LedgerBusyError(
-            f"the ledger of {os.path.dirname(path)!r} is held by another program for more than a minute",
-            hint="Nothing was changed. A stopped (not ended) guild command may hold it: end it, and try again.",
+            f"{path!r} is held by another guild command for more than {seconds:g} seconds",
+            hint="It may be stopped (Ctrl-Z), or busy with very many files: end it or wait, and try again.",
         )
 
     try:
@@ -62,7 +78,7 @@ def _time_limit(path: str) -> Iterator[None]:
     except ValueError:
         yield
         return
-    signal.setitimer(signal.ITIMER_REAL, WAIT_SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:

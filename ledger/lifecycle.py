@@ -6,7 +6,7 @@ index can not make the ledger accept what did not follow.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ledger.canonical import Value
@@ -60,14 +60,6 @@ def advance(life: Life, type_: str, body: Mapping[str, Value], name: str) -> Lif
     if type_ == "run.protected":
         return replace(life, protected=bool(body["protected"]))
     return replace(life, place=_moved(life, type_, name))
-
-
-def fold(events: Iterable[tuple[str, Mapping[str, Value]]], name: str) -> Life:
-    """Return the state of a run after its stored events, given as pairs of type and body."""
-    life = UNBORN
-    for type_, body in events:
-        life = advance(life, type_, body, name)
-    return life
 
 
 def _is_staged_start(life: Life, type_: str) -> bool:

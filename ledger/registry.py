@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import cast
 
 from ledger.canonical import Value, decode
 from ledger.errors import LedgerError
@@ -67,9 +66,10 @@ def current_body(type_: str, schema_version: int, data: bytes) -> Body:
     body = decode(data)
     if not isinstance(body, dict):
         raise LedgerError(f"{type_}: its body is no mapping")
-    for version in range(schema_version, current):
-        body = UPCASTERS[type_, version](cast("Body", body))
-    return cast("Body", body)
+    while schema_version < current:
+        body = UPCASTERS[type_, schema_version](body)
+        schema_version += 1
+    return body
 
 
 def read_event(type_: str, schema_version: int, data: bytes) -> Event:

@@ -6,4 +6,5 @@ from __future__ import annotations
 def sqlite_uri(path: str, options: str) -> str:
     """Return the URI of the database file at `path`; only what would end or escape a path is escaped."""
     escaped = path.replace("%", "%25").replace("?", "%3f").replace("#", "%23")
-    return f"file:{escaped}?{options}"
+    # With an empty authority a path that begins with two slashes is not taken for the name of a host.
+    return f"file:{'//' if escaped.startswith('/') else ''}{escaped}?{options}"

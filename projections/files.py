@@ -7,14 +7,17 @@ that some process has open (measured: the stale WAL then hides the new content).
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ledger.errors import GuildError
+from ledger.gate import wait_for_lock
 from ledger.seams import seam
 from projections.schema import fingerprint
+
+_WAIT_SECONDS = 600.0
+"""How long to wait for another rebuild: it takes a while with millions of events."""
 
 
 def current_file(folder: str) -> str | None:
@@ -49,6 +52,8 @@ def publish(folder: str, built: str) -> str:
     old = _generations(folder)
     path = os.path.join(folder, f"{fingerprint()}.{max(old, default=0) + 1}.db")
     _sync(built)
+    # Somebody may have removed an index but not the log that a killed command left beside it.
+    remove_database(path)
     seam("rebuild.publish")
     os.rename(built, path)
     _sync(folder)
@@ -92,7 +97,7 @@ def rebuilding(folder: str) -> Iterator[str]:
             f"cannot write in {folder!r}: {error.strerror}", hint="Check the home's permissions."
         ) from error
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        wait_for_lock(lock, os.path.join(folder, "rebuild.lock"), _WAIT_SECONDS)
         remove_database(built)  # left by a rebuild that was killed
         yield built
     finally:

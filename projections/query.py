@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from projections.index import Index
 from projections.schema import LIVE, PLACES, STATUSES, OpKey
 
 PAGE = 2_000
+_CHUNK = 500
 _MOST_ARMS = 60
 """Above this many ordered scans to merge, one scan with a filter is cheaper to prepare."""
 
@@ -146,9 +147,10 @@ class Query:
             rows = self.index.db.execute(
                 f"{statement} ORDER BY started DESC, run LIMIT ? OFFSET ?", (*values, limit, offset)
             ).fetchall()
-            return [self._row(row) for row in rows]
+            return [self.row(row) for row in rows]
 
-    def _row(self, row: tuple[Any, ...]) -> RunRow:
+    def row(self, row: tuple[Any, ...]) -> RunRow:
+        """Return a row of `run`, its columns in the order of this module's statements, as it is shown."""
         run_id, op, status, place = row[1:5]
         if op not in self.ops:
             self.ops = _operations(self.index)  # another process has caught up with a run of a new one meanwhile
@@ -202,7 +204,7 @@ class Query:
                 f"SELECT {_COLUMNS} FROM run WHERE run_id BETWEEN ? AND ? ORDER BY run_id",  # noqa: S608
                 (bytes.fromhex(prefix.ljust(32, "0")), bytes.fromhex(prefix.ljust(32, "f"))),
             )
-            rows = map(self._row, found)
+            rows = map(self.row, found)
             return list(islice((row for row in rows if not held or self.holds(row)), limit))
 
     def holds(self, row: RunRow) -> bool:
@@ -227,14 +229,16 @@ def _marks(values: list[int]) -> str:
     return ",".join("?" * len(values))
 
 
-def runs_by_id(index: Index, run_ids: list[RunId]) -> dict[RunId, RunRow]:
+def runs_by_id(index: Index, run_ids: Sequence[RunId]) -> dict[RunId, RunRow]:
     """Return what the index knows of these runs; one that it does not know is left out."""
     query = Query(index, RunFilter())
-    found = {}
-    for run_id in run_ids:
-        rows = query.with_prefix(run_id, 1)
-        if rows:
-            found[run_id] = rows[0]
+    found: dict[RunId, RunRow] = {}
+    for start in range(0, len(run_ids), _CHUNK):
+        chunk = [bytes.fromhex(run_id) for run_id in run_ids[start : start + _CHUNK]]
+        statement = f"SELECT {_COLUMNS} FROM run WHERE run_id IN ({','.join('?' * len(chunk))})"  # noqa: S608 - marks
+        with index_errors():
+            rows = index.db.execute(statement, chunk).fetchall()
+        found |= {row.run_id: row for row in map(query.row, rows)}
     return found
 
 
@@ -248,14 +252,3 @@ def unconfirmed(index: Index) -> list[tuple[RunId, str]]:
     with index_errors():
         rows = index.db.execute("SELECT run_id, place FROM unconfirmed JOIN run USING (run) ORDER BY run").fetchall()
     return [(RunId(run_id.hex()), PLACES[place]) for run_id, place in rows]
-
-
-def confirm(index: Index, run_ids: list[RunId]) -> None:
-    """Note that the directories of these runs are where they belong."""
-    with index_errors():
-        index.db.execute("BEGIN IMMEDIATE")
-        index.db.executemany(
-            "DELETE FROM unconfirmed WHERE run = (SELECT run FROM run WHERE run_id = ?)",
-            [(bytes.fromhex(run_id),) for run_id in run_ids],
-        )
-        index.db.execute("COMMIT")
