@@ -18,12 +18,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pytest
+if TYPE_CHECKING:
+    import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = (sys.executable, "-m", "guild_ledger")
@@ -80,7 +81,8 @@ class Result(NamedTuple):
         return self.out + self.err
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Row:
     """One line of a listing."""
 
     index: int
@@ -142,16 +144,20 @@ class Guild:
         assert re.search(r"^guild: .", result.err, re.MULTILINE), result
         return result.err
 
-    def start(self, *args: str, **options: Any) -> subprocess.Popen[bytes]:  # noqa: ANN401 - Popen's own
+    def start(self, *args: str, **options: Any) -> subprocess.Popen[bytes]:
         """Start the command and return its process, with pipes unless `options` say otherwise."""
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(
-            [*COMMAND, *(_bytes(arg) for arg in args)],
+            self.command(*args),
             cwd=self.cwd,
             env=self.environment(),
             preexec_fn=self.prepare,  # noqa: PLW1509 - limits can be set nowhere else; no threads here
             **{**streams, **options},
         )
+
+    def command(self, *args: str) -> list[bytes | str]:
+        """Return the argument vector that runs the command."""
+        return [*COMMAND, *(_bytes(arg) for arg in args)]
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment of the command: nothing of ours but what it takes to start."""
@@ -174,7 +180,7 @@ class Guild:
         """Return the full ids of a listing."""
         return [str(run["id"]) for run in self.json("runs", "list", *args)]
 
-    def json(self, *args: str) -> Any:  # noqa: ANN401 - JSON
+    def json(self, *args: str) -> Any:
         """Return what a command prints with `--json`."""
         return json.loads(self.ok(*args, "--json"))
 
@@ -245,7 +251,7 @@ class Lab(NamedTuple):
 
     Listed in `iris`, most recently started first: 0 iris-cnn:train epochs=5 completed `good one`, 1 iris-cnn:finetune
     base=x completed, 2 iris-svm:hang terminated, 3 iris-svm:train completed, 4 iris-cnn:test error `bad`. In `tulip`:
-    tulip:grow, which started between 3 and 4. `empty` is a folder without a model file.
+    tulip:grow, which started between 3 and 4. `empty` is a folder without a model file; `ids` are those of `iris`.
     """
 
     folder: Path
@@ -253,6 +259,7 @@ class Lab(NamedTuple):
     tulip: Path
     empty: Path
     home: Path
+    ids: tuple[str, ...]
 
 
 _labs: dict[Path, Lab] = {}
@@ -269,16 +276,16 @@ def lab(factory: pytest.TempPathFactory) -> Lab:
 def _make_lab(folder: Path) -> Lab:
     iris = make_project(folder / "iris")
     tulip = make_project(folder / "tulip", "{name: tulip, operations: {grow: work}}\n")
-    made = Lab(folder, iris, tulip, folder / "empty", folder / "home")
-    made.empty.mkdir()
-    guild = Guild(made.home, iris)
+    (folder / "empty").mkdir()
+    guild = Guild(folder / "home", iris)
     assert guild("run", "test", "-l", "bad", "-y").code == 3
     guild.at(tulip).ok("run", "grow", "-y")
     guild.ok("run", "iris-svm:train", "-y")
     assert guild("run", "hang", "-y").code == 128 + signal.SIGTERM
     guild.ok("run", "finetune", "base=x", "-y")
     guild.ok("run", "cnn:train", "epochs=5", "-l", "good one", "-y")
-    return made
+    ids = guild.ids()  # which makes the index
+    return Lab(folder, iris, tulip, folder / "empty", guild.home, tuple(ids))
 
 
 def copied(factory: pytest.TempPathFactory, folder: Path) -> Guild:
@@ -324,38 +331,50 @@ def like_any_user() -> None:
         libc.prctl(_CLEAR_BOUNDING, capability, 0, 0, 0)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class SmallDisk:
     """A file system of a few megabytes, or what comes closest to it where none may be mounted.
 
     Attributes:
-        folder: an empty folder on it.
-        mounted: whether it is a file system of its own.
+        folder: an empty folder on it, as `enter` makes it visible.
+        outside: the same folder as this process can reach it.
+        holder: the process whose name space it is mounted in, None where nothing may be mounted.
     """
 
     folder: Path
-    mounted: bool
+    outside: Path
+    holder: int | None
 
     def fill(self, left: int = 0) -> None:
-        """Leave only about `left` bytes free (in whole pages)."""
-        if not self.mounted:
+        """Leave only about `left` bytes free."""
+        if self.holder is None:
             return
-        ballast = self.folder / "ballast"
-        with ballast.open("ab", buffering=0) as file:
-            try:
-                while True:
-                    file.write(b"\0" * 65536)
-            except OSError:
-                pass
+        ballast = self.outside / "ballast"
+        with suppress(OSError), ballast.open("ab", buffering=0) as file:
+            while True:
+                file.write(b"\0" * 65536)
         os.truncate(ballast, max(0, ballast.stat().st_size - left))
 
     def free(self) -> None:
         """Make room again."""
-        (self.folder / "ballast").unlink(missing_ok=True)
+        (self.outside / "ballast").unlink(missing_ok=True)
 
-    def limit(self, size: int) -> Callable[[], None] | None:
-        """Return the preparation that stands in for a disk on which a file gets at most `size` bytes."""
-        return None if self.mounted else limit_file_size(size)
+    def full(self, left: int = 0) -> Callable[[], None]:
+        """Return the preparation of a command that meets the full disk: where none is mounted, a limit stands in."""
+        return self.enter if self.holder is not None else limit_file_size(left)
+
+    def enter(self) -> None:
+        """Go where the disk is mounted. For `prepare`."""
+        if self.holder is None:
+            return
+        cwd = os.getcwd()
+        libc = ctypes.CDLL(None, use_errno=True)
+        for name in ("mnt",) if os.geteuid() == 0 else ("user", "mnt"):
+            descriptor = os.open(f"/proc/{self.holder}/ns/{name}", os.O_RDONLY)
+            if libc.setns(descriptor, 0):
+                raise OSError(ctypes.get_errno(), f"cannot enter the name space {name}")
+            os.close(descriptor)
+        os.chdir(cwd)
 
 
 def small_disk(folder: Path, size: str = "4m") -> Iterator[SmallDisk]:
@@ -372,14 +391,14 @@ def small_disk(folder: Path, size: str = "4m") -> Iterator[SmallDisk]:
             stderr=subprocess.DEVNULL,
         )
     except FileNotFoundError:
-        yield SmallDisk(mount, mounted=False)
+        yield SmallDisk(mount, mount, None)
         return
     with holder:
         assert holder.stdin is not None
         assert holder.stdout is not None
+        mounted = holder.stdout.readline() == b"mounted\n"
         inside = Path(f"/proc/{holder.pid}/root{mount}")
-        mounted = holder.stdout.readline() == b"mounted\n" and os.access(inside, os.W_OK)
-        yield SmallDisk(inside if mounted else mount, mounted)
+        yield SmallDisk(mount, inside, holder.pid) if mounted else SmallDisk(mount, mount, None)
         holder.stdin.close()
 
 

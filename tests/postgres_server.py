@@ -55,9 +55,7 @@ class PostgresServer:
         import psycopg  # not at the top: may be absent where the tests that need it are skipped
 
         name = f"test_{uuid.uuid4().hex}"
-        with psycopg.connect(
-            host=str(self.folder), user="postgres", dbname="postgres", autocommit=True
-        ) as connection:
+        with psycopg.connect(host=str(self.folder), user="postgres", dbname="postgres", autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         return self.url(name)
 
@@ -131,9 +129,7 @@ def _start(folder: Path) -> subprocess.Popen[bytes]:
     if _spawn([str(home / "bin/initdb"), f"--pgdata={data}", *options], folder, account).wait() != 0:
         raise RuntimeError(_log(folder))
     settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
-    server = _spawn(
-        [str(home / "bin/postgres"), "-D", str(data), "-k", str(folder), *settings], folder, account
-    )
+    server = _spawn([str(home / "bin/postgres"), "-D", str(data), "-k", str(folder), *settings], folder, account)
     _wait_until_ready(server, folder)
     return server
 

@@ -337,14 +337,14 @@ class StoreContract:
         filled(store, 10)
         assert store.check_file() == []
 
-
-def _types(row: Sequence[object] | None) -> tuple[type, list[type]]:
-    assert row is not None
-    return type(row), [type(value) for value in row]
-
     def test_a_transaction_inside_another_is_refused(self, store: Store) -> None:
         """The inner one could neither be atomic nor be rolled back."""
         with store.writing(), pytest.raises(LedgerError, match="inside"), store.writing():
             pass
         with store.reading(), pytest.raises(LedgerError, match="inside"), store.writing():
             pass
+
+
+def _types(row: Sequence[object] | None) -> tuple[type, list[type]]:
+    assert row is not None
+    return type(row), [type(value) for value in row]

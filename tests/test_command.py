@@ -118,9 +118,7 @@ def test_a_cmd_without_a_first_word_is_an_error(cmd: str) -> None:
         build(cmd)
 
 
-@pytest.mark.parametrize(
-    "script", ["../train.py", "src/../../proj2/train.py", "/etc/train.py", "/proj2/train.py"]
-)
+@pytest.mark.parametrize("script", ["../train.py", "src/../../proj2/train.py", "/etc/train.py", "/proj2/train.py"])
 def test_a_script_outside_the_project_is_refused(script: str) -> None:
     """A model file runs only what lies in its own directory, however the path is written."""
     with pytest.raises(CommandError, match="outside the project"):

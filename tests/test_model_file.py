@@ -74,9 +74,7 @@ def test_pipes_and_broken_links_do_not_count(tmp_path: Path) -> None:
 
 def test_finding_a_model_file_loads_no_yaml() -> None:
     """Every listing asks for the model file, so asking must not pay for a parser."""
-    code = (
-        "import sys, operations.model_file_path as m; m.find_model_file('.'); sys.exit('yaml' in sys.modules)"
-    )
+    code = "import sys, operations.model_file_path as m; m.find_model_file('.'); sys.exit('yaml' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 

@@ -116,9 +116,7 @@ def test_an_operation_is_never_matched_in_part() -> None:
 
 def test_an_unknown_model_suggests_a_near_one() -> None:
     """The suggestion is a model's name."""
-    assert (
-        refusal("iris-cn2:train")[0] == "cannot find a model matching 'iris-cn2' (did you mean 'iris-cnn'?)"
-    )
+    assert refusal("iris-cn2:train")[0] == "cannot find a model matching 'iris-cn2' (did you mean 'iris-cnn'?)"
 
 
 def test_an_operation_that_no_fitting_model_has_is_refused() -> None:

@@ -150,9 +150,7 @@ def test_every_folder_of_the_program_is_a_regular_package() -> None:
     assert [name for name in PACKAGES if not (ROOT / name / "__init__.py").is_file()] == []
 
 
-def test_the_declared_dependencies_suffice_in_their_declared_versions(
-    installed: Installed, tmp_path: Path
-) -> None:
+def test_the_declared_dependencies_suffice_in_their_declared_versions(installed: Installed, tmp_path: Path) -> None:
     """What the wheel's metadata asks for is all there, and in versions that it accepts."""
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(installed.python)]
     assert "No broken requirements found." in installed.run(*pip, "check", cwd=tmp_path)
@@ -166,15 +164,11 @@ def test_every_imported_distribution_is_declared(installed: Installed) -> None:
     imported = set[str]()
     for source in (installed.packages / "guild_ledger").rglob("*.py"):
         for node in ast.walk(ast.parse(source.read_bytes())):
-            imported |= (
-                {alias.name.split(".")[0] for alias in node.names} if isinstance(node, ast.Import) else set()
-            )
+            imported |= {alias.name.split(".")[0] for alias in node.names} if isinstance(node, ast.Import) else set()
             imported |= {str(node.module).split(".")[0]} if isinstance(node, ast.ImportFrom) else set()
     owners = importlib.metadata.packages_distributions()
     foreign = imported - {*sys.stdlib_module_names, *PACKAGES, "guild_ledger"}
-    assert {
-        name for name in foreign if not declared & {*map(canonicalize_name, owners.get(name, []))}
-    } == set()
+    assert {name for name in foreign if not declared & {*map(canonicalize_name, owners.get(name, []))}} == set()
 
 
 def test_every_module_imports_in_a_clean_environment(installed: Installed, hostile: Path) -> None:
@@ -188,14 +182,10 @@ def test_every_module_imports_in_a_clean_environment(installed: Installed, hosti
         "    print(importlib.import_module(name).__file__)\n"
     )
     found = installed.run(installed.python, "-c", listing, cwd=hostile, pythonpath=hostile)
-    assert found.splitlines() == [
-        str(installed.packages / "guild_ledger" / name / "__init__.py") for name in PACKAGES
-    ]
+    assert found.splitlines() == [str(installed.packages / "guild_ledger" / name / "__init__.py") for name in PACKAGES]
 
 
-@pytest.mark.parametrize(
-    "way", [["bin/guild"], ["bin/python", "-m", "guild_ledger"]], ids=["script", "module"]
-)
+@pytest.mark.parametrize("way", [["bin/guild"], ["bin/python", "-m", "guild_ledger"]], ids=["script", "module"])
 def test_the_working_directory_and_pythonpath_cannot_mislead_the_program(
     installed: Installed, hostile: Path, way: list[str]
 ) -> None:
@@ -205,9 +195,7 @@ def test_the_working_directory_and_pythonpath_cannot_mislead_the_program(
     installed.run(*command, "runs", cwd=hostile, pythonpath=hostile)
 
 
-def test_packages_loaded_before_the_program_starts_cannot_mislead_it(
-    installed: Installed, tmp_path: Path
-) -> None:
+def test_packages_loaded_before_the_program_starts_cannot_mislead_it(installed: Installed, tmp_path: Path) -> None:
     """Foreign packages of our names, already imported by a `sitecustomize` or `.pth` file, do no harm."""
     for name in PACKAGES:
         (tmp_path / name).mkdir()

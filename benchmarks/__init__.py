@@ -1,0 +1,1 @@
+"""What Guild Ledger costs, as ratios to what the machine can do: run it with `python -m benchmarks`."""

@@ -1,0 +1,77 @@
+"""What a user waits for at the prompt: starting, listing, asking for one run, changing one and a thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from benchmarks.history import DIRECTORIES, newest_runs, project
+from benchmarks.plan import Plan
+from benchmarks.processes import BARE, guild
+from benchmarks.samples import Figure
+from benchmarks.turns import Case, in_turns
+
+_LISTING = 5.0
+_LIKE_FEW = 1.2
+_CHANGE = 8.0
+_MANY_CHANGES = 10.0
+_THAN = "a bare Python"
+
+
+def figures(plan: Plan) -> Iterator[Figure]:
+    """Measure and yield the figures of reading commands, then those of changing ones."""
+    yield from _reading(plan)
+    yield from _changing(plan)
+
+
+def _reading(plan: Plan) -> Iterator[Figure]:
+    few, most = plan.sizes[0], plan.sizes[-1]
+    run_id = newest_runs(plan.home(most), 1)[0]
+    page = ("runs", "-n", "20")
+    cases = [
+        Case("bare", lambda _round: BARE, plan.scratch, {}),
+        _case(plan, "version", few, "--version"),
+        *(_case(plan, f"list {runs}", runs, *page) for runs in plan.sizes),
+        _case(plan, "scoped", most, *page, cwd=project(plan.cache, 0)),
+        _case(plan, "failed", most, *page, "-E"),
+        _case(plan, "info", most, "runs", "info", run_id),
+    ]
+    taken = in_turns(cases, plan.rounds, plan.scratch)
+    bare, some, many = taken["bare"], taken[f"list {few}"], taken[f"list {most}"]
+    yield Figure("`guild --version`", taken["version"], _THAN, bare)
+    for runs in plan.sizes:
+        yield Figure(f"`guild runs -n 20`, {runs:,} runs", taken[f"list {runs}"], _THAN, bare, _LISTING)
+    yield Figure(f"`guild runs -n 20`, {most:,} runs", many, f"the same, {few:,} runs", some, _LIKE_FEW)
+    yield Figure(f"`guild runs -n 20` in one of 5 projects, {most:,} runs", taken["scoped"], _THAN, bare, _LISTING)
+    yield Figure(f"`guild runs -n 20 -E`, {most:,} runs", taken["failed"], _THAN, bare, _LISTING)
+    yield Figure(f"`guild runs info ID`, {most:,} runs", taken["info"], _THAN, bare)
+
+
+def _case(plan: Plan, name: str, runs: int, *arguments: str, cwd: str | None = None) -> Case:
+    env = {"GUILD_HOME": plan.home(runs).root}
+    return Case(name, lambda _round: guild(*arguments), cwd or plan.scratch, env)
+
+
+def _changing(plan: Plan) -> Iterator[Figure]:
+    """Each round labels, deletes and restores another run, then deletes and restores many; so all rounds are alike."""
+    most, several = plan.sizes[-1], f"0:{plan.many - 1}"
+    home = plan.home(most)
+    env = {"GUILD_HOME": home.root}
+    ids = newest_runs(home, min(DIRECTORIES, most))[-plan.rounds - 1 :]
+    texts = {
+        "label": ("`guild label ID good`", _CHANGE),
+        "rm": ("`guild runs rm ID -y`", _CHANGE),
+        "restore": ("`guild runs restore ID -y`", _CHANGE),
+        "rm many": (f"`guild runs rm {several} -y`", _MANY_CHANGES),
+        "restore many": (f"`guild runs restore {several} -y`", None),
+    }
+    cases = [
+        Case("bare", lambda _round: BARE, plan.scratch, {}),
+        Case("label", lambda number: guild("label", ids[number], f"good {number}"), plan.scratch, env),
+        Case("rm", lambda number: guild("runs", "rm", ids[number], "-y"), plan.scratch, env),
+        Case("restore", lambda number: guild("runs", "restore", ids[number], "-y"), plan.scratch, env),
+        Case("rm many", lambda _round: guild("runs", "rm", several, "-y"), plan.scratch, env),
+        Case("restore many", lambda _round: guild("runs", "restore", several, "-y"), plan.scratch, env),
+    ]
+    taken = in_turns(cases, plan.rounds, plan.scratch)
+    for name, (text, budget) in texts.items():
+        yield Figure(f"{text}, {most:,} runs", taken[name], _THAN, taken["bare"], budget)

@@ -1,0 +1,154 @@
+"""What the tests of ledger and index share: ledgers with fixed ids and clock, made quickly, and a powerless user."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import closing, contextmanager
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ledger.chain import genesis
+from ledger.events.book import LedgerCreated
+from ledger.events.start import RunStarted
+from ledger.format import FORMAT
+from ledger.ids import LEDGER_STREAM, Clock, OriginId, RunId, TxnId, run_stream
+from ledger.log import Ledger
+from ledger.migrate import create_sqlite
+from ledger.rows import OriginRow
+from ledger.sqlite_store import SqliteStore
+from ledger.transaction import Committed, Header, NewEvent, Transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ledger.events.base import Event
+
+NOON = 1_767_268_800_000_000
+"""2026-01-01 12:00 UTC."""
+
+SECOND = 1_000_000
+LEDGER_ID = "1ed9e2" + "0" * 26
+ORIGIN = OriginId(bytes(range(16)))
+HEADER = Header(actor="ann", host="box", argv=("guild", "runs"), cwd="/home/ann", program="guild-ledger 1")
+NOBODY = 65534
+DAMAGED = b"not a database " * 100
+
+
+class Ticking:
+    """A clock that goes on by one second with each look at it."""
+
+    def __init__(self, now: int = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> int:
+        """Return the time."""
+        self.now += SECOND
+        return self.now
+
+
+def run_id(number: int) -> RunId:
+    """Return the id of the run that a test calls `number`."""
+    return RunId(sha256(b"run %d" % number).hexdigest()[:32])
+
+
+def txn_id(number: int) -> TxnId:
+    """Return the id of the transaction that a test calls `number`."""
+    return TxnId(sha256(b"txn %d" % number).digest()[:16])
+
+
+def happens(number: int, event: Event) -> NewEvent:
+    """Return an event of the run that a test calls `number`."""
+    return NewEvent(run_stream(run_id(number)), event)
+
+
+def started(number: int, operation: str = "train", *, project: str | None = "/p", label: str | None = None) -> NewEvent:
+    """Return the event that begins a run of `/p` or, without a project, of the package `pkg`."""
+    package = None if project else "pkg"
+    event = RunStarted(
+        project=project, package=package, model="m", operation=operation, command=("python",), flags={}, label=label
+    )
+    return happens(number, event)
+
+
+def append(ledger: Ledger, *events: NewEvent) -> Committed:
+    """Append events in one transaction."""
+    return ledger.append(Transaction(HEADER, events))
+
+
+@cache
+def blank_ledger() -> bytes:
+    """Return the bytes of a ledger that was just made, with fixed ids; made once, because Alembic is slow."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "ledger.db")
+        create_sqlite(path)
+        with closing(SqliteStore(path)) as store:
+            identify(store)
+        with open(path, "rb") as file:
+            return file.read()
+
+
+def identify(store: SqliteStore) -> None:
+    """Write the identity and the first transaction of a ledger whose ids are always the same."""
+    values = {"ledger_id": LEDGER_ID, "origin_id": ORIGIN.hex(), "format": str(FORMAT), "created_at": str(NOON)}
+    with store.writing():
+        for key, value in values.items():
+            store.insert_meta(key, value)
+        store.insert_origin(OriginRow(ORIGIN, HEADER.host, 0, genesis(ORIGIN)))
+    event = NewEvent(LEDGER_STREAM, LedgerCreated(ledger_id=LEDGER_ID, format=FORMAT))
+    Ledger(store, clock=lambda: NOON).append(Transaction(HEADER, (event,), txn_id=txn_id(0)))
+
+
+def make_ledger(folder: Path, clock: Clock | None = None) -> Ledger:
+    """Return a new ledger in `folder`, which is made when missing; the caller closes its store."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "ledger.db"
+    path.write_bytes(blank_ledger())
+    ledger = Ledger(SqliteStore(str(path)), clock=clock or Ticking())
+    # Tests are not killed by power cuts; the disk of a busy machine would be most of their time.
+    ledger.store._db.execute("PRAGMA synchronous=OFF")  # type: ignore[attr-defined]  # the embedded store's own
+    return ledger
+
+
+@contextmanager
+def public_folder() -> Iterator[Path]:
+    """Give a folder that any user can reach, which pytest's own are not."""
+    folder = tempfile.mkdtemp(prefix="guild-public-")
+    os.chmod(folder, 0o755)  # noqa: S103 - that is its purpose
+    try:
+        yield Path(folder)
+    finally:
+        shutil.rmtree(folder)
+
+
+def as_nobody(action: Callable[[], str]) -> str:
+    """Return what `action` returns, or the error that it raised, when it is done without root's rights.
+
+    Only for root in another process: who is somebody else anyway has no such rights.
+    """
+    if os.geteuid() != 0:
+        return _outcome(action)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        os.write(writer, _outcome(action).encode())
+        os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as pipe:
+        told = pipe.read().decode()
+    os.waitpid(child, 0)
+    return told
+
+
+def _outcome(action: Callable[[], str]) -> str:
+    try:
+        return action()
+    except Exception as error:  # noqa: BLE001 - told to the test, which knows what to expect
+        return f"{type(error).__name__}: {error}"

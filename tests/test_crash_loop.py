@@ -1,0 +1,304 @@
+"""A kill at every step of every command, and at every step of the recovery: nothing is lost, nothing happens twice.
+
+The recovery is no special command: it is the next ordinary one that somebody gives.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+
+from ledger.sqlite_store import SqliteStore
+from tests.crash_checks import (
+    Happened,
+    Prepared,
+    added,
+    check_all,
+    check_directories,
+    check_history,
+    check_kept,
+    condition,
+    prepare,
+    read_story,
+    read_tree,
+    statuses_of,
+)
+from tests.crash_kit import JOB, Kit, Result, Trouble, opened_pair, share
+
+Kits = tuple[Kit, Kit]
+
+COMMANDS: dict[str, tuple[list[str], dict[str, list[str]]]] = {
+    "delete one": (["runs", "rm", "a"], {"a": ["run.deleted"]}),
+    "delete several": (["runs", "rm", "a", "b"], {"a": ["run.deleted"], "b": ["run.deleted"]}),
+    "delete for good": (["runs", "rm", "-p", "a"], {"a": ["run.deleted", "run.purge_started", "run.purged"]}),
+    "restore": (["runs", "restore", "d", "e"], {"d": ["run.restored"], "e": ["run.restored"]}),
+    "purge": (["runs", "purge", "d"], {"d": ["run.purge_started", "run.purged"]}),
+    "label": (["label", "a", "better"], {"a": ["run.labeled"]}),
+    "rebuild": (["ledger", "rebuild"], {}),
+}
+"""Commands by name, runs named as `prepare` does; and the events that they lead to, all of them or none."""
+
+ERRORS = (errno.EACCES, errno.ENOSPC, errno.EIO)
+
+
+@pytest.fixture(scope="module")
+def kits() -> Iterator[tuple[Kit, Kit]]:
+    """Give processes to crash."""
+    with opened_pair() as kits:
+        yield kits
+
+
+@pytest.fixture(scope="module")
+def founders() -> Iterator[tuple[Kit, Kit]]:
+    """Give processes that make ledgers."""
+    with opened_pair(migrations=True) as kits:
+        yield kits
+
+
+@pytest.fixture(scope="module")
+def prepared(kits: Kits) -> Prepared:
+    """Give a home with runs."""
+    return prepare(kits[0])
+
+
+def spelled(prepared: Prepared, command: Sequence[str]) -> list[str]:
+    """Return a command with ids for the runs' names, and with its confirmation."""
+    confirmed = [] if command[0] == "ledger" else ["-y"]
+    return [prepared.runs.get(word, word) for word in command] + confirmed
+
+
+def crash_at_each_step(kits: Kits, home: str, argv: Sequence[str], judge: Callable[[Kit, str, Result], None]) -> None:
+    """Let a command die at each of its seams, each time in a new copy of `home`, and have what is left judged."""
+    whole = kits[0].guild(kits[0].copy(home), *argv)
+    assert whole.code == 0, whole
+
+    def crash(kit: Kit, at: int) -> None:
+        crashed = kit.copy(home)
+        result = kit.guild(crashed, *argv, trouble=Trouble("die", at))
+        assert result.died, result
+        judge(kit, crashed, result)
+        kit.drop(crashed)
+
+    share(kits, crash, range(1, len(whole.seams) + 1))
+
+
+def second_crashes(kit: Kit, crashed: str, recovery: Sequence[str]) -> Iterator[str]:
+    """Yield the homes that a kill at each step of the recovery leaves, where it leaves another than a step before."""
+    home = kit.copy(crashed)
+    result = kit.watched(home, *recovery)
+    assert result.code == 0, result
+    for copy in result.copies:
+        if copy:
+            yield copy
+            kit.drop(copy)
+    kit.drop(home)
+
+
+class Conditions:
+    """The conditions that crashes have led to; a second crash needs to be tried only once in each."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+
+    def is_new(self, kit: Kit, crashed: str) -> bool:
+        """Tell whether no home was in this one's condition before; looks at a copy, for SQLite changes what it opens."""
+        home = kit.copy(crashed)
+        found = condition(home)
+        kit.drop(home)
+        new = found not in self._seen
+        self._seen.add(found)
+        return new
+
+
+def mend(kit: Kit, home: str, *commands: Sequence[str]) -> None:
+    """Do ordinary commands, which must succeed."""
+    results = [kit.guild(home, *command) for command in commands]
+    assert [result.code for result in results] == [0] * len(results), results
+
+
+def check_outcome(prepared: Prepared, story: list[Happened], crashed: Result, outcome: dict[str, list[str]]) -> None:
+    """Check that the crashed command is in the ledger as a whole when it was committed, and not at all before."""
+    found = added(prepared, story)
+    found.pop(prepared.runs["c"], None)  # the recovery's own
+    committed = "append.committed" in crashed.seams
+    assert found == ({prepared.runs[name]: types for name, types in outcome.items()} if committed else {})
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_kill_at_any_step_is_mended_by_the_next_command(kits: Kits, prepared: Prepared, name: str) -> None:
+    """Whatever changing command comes next, the crashed one is done wholly or not at all; also after a second crash."""
+    command, outcome = COMMANDS[name]
+    label, delete = (spelled(prepared, words) for words in (["label", "c", "mended"], ["runs", "rm", "c"]))
+    conditions = Conditions()
+
+    def judge(kit: Kit, crashed: str, result: Result) -> None:
+        home = kit.copy(crashed)
+        mend(kit, home, *([label, ["runs"]] if len(result.seams) % 2 else [delete]))
+        check_outcome(prepared, check_all(home, prepared.trees), result, outcome)
+        kit.drop(home)
+        if conditions.is_new(kit, crashed):
+            for again in second_crashes(kit, crashed, label):
+                mend(kit, again, label)
+                check_outcome(prepared, check_all(again, prepared.trees), result, outcome)
+
+    crash_at_each_step(kits, prepared.home, spelled(prepared, command), judge)
+
+
+def test_a_kill_at_any_step_of_a_run_leaves_a_run_that_has_ended(kits: Kits, prepared: Prepared) -> None:
+    """The run is not in the ledger at all, or it is terminated; or, when its process had ended, what that came to."""
+    project = kits[0].new_project("changed", JOB + "print('changed')\n")
+    label = spelled(prepared, ["label", "c", "mended"])
+    conditions = Conditions()
+
+    def judge(kit: Kit, crashed: str, result: Result) -> None:
+        home = kit.copy(crashed)
+        mend(kit, home, ["runs"], label)
+        check_run(prepared, home, result)
+        kit.drop(home)
+        if conditions.is_new(kit, crashed):
+            for again in second_crashes(kit, crashed, label):
+                mend(kit, again, label)
+                check_run(prepared, again, result)
+
+    crash_at_each_step(kits, prepared.home, ["-C", project, "run", "train", "size=9", "-y"], judge)
+
+
+def check_run(prepared: Prepared, home: str, crashed: Result) -> None:
+    """Check what became of the run that was crashed at its last seam."""
+    story = check_all(home, prepared.trees)
+    found = added(prepared, story)
+    found.pop(prepared.runs["c"], None)
+    assert list(found.values()) == [["run.started", "run.status_changed"]] * ("append.committed" in crashed.seams)
+    for run_id in found:
+        ended = "run.finish" in crashed.seams
+        assert statuses_of(story)[run_id] == ("completed" if ended else "terminated")
+        if ended:
+            assert {"weights.bin", "deep/link", ".guild/output"} <= read_tree(os.path.join(home, "runs", run_id)).keys()
+
+
+def test_a_kill_at_any_step_of_making_a_ledger_leaves_none_or_a_whole_one(founders: Kits) -> None:
+    """The next command finds either no ledger, and makes it, or one that is complete; there is only one beginning."""
+    conditions = Conditions()
+
+    def judge(kit: Kit, crashed: str, _result: Result) -> None:
+        home = kit.copy(crashed)
+        mend(kit, home, ["runs"])
+        check_beginning(home)
+        kit.drop(home)
+        if conditions.is_new(kit, crashed):
+            for again in second_crashes(kit, crashed, ["runs"]):
+                mend(kit, again, ["runs"])
+                check_beginning(again)
+
+    crash_at_each_step(founders, founders[0].new_home(), ["runs"], judge)
+
+
+def test_a_kill_at_any_step_of_the_very_first_run_leaves_a_whole_home(founders: Kits) -> None:
+    """Whatever of home, snapshot, ledger and run was made: the next command makes the rest, or ends what is lost."""
+
+    def judge(kit: Kit, crashed: str, _result: Result) -> None:
+        mend(kit, crashed, ["runs"])
+        check_beginning(crashed)
+
+    crash_at_each_step(founders, founders[0].new_home(), ["run", "train", "-y"], judge)
+
+
+def check_beginning(home: str) -> None:
+    """Check a home that was made by commands which may have died."""
+    check_all(home, {})
+    store = SqliteStore(os.path.join(home, "ledger.db"))
+    types = [row.type for row in store.events()]
+    store.close()
+    assert types in (["ledger.created"], ["ledger.created", "run.started", "run.status_changed"])
+
+
+@pytest.mark.parametrize("name", ["delete several", "delete for good", "restore", "purge"])
+def test_a_step_that_the_system_refuses_once_is_told_and_mended(kits: Kits, prepared: Prepared, name: str) -> None:
+    """Exit code 1 and a message, or the command succeeded without that step; the next command mends the rest."""
+    argv = spelled(prepared, COMMANDS[name][0])
+
+    def refuse(kit: Kit, at: int) -> None:
+        home = kit.copy(prepared.home)
+        result = kit.guild(home, *argv, trouble=Trouble("fail", at, error=ERRORS[at % len(ERRORS)]))
+        check_refused(result, COMMANDS[name][1], prepared, home)
+        mend(kit, home, spelled(prepared, ["label", "c", "mended"]))
+        check_all(home, prepared.trees)
+        kit.drop(home)
+
+    whole = kits[0].guild(kits[0].copy(prepared.home), *argv)
+    share(kits, refuse, range(1, len(whole.seams) + 1))
+
+
+@pytest.mark.parametrize("name", ["delete several", "restore", "purge"])
+def test_a_step_that_the_system_always_refuses_is_mended_when_it_no_longer_does(
+    kits: Kits, prepared: Prepared, name: str
+) -> None:
+    """However often it is tried: no traceback, and the ledger says what is so; afterwards the next command mends."""
+    argv = spelled(prepared, COMMANDS[name][0])
+    label = spelled(prepared, ["label", "c", "mended"])
+
+    def refuse(kit: Kit, trouble: Trouble) -> None:
+        home = kit.copy(prepared.home)
+        check_refused(kit.guild(home, *argv, trouble=trouble), COMMANDS[name][1], prepared, home)
+        assert kit.guild(home, *label, trouble=trouble).code in (0, 1)
+        mend(kit, home, label)
+        check_all(home, prepared.trees)
+        kit.drop(home)
+
+    seams = dict.fromkeys(kits[0].guild(kits[0].copy(prepared.home), *argv).seams)
+    share(kits, refuse, [Trouble("fail", name=seam, error=error) for seam in seams for error in ERRORS])
+
+
+def check_refused(result: Result, outcome: dict[str, list[str]], prepared: Prepared, home: str) -> None:
+    """Check what a command told after a step was refused, against what the ledger and the disk show."""
+    assert "Traceback" not in result.err
+    story = read_story(home)
+    if result.code == 0:
+        assert added(prepared, story) == {prepared.runs[name]: types for name, types in outcome.items()}
+    else:
+        assert result.code == 1
+        assert "guild: " in result.err
+    if result.code == 0 or "was not deleted" in result.err or "was not restored" in result.err:
+        check_directories(home, prepared.trees, story)
+    check_kept(home, prepared.trees, story)
+
+
+def test_the_log_that_a_killed_command_left_does_not_get_into_a_new_index(kits: Kits, prepared: Prepared) -> None:
+    """Somebody removes `index/*.db`, as they may, and the index's log stays: the new index is not mixed with it."""
+    kit = kits[0]
+    home = kit.copy(prepared.home)
+    label, delete = (spelled(prepared, words) for words in (["label", "a", "x"], ["runs", "rm", "a"]))
+    assert kit.guild(home, *label, trouble=Trouble("die", 1, "catch_up.committed")).died
+    assert kit.guild(home, *delete, trouble=Trouble("die", 1, "append.committed")).died
+    folder = os.path.join(home, "index")
+    assert any(name.endswith("-wal") for name in os.listdir(folder))
+    for name in os.listdir(folder):
+        if name.endswith(".db"):
+            os.unlink(os.path.join(folder, name))
+    mend(kit, home, ["runs"], spelled(prepared, ["label", "c", "mended"]))
+    check_all(home, prepared.trees)
+
+
+def test_the_log_that_a_killed_command_left_does_not_get_into_a_new_ledger(founders: Kits) -> None:
+    """Somebody removes `ledger.db` and the index: the log still holds the last changes, so no ledger is made over it."""
+    kit = founders[0]
+    home = kit.new_home()
+    mend(kit, home, ["run", "train", "-y"], ["runs"])
+    assert kit.guild(home, "label", "0", "x", "-y", trouble=Trouble("die", 1, "append.committed")).died
+    log = os.path.join(home, "ledger.db-wal")
+    os.unlink(os.path.join(home, "ledger.db"))
+    shutil.rmtree(os.path.join(home, "index"))
+    with open(log, "rb") as file:
+        before = file.read()
+    refused = kit.guild(home, "runs")
+    assert refused.code == 3
+    assert f"its write-ahead log '{log}' is still there" in refused.err
+    with open(log, "rb") as file:
+        assert file.read() == before
+    os.unlink(log)
+    mend(kit, home, ["runs"])
+    check_history(home)

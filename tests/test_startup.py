@@ -1,0 +1,147 @@
+"""What a command may cost before it does anything: modules it imports, statements it runs, rows it reads.
+
+Nothing here is timed. The large home has a hundred times as many runs as the small one, and asks for as much work.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from artifacts.home import Home
+from benchmarks.history import copied, home_with, newest_runs, project
+from projections.files import current_file
+
+ROOT = Path(__file__).resolve().parent.parent
+GUILD = "from guild_ledger.main import main; main()"
+TRACED = """\
+import json, sqlite3, sys
+from guild_ledger.main import claim_packages
+claim_packages()
+statements, connect = [], sqlite3.connect
+
+def traced(*args, **kwargs):
+    connection = connect(*args, **kwargs)
+    connection.set_trace_callback(statements.append)
+    return connection
+
+sqlite3.connect = traced
+from commands.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit as end:
+    sys.stdout = sys.__stdout__
+    print("\\n" + json.dumps([end.code, statements]))
+"""
+FEW, MANY = 100, 10_000
+HEAVY = {"sqlalchemy", "alembic"}
+LISTINGS = {
+    "global": (["runs", "-a", "-n", "20"], False),
+    "scoped": (["runs", "-n", "20"], True),
+    "status": (["runs", "-a", "-E", "-n", "20"], False),
+    "operation": (["runs", "-a", "--op", "cnn:train", "-n", "20"], False),
+    "scoped, status": (["runs", "-C", "-n", "20"], True),
+    "deleted": (["runs", "-a", "-d", "-n", "20"], False),
+}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give the folder that the homes of this file are made in."""
+    return str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def few(cache: str) -> Home:
+    """Give a home with some runs, which no test changes."""
+    return home_with(cache, FEW)
+
+
+@pytest.fixture(scope="module")
+def many(cache: str) -> Home:
+    """Give a home with a hundred times as many."""
+    return home_with(cache, MANY)
+
+
+def start(home: Home, code: str, argv: Sequence[str], cwd: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run Python code with a command line of guild; it must succeed."""
+    env: Mapping[str, str] = {**os.environ, "GUILD_HOME": home.root, "PYTHONPATH": str(ROOT), "LOGNAME": "ann"}
+    done = subprocess.run(
+        [sys.executable, *options, "-c", code, *argv], cwd=cwd, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def imported(home: Home, argv: Sequence[str], cwd: str) -> set[str]:
+    """Return the names of the modules that a command imports, of packages only the name of the whole."""
+    report = start(home, GUILD, argv, cwd, "-X", "importtime").stderr
+    names = re.findall(r"^import time: +\d+ \| +\d+ \| +(\S+)$", report, re.MULTILINE)
+    assert "click" in names
+    return {name.partition(".")[0] for name in names}
+
+
+def statements(home: Home, argv: Sequence[str], cwd: str) -> list[str]:
+    """Return the SQL that a command runs, on all its databases."""
+    code, found = json.loads(start(home, TRACED, argv, cwd).stdout.splitlines()[-1])
+    assert code == 0
+    assert found
+    return [str(statement) for statement in found]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["--help"], ["--version"], ["runs"], ["runs", "-n", "20"], ["runs", "--help"], ["runs", "info", "0"], ["log"]],
+)
+def test_no_reading_command_imports_the_heavy_libraries(few: Home, argv: list[str], tmp_path: Path) -> None:
+    """Neither SQLAlchemy nor Alembic, which take many times as long to import as Python to start."""
+    assert not HEAVY & imported(few, argv, str(tmp_path))
+
+
+def test_no_changing_command_imports_the_heavy_libraries(few: Home, tmp_path: Path) -> None:
+    """Labelling, deleting and restoring speak to the embedded ledger without SQLAlchemy."""
+    home = copied(few, str(tmp_path))
+    run_id = newest_runs(home, 1)[0]
+    for argv in (["label", run_id, "good"], ["runs", "rm", run_id, "-y"], ["runs", "restore", run_id, "-y"]):
+        assert not HEAVY & imported(home, argv, str(tmp_path)), argv
+
+
+def test_a_list_with_nothing_to_catch_up_imports_only_what_a_list_needs(few: Home, tmp_path: Path) -> None:
+    """No body is decoded, no process started, no temporary file made and nothing logged."""
+    names = imported(few, ["runs"], str(tmp_path))
+    assert not names & {"orjson", "json", "yaml", "subprocess", "tempfile", "shutil", "pathlib", "logging", "hashlib"}
+
+
+@pytest.mark.parametrize("kind", LISTINGS)
+def test_a_page_takes_as_many_statements_of_many_runs_as_of_few(few: Home, many: Home, cache: str, kind: str) -> None:
+    """A page costs the page: opening, checking and reading ask the databases no more often in a larger home."""
+    argv, scoped = LISTINGS[kind]
+    cwd = project(cache, 0) if scoped else cache
+    assert len(statements(few, argv, cwd)) == len(statements(many, argv, cwd))
+
+
+@pytest.mark.parametrize("kind", LISTINGS)
+def test_every_kind_of_list_reads_runs_in_the_order_of_an_index(many: Home, cache: str, kind: str) -> None:
+    """No list scans the table, and one that reads a single stretch of an index sorts nothing."""
+    argv, scoped = LISTINGS[kind]
+    found = statements(many, argv, project(cache, 0) if scoped else cache)
+    pages = [statement for statement in found if "FROM run " in statement and "LIMIT 20" in statement]
+    assert pages, found
+    path = current_file(many.index_dir)
+    assert path is not None
+    with closing(sqlite3.connect(path)) as database:
+        for page in pages:
+            steps = [str(row[3]) for row in database.execute(f"EXPLAIN QUERY PLAN {page}")]
+            looks = [step for step in steps if " run" in step]
+            assert looks
+            assert all(re.match(r"SEARCH run USING INDEX run_\w+ \(", step) for step in looks), steps
+            assert "UNION ALL" in page or not any("TEMP B-TREE" in step for step in steps), steps
