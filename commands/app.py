@@ -151,13 +151,31 @@ def make_app(directory: str | None, home: str | None, argv: Sequence[str] | None
     from artifacts.home import find_home
 
     cwd = _directory(directory)
+    user_home = _user_home()
     root = find_home(
         explicit=_from_here(home),
         env_value=_from_here(os.environ.get("GUILD_HOME")),
         cwd=cwd,
-        user_home=os.path.expanduser("~"),
+        user_home=user_home or "~",
     )
+    if not user_home and "~" in root.split("/"):
+        raise GuildError(
+            "your home directory is not known", hint="Set HOME, or choose the home of runs with -H PATH or GUILD_HOME."
+        )
     return App(cwd, directory, Home(root), ["guild", *(sys.argv[1:] if argv is None else argv)])
+
+
+def _user_home() -> str:
+    """Return the user's home directory, empty when it is not known: in a container neither HOME nor an account may be."""
+    home = os.environ.get("HOME", "")
+    if os.path.isabs(home):
+        return home
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
 
 
 def _from_here(path: str | None) -> str | None:

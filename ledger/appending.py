@@ -103,7 +103,7 @@ class Appender:
         if not whole or txn_hash(txn, events) != txn.hash:
             raise IntegrityError(
                 f"the database did not keep what was written to {self._store.place!r}",
-                hint="Nothing was recorded. Check the disk before going on.",
+                hint="Nothing was recorded. Run `guild ledger verify` before going on.",
             )
 
 
