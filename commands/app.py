@@ -166,7 +166,7 @@ def make_app(directory: str | None, home: str | None, argv: Sequence[str] | None
 
 
 def _user_home() -> str:
-    """Return the user's home directory, empty when it is not known: in a container neither HOME nor an account may be."""
+    """Return the user's home directory, empty when unknown: in a container neither HOME nor an account may be."""
     home = os.environ.get("HOME", "")
     if os.path.isabs(home):
         return home

@@ -61,9 +61,7 @@ def _forget_foreign_packages(folder: str) -> None:
     """Drop what a `.pth` file or `sitecustomize` imported under our names; it would win over any path."""
     for name in PACKAGES:
         if name in sys.modules and not _lies_in(folder, name):
-            for loaded in [
-                module for module in sys.modules if module == name or module.startswith(name + ".")
-            ]:
+            for loaded in [module for module in sys.modules if module == name or module.startswith(name + ".")]:
                 del sys.modules[loaded]
 
 

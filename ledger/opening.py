@@ -156,7 +156,7 @@ def _create(path: str, header: Header, witnesses: Callable[[], bool], clock: Clo
         if witnesses():
             raise IntegrityError(
                 f"{path!r} is gone, but the home still holds what belongs to it",
-                hint="Bring ledger.db back from a backup; if the ledger is in a server, set GUILD_LEDGER. To begin anew on"
+                hint="Bring ledger.db back from a backup; if it is in a server, set GUILD_LEDGER. To begin anew on"
                 " purpose, use another home.",
             )
         from ledger.migrate import create_sqlite

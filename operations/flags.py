@@ -35,8 +35,8 @@ _FLOW_KINDS: dict[str, type[Node]] = {
 _NOT_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 
 
-# The beginning of a run id as listings show it (8 digits), or a whole one, that YAML would take for a float (12345e67) or
-# an octal number (01234567): a process that is given the id of a run must get that id.
+# The beginning of a run id as listings show it (8 digits), or a whole one, that YAML would take for a float (12345e67)
+# or an octal number (01234567): a process that is given the id of a run must get that id.
 _LIKE_RUN_ID = re.compile(r"(?=(?:.{8}|.{32})\Z)(?:[0-9]+e[0-9]+|0[0-9]+)")
 
 
@@ -48,8 +48,8 @@ def parse_value(text: str) -> FlagValue:
     """Return what a value typed on the command line means; never an error, and text when in doubt.
 
     Scalars follow `nodes.plain_scalar`. Quotes, flow lists and mappings (`[1, 2]`, `{a: 1}`) and the tags of
-    scalars (`!!str 5`) are YAML; anything else, such as `a: b`, `- x`, `x # y` or `*x`, is the text as typed. So is what
-    looks like a run id.
+    scalars (`!!str 5`) are YAML; anything else, such as `a: b`, `- x`, `x # y` or `*x`, is the text as typed. So
+    is what looks like a run id.
     """
     bare = text.strip(_BLANKS)
     if not bare:

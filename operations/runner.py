@@ -89,7 +89,7 @@ def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Endin
 def _begin(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Lease:
     """Take the lease and record the start, or leave no trace."""
     evidence = evidence_of(os.getpid(), header.host)
-    # Before anything of the run is there: a home that holds a lease or sources but no ledger counts as one that lost it.
+    # Before anything of the run is there: a home with a lease or sources but no ledger counts as one that lost it.
     ledger = open_ledger()
     try:
         seam("run.lease")

@@ -161,7 +161,7 @@ def check_history(home: str) -> None:
 
 
 def check_directories(home: str, trees: dict[str, Tree], story: list[Happened]) -> None:
-    """Check that each run directory is exactly where the ledger says, whole and unchanged, and nothing else is there."""
+    """Check that each run directory is exactly where the ledger says, whole and unchanged, and nothing else is."""
     statuses = statuses_of(story)
     expected: dict[str, set[str]] = {"runs": set(), "trash": set(), "purging": set()}
     for run_id, place in places_of(story).items():
@@ -177,6 +177,16 @@ def check_directories(home: str, trees: dict[str, Tree], story: list[Happened]) 
     # The size of what was removed stays until the next move when the program died right after recording it.
     found["purging"] -= {f"{run_id}.count" for run_id, place in places_of(story).items() if place == "purged"}
     assert found == expected
+
+
+def check_sizes(trees: dict[str, Tree], story: list[Happened]) -> None:
+    """Check that what was removed is on record as it was, however often the removal was interrupted."""
+    for event in story:
+        if event.type == "run.purged" and event.run_id in trees:
+            contents = trees[event.run_id].values()
+            files = [content for content in contents if content != "folder"]
+            assert event.body["files"] == len(files)
+            assert event.body["bytes"] == sum(len(content) for content in files if isinstance(content, bytes))
 
 
 def check_kept(home: str, trees: dict[str, Tree], story: list[Happened]) -> None:
@@ -215,6 +225,7 @@ def check_all(home: str, trees: dict[str, Tree]) -> list[Happened]:
     story = read_story(home)
     check_directories(home, trees, story)
     assert "running" not in statuses_of(story).values()
+    check_sizes(trees, story)
     check_sources(home, story)
     check_litter(home)
     return story

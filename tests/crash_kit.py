@@ -7,23 +7,19 @@ a real process, its death frees its locks, and nothing of it is left but what it
 
 from __future__ import annotations
 
-import gc
 import itertools
 import json
 import os
 import queue
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from importlib import import_module
-from typing import IO, Any, TypeVar
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 
@@ -127,7 +123,7 @@ class Kit:
         self._count = itertools.count(1)
         environment = {key: os.environ[key] for key in ("PATH", "LANG", "TZ") if key in os.environ}
         self._server = subprocess.Popen(
-            [sys.executable, "-c", f"from tests.crash_kit import serve; serve({migrations=})"],
+            [sys.executable, "-c", f"from tests.crash_server import serve; serve({migrations=})"],
             cwd=ROOT,
             env={**environment, "HOME": folder, "USER": "tester"},
             stdin=subprocess.PIPE,
@@ -167,7 +163,7 @@ class Kit:
 
     def start(self, home: str, *argv: str, trouble: Trouble | None = None) -> Process:
         """Start `guild` with these arguments in the project."""
-        return self.start_call("tests.crash_kit:command", self.project, ["-H", home, *argv], trouble=trouble)
+        return self.start_call("tests.crash_server:command", self.project, ["-H", home, *argv], trouble=trouble)
 
     def guild(self, home: str, *argv: str, trouble: Trouble | None = None) -> Result:
         """Do a guild command to its end."""
@@ -175,7 +171,7 @@ class Kit:
 
     def watched(self, home: str, *argv: str) -> Result:
         """Do a guild command to its end, and keep copies of the home as it was on the way."""
-        return self.start_call("tests.crash_kit:command", self.project, ["-H", home, *argv], watch=home).wait()
+        return self.start_call("tests.crash_server:command", self.project, ["-H", home, *argv], watch=home).wait()
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -246,228 +242,3 @@ def share(kits: Sequence[Kit], work: Callable[[Kit, Item], None], items: Iterabl
     with ThreadPoolExecutor(len(kits)) as pool:
         for _ in pool.map(one, items):
             continue
-
-
-def serve(*, migrations: bool) -> None:
-    """Fork a process for each request, for ever: the other end of `Kit`."""
-    _preload(migrations=migrations)
-    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    _replace_standard_streams()
-    server = _Server()
-    for line in requests:
-        request = json.loads(line)
-        answer = getattr(server, request.pop("request"))(**request)
-        answers.write(json.dumps(answer).encode() + b"\n")
-        answers.flush()
-    server.end()
-
-
-def _preload(*, migrations: bool) -> None:
-    """Import what commands import, so that no fork has to; SQLAlchemy only on request: it makes each fork slower."""
-    for folder in ("commands", "ledger", "ledger/events", "projections", "operations", "artifacts"):
-        for name in sorted(os.listdir(os.path.join(ROOT, folder))):
-            heavy = name.startswith(("migrate", "sql_", "tables"))
-            if name.endswith(".py") and name != "__init__.py" and (migrations or not heavy):
-                import_module(f"{folder.replace('/', '.')}.{name[:-3]}")
-    import_module("difflib")
-    gc.collect()
-    gc.freeze()
-
-
-def _replace_standard_streams() -> None:
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1):
-        os.dup2(nothing, descriptor)
-    os.close(nothing)
-
-
-class _Server:
-    """Answers requests: each method is one, its arguments the request's, what it returns the answer."""
-
-    def __init__(self) -> None:
-        self._files: dict[int, tuple[IO[bytes], ...]] = {}
-        self._gate: tuple[int, int] | None = None
-
-    def end(self) -> None:
-        """Leave no process behind, stopped ones included."""
-        for pid in self._files:
-            os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-
-    def hold(self) -> dict[str, Any]:
-        self._gate = os.pipe()
-        return {}
-
-    def go(self) -> dict[str, Any]:
-        assert self._gate is not None
-        for end in self._gate:
-            os.close(end)
-        self._gate = None
-        return {}
-
-    def start(self, function: str, args: list[Any], trouble: dict[str, Any] | None, watch: str) -> dict[str, Any]:
-        files = tuple(tempfile.TemporaryFile(dir=_temporary(), buffering=0) for _ in range(3))
-        pid = os.fork()
-        if pid == 0:
-            self._become(function, args, files, (Trouble(**trouble) if trouble else None, watch))
-        self._files[pid] = files
-        return {"pid": pid}
-
-    def wait(self, pid: int) -> dict[str, Any]:
-        _, status = os.waitpid(pid, os.WUNTRACED)
-        stopped = os.WIFSTOPPED(status)
-        out, err, seams = (_content(file) for file in self._files[pid])
-        if not stopped:
-            for file in self._files.pop(pid):
-                file.close()
-        code = -os.WSTOPSIG(status) if stopped else os.waitstatus_to_exitcode(status)
-        return {"code": code, "out": out, "err": err, "seams": seams.split(), "stopped": stopped}
-
-    def seams(self, pid: int) -> dict[str, Any]:
-        return {"seams": _content(self._files[pid][2]).split()}
-
-    def _become(
-        self, function: str, args: list[Any], files: tuple[IO[bytes], ...], hook: tuple[Trouble | None, str]
-    ) -> None:
-        code = 99
-        try:
-            os.setsid()
-            signal.alarm(PATIENCE_SECONDS)
-            for descriptor, file in enumerate(files[:2], start=1):
-                os.dup2(file.fileno(), descriptor)
-            if self._gate is not None:
-                os.close(self._gate[1])
-                os.read(self._gate[0], 1)
-            _install(*hook, files[2].fileno())
-            module, _, name = function.partition(":")
-            code = int(getattr(import_module(module), name)(*args) or 0)
-        except SystemExit as error:
-            code = error.code if isinstance(error.code, int) else 1
-        except BaseException:  # noqa: BLE001 - whatever it was, this copy of the server must not run on
-            traceback.print_exc()
-        finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code)
-
-
-def _temporary() -> str | None:
-    return os.environ["HOME"]
-
-
-def _content(file: IO[bytes]) -> str:
-    return os.pread(file.fileno(), 1_000_000, 0).decode(errors="replace")
-
-
-def _install(trouble: Trouble | None, watch: str, trace: int) -> None:
-    from ledger.seams import install
-
-    count, last = 0, ""
-
-    def hook(name: str) -> None:
-        nonlocal count, last
-        copy = "-"
-        if watch:
-            target, before = f"{watch}-copy-{os.lseek(trace, 0, os.SEEK_CUR)}", last
-            last = _in_another_process(lambda: _copy_when_changed(watch, target, before))
-            copy = target if last != before else "-"
-        os.write(trace, f"{name} {copy}\n".encode())
-        if trouble is None or trouble.name not in ("", name):
-            return
-        count += 1
-        if trouble.at in (0, count):
-            _befall(trouble, name)
-
-    install(hook)
-
-
-def _befall(trouble: Trouble, name: str) -> None:
-    if trouble.what == "die":
-        os._exit(DEATH)
-    if trouble.what == "fail":
-        raise OSError(trouble.error, os.strerror(trouble.error), name)
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def _in_another_process(work: Callable[[], str]) -> str:
-    """Read a home's files in another process: to close a database's file here would drop SQLite's locks on it."""
-    reader, writer = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        os.write(writer, work().encode())
-        os._exit(0)
-    os.close(writer)
-    with os.fdopen(reader, "rb") as file:
-        answer = file.read().decode()
-    os.waitpid(pid, 0)
-    return answer
-
-
-def _copy_when_changed(folder: str, target: str, before: str) -> str:
-    """Copy a folder unless its digest is the one of before; returns its digest."""
-    digest = _digest(folder)
-    if digest != before:
-        shutil.copytree(folder, target, symlinks=True)
-    return digest
-
-
-def _digest(folder: str) -> str:
-    """Return what stands for all names and contents below a folder, but for SQLite's shared memory: that is remade."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    for path, folders, files in os.walk(folder):
-        folders.sort()
-        digest.update(repr((path, folders, sorted(files))).encode())
-        for name in sorted(files):
-            full = os.path.join(path, name)
-            if not name.endswith("-shm") and not os.path.islink(full):
-                with open(full, "rb") as file:
-                    digest.update(file.read())
-    return digest.hexdigest()
-
-
-def command(folder: str, argv: Sequence[str]) -> None:
-    """Do a guild command in `folder`; ends by SystemExit, as the program does."""
-    from commands.main import main
-
-    os.chdir(folder)
-    sys.argv = ["guild", *argv]
-    main(argv)
-
-
-def append_runs(home: str, count: int) -> None:
-    """Append runs that have ended, one transaction for each, by nothing but the ledger."""
-    from ledger.events.life import RunStatusChanged
-    from ledger.events.start import RunStarted
-    from ledger.ids import new_run_id, run_stream
-    from ledger.opening import open_sqlite
-    from ledger.transaction import Header, NewEvent, Transaction
-
-    header = Header(actor="tester", host="box", argv=("test",), cwd="/", program="test")
-    ledger = open_sqlite(os.path.join(home, "ledger.db"), header)
-    for _ in range(count):
-        stream = run_stream(new_run_id())
-        started = RunStarted("/p", None, "m", "train", ("true",), {})
-        ended = RunStatusChanged("completed", 0)
-        ledger.append(Transaction(header, (NewEvent(stream, started), NewEvent(stream, ended))))
-    ledger.store.close()
-
-
-def repeat(folder: str, home: str, times: int, commands: Sequence[Sequence[str]]) -> int:
-    """Do guild commands again and again, each in a process of its own; returns how many times one did not exit with 0."""
-    failed = 0
-    for argv in list(commands) * times:
-        pid = os.fork()
-        if pid == 0:
-            code = 99
-            try:
-                command(folder, ["-H", home, *argv])
-            except SystemExit as error:
-                code = int(error.code or 0)
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(code)
-        failed += os.waitpid(pid, 0)[1] != 0
-    return failed

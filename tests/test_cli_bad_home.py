@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from commands.app import make_app
+from ledger.errors import GuildError
 from tests.cli_kit import (
     Guild,
     SmallDisk,
@@ -124,6 +126,19 @@ def test_a_home_that_cannot_be_made(tmp_path: Path) -> None:
         assert f"no permission to write in {str(above)!r}" in error
     above.chmod(0o700)
     assert os.listdir(above) == []
+
+
+def test_an_account_without_a_home_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where neither HOME nor an account tells it, no folder named `~` is made: the user has to choose a home."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("HOME", "GUILD_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 2**31 - 9)
+    for home in (None, "~", "~/runs"):
+        with pytest.raises(GuildError, match="home directory is not known"):
+            make_app(None, home)
+    assert make_app(None, "here").home.root == str(tmp_path / "here")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_run_directory_that_cannot_be_moved(guild: Guild) -> None:

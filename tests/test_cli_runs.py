@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import unicodedata
 from contextlib import suppress
 from dataclasses import replace
 from fcntl import ioctl
@@ -247,15 +248,22 @@ def on_terminal(guild: Guild, *args: str, columns: int = 80, rows: int = 24, key
     return said.decode().replace("\r\n", "\n")
 
 
+def columns_of(line: str) -> int:
+    """Return how many columns of a terminal a line takes."""
+    return sum(2 if unicodedata.east_asian_width(character) in ("W", "F") else 1 for character in line)
+
+
 @pytest.mark.parametrize("columns", [60, 80])
 def test_a_terminal_gets_lines_that_fit(guild: Guild, columns: int) -> None:
-    """On a terminal a line is cut at its width, with a mark, so that rows stay rows."""
-    guild.ok("label", "0", "x" * 100)
-    screen = on_terminal(guild.with_env(NO_COLOR="1", PAGER="cat"), "runs", "-a", columns=columns)
-    lines = screen.splitlines()
-    assert max(len(line) for line in lines) <= columns
-    assert lines[0].endswith("…")
-    assert len(lines) == 6
+    """On a terminal a line is cut at its width, with a mark, so that rows stay rows; wide characters count twice."""
+    for index, label in enumerate(("x" * 100, "日本語" * 30, "🌷" * 40)):
+        guild.ok("label", str(index), label)
+    plain = guild.with_env(NO_COLOR="1", PAGER="cat")
+    for args, before in ((["runs", "-a"], 0), (["runs", "rm", "--dry-run"], 2)):
+        lines = on_terminal(plain, *args, columns=columns).splitlines()[before:]
+        assert max(columns_of(line) for line in lines) <= columns
+        assert [line[-1] for line in lines[:3]] == ["…"] * 3
+        assert lines[1].lstrip().startswith("[")
 
 
 def test_colours_follow_the_conventions(guild: Guild) -> None:
@@ -402,6 +410,7 @@ def test_options_before_a_subcommand_are_refused(guild: Guild) -> None:
         (["runs", "good"], "unrecognized command 'good'"),
         (["runs", "--al"], "unrecognized option '--al' (did you mean --all?)"),
         (["--verison"], "unrecognized option '--verison' (did you mean --version?)"),
+        (["runs", "--delted"], "unrecognized option '--delted' (did you mean --deleted?)"),
         (["runs", "rm", "--yse"], "unrecognized option '--yse' (did you mean --yes?)"),
         (["runs", "-x"], "unrecognized option '-x'"),
         (["runs", "list", "-n"], "requires an argument"),

@@ -1,4 +1,4 @@
-"""Many processes at one home at once: nothing is lost, nobody is refused without reason, everybody sees a whole truth."""
+"""Many processes at one home at once: nothing is lost, nobody is refused without reason, all see a whole truth."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def resume(process: Process) -> None:
 
 def repeated(kit: Kit, home: str, times: int, *commands: Sequence[str]) -> Process:
     """Start a process that does guild commands again and again; its exit status tells how many failed."""
-    return kit.start_call("tests.crash_kit:repeat", kit.project, home, times, commands)
+    return kit.start_call("tests.crash_server:repeat", kit.project, home, times, commands)
 
 
 def test_a_hundred_processes_append_at_once_and_nothing_is_lost(kit: Kit) -> None:
@@ -52,7 +52,7 @@ def test_a_hundred_processes_append_at_once_and_nothing_is_lost(kit: Kit) -> Non
     home = kit.new_home()
     assert kit.guild(home, "runs").code == 0
     with kit.together():
-        processes = [kit.start_call("tests.crash_kit:append_runs", home, 5) for _ in range(100)]
+        processes = [kit.start_call("tests.crash_server:append_runs", home, 5) for _ in range(100)]
     results = [process.wait() for process in processes]
     assert [result.err for result in results if result.code != 0] == []
     story = read_story(home)
@@ -148,7 +148,7 @@ def test_an_index_that_another_process_brought_further_is_no_lost_history(kit: K
     """A reader that began before others appended and caught the index up goes on with what it finds."""
     for seam in ("catch_up.read", "catch_up.lock"):
         home = kit.copy(prepared.home)
-        assert kit.start_call("tests.crash_kit:append_runs", home, 1).wait().code == 0
+        assert kit.start_call("tests.crash_server:append_runs", home, 1).wait().code == 0
         reader = kit.start(home, "runs", trouble=Trouble("stop", name=seam, at=1))
         assert reader.wait().stopped
         assert kit.guild(home, "label", prepared.runs["a"], "meanwhile").code == 0
@@ -159,7 +159,7 @@ def test_an_index_that_another_process_brought_further_is_no_lost_history(kit: K
 
 
 def test_readers_and_rebuilds_at_once_do_not_disturb_each_other(kit: Kit, prepared: Prepared) -> None:
-    """Rebuilding again and again, by two at once, is never seen by those who list: each list is whole, without a word."""
+    """Rebuilding again and again, by two at once, is never noticed by those who list: each list is whole."""
     home = kit.copy(prepared.home)
     with kit.together():
         builders = [repeated(kit, home, 8, ["ledger", "rebuild"]) for _ in range(2)]
@@ -181,7 +181,7 @@ def test_a_reader_always_sees_whole_transactions_while_others_write(kit: Kit, pr
     writers = [
         repeated(kit, home, 10, *moving),
         repeated(kit, home, 20, ["label", prepared.runs["c"], "x"]),
-        kit.start_call("tests.crash_kit:append_runs", home, 60),
+        kit.start_call("tests.crash_server:append_runs", home, 60),
     ]
     count = 0
     for _ in range(20):

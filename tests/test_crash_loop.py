@@ -105,7 +105,7 @@ class Conditions:
         self._seen: set[str] = set()
 
     def is_new(self, kit: Kit, crashed: str) -> bool:
-        """Tell whether no home was in this one's condition before; looks at a copy, for SQLite changes what it opens."""
+        """Tell whether no home was in this one's condition before; looks at a copy: SQLite changes what it opens."""
         home = kit.copy(crashed)
         found = condition(home)
         kit.drop(home)
@@ -284,14 +284,15 @@ def test_the_log_that_a_killed_command_left_does_not_get_into_a_new_index(kits: 
 
 
 def test_the_log_that_a_killed_command_left_does_not_get_into_a_new_ledger(founders: Kits) -> None:
-    """Somebody removes `ledger.db` and the index: the log still holds the last changes, so no ledger is made over it."""
+    """Somebody removes the ledger and all else, but not its log: no ledger is made beside that, nor the log touched."""
     kit = founders[0]
     home = kit.new_home()
     mend(kit, home, ["run", "train", "-y"], ["runs"])
     assert kit.guild(home, "label", "0", "x", "-y", trouble=Trouble("die", 1, "append.committed")).died
     log = os.path.join(home, "ledger.db-wal")
     os.unlink(os.path.join(home, "ledger.db"))
-    shutil.rmtree(os.path.join(home, "index"))
+    for folder in ("index", "leases", "purging", "runs", "sources", "trash"):
+        shutil.rmtree(os.path.join(home, folder))
     with open(log, "rb") as file:
         before = file.read()
     refused = kit.guild(home, "runs")

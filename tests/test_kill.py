@@ -17,7 +17,7 @@ import orjson
 import pytest
 
 from artifacts.lease import is_held
-from operations.process_info import is_alive, start_ticks
+from operations.process_info import is_alive
 from operations.process_tree import descendants
 from tests.crash_checks import Prepared, check_all, prepare, read_story, statuses_of
 from tests.crash_kit import PATIENCE_SECONDS, ROOT, Kit, Process, Result, Trouble, opened_kit
@@ -41,6 +41,11 @@ if os.fork() == 0:
 while not os.path.exists("daemon"):
     time.sleep(0.01)
 """
+TAKE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
@@ -60,18 +65,27 @@ class Supervisor:
 
     def start(self) -> None:
         """Start it without a terminal, and wait until its script is ready."""
-        self.process = subprocess.Popen(
-            self.argv,
-            cwd=self.project,
-            env=self.env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        self.pid = self.process.pid
+        self._start(self.argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        assert self.process is not None
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"ready\n"
+
+    def start_on_terminal(self) -> int:
+        """Start it on a terminal of its own; return the end at which its user sits, when its script is ready."""
+        user, terminal = pty.openpty()
+        argv = [sys.executable, "-c", TAKE_TERMINAL, *self.argv]
+        self._start(argv, stdin=terminal, stdout=terminal, stderr=terminal)
+        os.close(terminal)
+        output = b""
+        while b"ready" not in output:
+            output += os.read(user, 1000)
+        return user
+
+    def _start(self, argv: list[str], *, stdin: int, stdout: int, stderr: int) -> None:
+        self.process = subprocess.Popen(
+            argv, cwd=self.project, env=self.env, stdin=stdin, stdout=stdout, stderr=stderr, start_new_session=True
+        )
+        self.pid = self.process.pid
 
     def code(self) -> int:
         """Wait for its end, and return its exit status."""
@@ -102,8 +116,8 @@ class Supervisor:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-            assert self.process.stdout is not None
-            self.process.stdout.close()
+            if self.process.stdout is not None:
+                self.process.stdout.close()
 
 
 @pytest.fixture
@@ -236,23 +250,16 @@ def test_a_script_that_ignores_being_asked_is_killed_when_asked_firmly(supervise
 def test_a_typed_interrupt_ends_the_run_and_all_it_started(supervise: Callable[..., Supervisor]) -> None:
     """Ctrl-C on the terminal reaches guild and script at once: exit code 130, status terminated, nothing left."""
     run = supervise(before=DAEMON, children=1)
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(run.project)
-        os.execve(run.argv[0], run.argv, run.env)  # noqa: S606 - guild itself, on a terminal of its own
-    run.pid, ticks = pid, start_ticks(pid) or 0
-    output = b""
-    while b"ready" not in output:
-        output += os.read(terminal, 1000)
+    user = run.start_on_terminal()
     tree = run.tree()
     assert len(tree) == 3
-    os.write(terminal, b"\x03")
+    os.write(user, b"\x03")
     with contextlib.suppress(OSError):  # Linux's way to say that nobody has the terminal open any more
-        while os.read(terminal, 1000):
+        while os.read(user, 1000):
             continue
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 130
-    os.close(terminal)
-    assert all_gone([(pid, ticks), *tree])
+    assert run.code() == 130
+    os.close(user)
+    assert all_gone(tree)
     told = run.told()
     assert (told["status"], told["reason"]) == ("terminated", "stopped by SIGINT")
     check_all(run.home, {})
@@ -294,7 +301,7 @@ COMMANDS = (
 
 
 def test_commands_killed_at_random_moments_lose_nothing(kit: Kit, prepared: Prepared) -> None:
-    """Many commands at once, half of them killed at any moment: the rest goes on, and in the end all is in its place."""
+    """Many commands at once, half of them killed at some moment: the rest goes on, and in the end all is in place."""
     home = kit.copy(prepared.home)
     dice = random.Random(6)  # noqa: S311 - which moment, not which key
     at_work: list[Process] = []
