@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 from commands.app import App
 from commands.options import Limits
@@ -68,12 +67,15 @@ def _resolve(query: Query, specs: Sequence[str], list_command: str) -> list[RunR
 
 
 def listed(app: App, query: Query, limit: int | None) -> Iterator[RunRow]:
-    """Yield the rows of a listing; when the index proves damaged on the way, go on where it broke off in a new one."""
-    shown = 0
+    """Yield the rows of a listing; when the index proves damaged on the way, go on in a new one.
+
+    On behind the last row shown, not by number: runs may have started meanwhile.
+    """
+    shown, last = 0, None
     try:
         for row in query.rows(limit=limit):
             yield row
-            shown += 1
+            shown, last = shown + 1, row
     except IndexDamagedError as error:
         rest = Query(app.rebuild_index(error.message), query.filter)
-        yield from islice(rest.rows(offset=shown), None if limit is None else limit - shown)
+        yield from rest.rows(after=last, limit=None if limit is None else limit - shown)

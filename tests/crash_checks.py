@@ -152,7 +152,8 @@ def check_history(home: str) -> None:
         assert path is not None
         index = connect(path)
         try:
-            assert difference(index, Ledger(store)) is None
+            found = difference(index, Ledger(store))
+            assert found is None, found
             assert unconfirmed(index) == []
         finally:
             index.close()

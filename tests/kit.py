@@ -35,7 +35,6 @@ LEDGER_ID = "1ed9e2" + "0" * 26
 ORIGIN = OriginId(bytes(range(16)))
 HEADER = Header(actor="ann", host="box", argv=("guild", "runs"), cwd="/home/ann", program="guild-ledger 1")
 NOBODY = 65534
-DAMAGED = b"not a database " * 100
 
 
 class Ticking:
