@@ -238,7 +238,7 @@ def runs_by_id(index: Index, run_ids: Sequence[RunId]) -> dict[RunId, RunRow]:
         statement = f"SELECT {_COLUMNS} FROM run WHERE run_id IN ({','.join('?' * len(chunk))})"  # noqa: S608 - marks
         with index_errors():
             rows = index.db.execute(statement, chunk).fetchall()
-        found |= {row.run_id: row for row in map(query.row, rows)}
+            found |= {row.run_id: row for row in map(query.row, rows)}
     return found
 
 
