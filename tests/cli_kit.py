@@ -1,4 +1,4 @@
-"""The real command, driven from outside: a helper that runs `guild` in a process of its own, and projects to run it in.
+"""The real command, driven from outside: `guild` in a process of its own, and projects to run it in.
 
 A home full of runs costs seconds to make, so one is made for each worker and every test gets a copy of it: moving a
 home moves everything.
@@ -6,19 +6,17 @@ home moves everything.
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -301,105 +299,6 @@ def wait_until(holds: Callable[[], object], seconds: float = PATIENCE) -> None:
     while not holds():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.01)
-
-
-def limit_file_size(size: int) -> Callable[[], None]:
-    """Return a preparation under which no file may grow beyond `size` bytes: a full disk that needs no privileges."""
-
-    def limit() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-
-    return limit
-
-
-_CAPABILITY_VERSION = 0x20080522
-_CLEAR_BOUNDING = 24
-_OVERRIDES_OF_PERMISSIONS = (1, 2)
-
-
-def like_any_user() -> None:
-    """Be bound by file permissions: as root, give up the capabilities that override them. For `prepare`."""
-    if os.geteuid() != 0:
-        return
-    libc = ctypes.CDLL(None, use_errno=True)
-    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION, 0)
-    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable, for each half
-    libc.capget(header, sets)
-    sets[2] = sets[5] = 0
-    libc.capset(header, sets)
-    for capability in _OVERRIDES_OF_PERMISSIONS:
-        libc.prctl(_CLEAR_BOUNDING, capability, 0, 0, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class SmallDisk:
-    """A file system of a few megabytes, or what comes closest to it where none may be mounted.
-
-    Attributes:
-        folder: an empty folder on it, as `enter` makes it visible.
-        outside: the same folder as this process can reach it.
-        holder: the process whose name space it is mounted in, None where nothing may be mounted.
-    """
-
-    folder: Path
-    outside: Path
-    holder: int | None
-
-    def fill(self, left: int = 0) -> None:
-        """Leave only about `left` bytes free."""
-        if self.holder is None:
-            return
-        ballast = self.outside / "ballast"
-        with suppress(OSError), ballast.open("ab", buffering=0) as file:
-            while True:
-                file.write(b"\0" * 65536)
-        os.truncate(ballast, max(0, ballast.stat().st_size - left))
-
-    def free(self) -> None:
-        """Make room again."""
-        (self.outside / "ballast").unlink(missing_ok=True)
-
-    def full(self, left: int = 0) -> Callable[[], None]:
-        """Return the preparation of a command that meets the full disk: where none is mounted, a limit stands in."""
-        return self.enter if self.holder is not None else limit_file_size(left)
-
-    def enter(self) -> None:
-        """Go where the disk is mounted. For `prepare`."""
-        if self.holder is None:
-            return
-        cwd = os.getcwd()
-        libc = ctypes.CDLL(None, use_errno=True)
-        for name in ("mnt",) if os.geteuid() == 0 else ("user", "mnt"):
-            descriptor = os.open(f"/proc/{self.holder}/ns/{name}", os.O_RDONLY)
-            if libc.setns(descriptor, 0):
-                raise OSError(ctypes.get_errno(), f"cannot enter the name space {name}")
-            os.close(descriptor)
-        os.chdir(cwd)
-
-
-def small_disk(folder: Path, size: str = "4m") -> Iterator[SmallDisk]:
-    """Yield a small disk, mounted in a name space of its own that ends with it; for a fixture."""
-    mount = folder / "mount"
-    mount.mkdir()
-    own = [] if os.geteuid() == 0 else ["-r"]
-    script = 'mount -t tmpfs -o "size=$2" tmpfs "$1" && echo mounted && exec cat'
-    try:
-        holder = subprocess.Popen(
-            ["unshare", *own, "-m", "sh", "-c", script, "sh", str(mount), size],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-    except FileNotFoundError:
-        yield SmallDisk(mount, mount, None)
-        return
-    with holder:
-        assert holder.stdin is not None
-        assert holder.stdout is not None
-        mounted = holder.stdout.readline() == b"mounted\n"
-        inside = Path(f"/proc/{holder.pid}/root{mount}")
-        yield SmallDisk(mount, inside, holder.pid) if mounted else SmallDisk(mount, mount, None)
-        holder.stdin.close()
 
 
 def damage(path: Path, statements: Sequence[str]) -> None:

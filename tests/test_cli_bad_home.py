@@ -15,18 +15,8 @@ import pytest
 
 from commands.app import make_app
 from ledger.errors import GuildError
-from tests.cli_kit import (
-    Guild,
-    SmallDisk,
-    copied,
-    damage,
-    like_any_user,
-    limit_file_size,
-    make_project,
-    operation,
-    project_of,
-    small_disk,
-)
+from tests.cli_kit import Guild, copied, damage, make_project, operation, project_of
+from tests.cli_limits import SmallDisk, like_any_user, limit_file_size, small_disk
 
 
 @pytest.fixture
@@ -108,7 +98,7 @@ def test_a_home_that_cannot_be_entered(guild: Guild) -> None:
     guild.home.chmod(0)
     reader = replace(guild, prepare=like_any_user)
     try:
-        for args in EVERY_COMMAND:
+        for args in SOME_COMMANDS:
             error = reader.refused(*args)
             assert "ermission" in error, (args, error)
     finally:
@@ -391,7 +381,7 @@ def test_a_mangled_index_folder_is_no_obstacle(guild: Guild) -> None:
 def test_a_home_may_have_any_name(tmp_path: Path) -> None:
     """Blanks, quotes, question marks, unicode, percent signs and bytes that are no UTF-8."""
     project = make_project(tmp_path / "iris")
-    for name in ("blank quo'te\"s", "what?mode=ro#x", "%41%00 🌷", "caf\udce9", "-dash\nline"):
+    for name in ("-blank quo'te\"s\nline", "what?mode=ro#%41%00 🌷", "caf\udce9"):
         guild = Guild(tmp_path / name / "home", project)
         guild.ok("run", "iris-svm:train", "-y")
         guild.ok("runs", "rm", "0", "-y")

@@ -79,8 +79,8 @@ def test_a_warning_about_an_unknown_key_does_not_stop_the_run(tmp_path: Path) ->
 @pytest.mark.parametrize("name", ["with blank 🌷", "caf\udce9", "-quo'te\"$(x)\nline"])
 def test_a_project_may_have_any_path(tmp_path: Path, name: str) -> None:
     """Its runs work, are listed in it, from beside it, and can be deleted and restored."""
-    models, modules = operation("import os, helper; print(helper.OK, os.path.exists('MODELS'))")
-    project = make_project(tmp_path / name, models, **modules, helper="OK = 'fine'\n")
+    models, modules = operation("import os, neighbour; print(neighbour.OK, os.path.exists('MODELS'))")
+    project = make_project(tmp_path / name, models, **modules, neighbour="OK = 'fine'\n")
     guild = Guild(tmp_path / "home", project)
     assert guild.ok("run", "go", "-y") == "fine False\n"
     assert [row.op for row in guild.rows()] == ["./m:go"]

@@ -20,8 +20,8 @@ from tests.cli_kit import WORK, Guild, make_project, project_of
 SHOW_PROCESS = """\
 import json, os, sys
 sys.path.insert(0, "")
-import helper
-facts = {"argv": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ), "helper": helper.WHERE}
+import neighbour
+facts = {"argv": sys.argv[1:], "cwd": os.getcwd(), "env": dict(os.environ), "neighbour": neighbour.WHERE}
 print(json.dumps(facts))
 """
 
@@ -172,14 +172,14 @@ def test_the_process_gets_what_is_documented(tmp_path: Path) -> None:
     """Working directory, arguments, variables, the user's environment, and the project's modules."""
     flags = "{a-b: 1, on: yes, off: no, none: null, many: {default: [1, x]}, t: a b}"
     guild = project_of(tmp_path, SHOW_PROCESS, flags)
-    (guild.cwd / "helper.py").write_text("WHERE = __file__\n")
+    (guild.cwd / "neighbour.py").write_text("WHERE = __file__\n")
     bare = guild.with_env(MINE="my own", GUILD_HOME=None)
     facts = json.loads(bare.ok("-H", "../home", "run", "go", "-y"))
     details = guild.json("runs", "info")
     expected = ["--a-b", "1", "--many", '[1,"x"]', "--off", "False", "--on", "--t", "a b"]
     assert facts["argv"] == expected
     assert facts["cwd"] == details["run_dir"] == str(guild.home / "runs" / str(details["id"]))
-    assert facts["helper"] == str(guild.cwd / "helper.py")
+    assert facts["neighbour"] == str(guild.cwd / "neighbour.py")
     wanted = {
         "RUN_ID": details["id"],
         "RUN_DIR": details["run_dir"],

@@ -267,6 +267,40 @@ def check_refused(result: Result, outcome: dict[str, list[str]], prepared: Prepa
     check_kept(home, prepared.trees, story)
 
 
+def test_a_run_whose_start_cannot_be_recorded_is_not_started(kits: Kits, prepared: Prepared) -> None:
+    """Nothing runs that the ledger does not know of; nothing of it is left, not even its lease."""
+    home = kits[0].copy(prepared.home)
+    trouble = Trouble("fail", 1, "append.begin", errno.ENOSPC)
+    refused = kits[0].guild(home, "run", "train", "-y", trouble=trouble)
+    assert (refused.code, refused.out, "Traceback" in refused.err) == (1, "", False)
+    mend(kits[0], home, spelled(prepared, ["label", "c", "mended"]))
+    assert added(prepared, check_all(home, prepared.trees)) == {prepared.runs["c"]: ["run.labeled"]}
+    assert set(os.listdir(os.path.join(home, "leases"))) <= {"places.lock"}
+
+
+def test_a_run_whose_end_cannot_be_recorded_is_recorded_by_the_next_command(kits: Kits, prepared: Prepared) -> None:
+    """The end is noted in the lease, which then stays: a disk that is full for a moment costs no result."""
+    home = kits[0].copy(prepared.home)
+    trouble = Trouble("fail", 2, "append.begin", errno.ENOSPC)
+    refused = kits[0].guild(home, "run", "train", "-y", trouble=trouble)
+    assert (refused.code, refused.out, "Traceback" in refused.err) == (1, "trained 3\n", False)
+    mend(kits[0], home, ["runs"], spelled(prepared, ["label", "c", "mended"]))
+    ended = [event for event in check_all(home, prepared.trees) if event.type == "run.status_changed"][-1]
+    assert (ended.body["status"], ended.body["reason"]) == ("completed", "recorded later from the lease")
+
+
+def test_what_a_purge_left_that_died_at_its_very_end_is_cleared_by_the_next_move(
+    kits: Kits, prepared: Prepared
+) -> None:
+    """The size kept beside a removal is not kept for ever when there was no time to drop it."""
+    home = kits[0].copy(prepared.home)
+    assert kits[0].guild(home, *spelled(prepared, COMMANDS["purge"][0]), trouble=Trouble("die", 1, "purge.forget")).died
+    assert os.listdir(os.path.join(home, "purging")) == [prepared.runs["d"] + ".count"]
+    mend(kits[0], home, spelled(prepared, ["runs", "rm", "c"]))
+    assert os.listdir(os.path.join(home, "purging")) == []
+    check_all(home, prepared.trees)
+
+
 def test_the_log_that_a_killed_command_left_does_not_get_into_a_new_index(kits: Kits, prepared: Prepared) -> None:
     """Somebody removes `index/*.db`, as they may, and the index's log stays: the new index is not mixed with it."""
     kit = kits[0]

@@ -215,7 +215,7 @@ def test_a_run_without_its_lease_file_goes_on_while_its_supervisor_lives(supervi
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_stopping_guild_stops_the_whole_tree(supervise: Callable[..., Supervisor], number: signal.Signals) -> None:
-    """Script, children and a daemon that left their session end; status terminated, exit code 128 + the signal."""
+    """Script, children and a daemon that left them end; status terminated, exit code 128 + the signal."""
     run = supervise(before=DAEMON, children=2)
     run.start()
     tree = run.tree()
