@@ -45,4 +45,4 @@ class Plan:
 
 def quick(cache: str, scratch: str, guildai: str | None) -> Plan:
     """Return a plan with small numbers: it shows that everything works and measures nothing well."""
-    return Plan(cache, scratch, (20, 50, 300), many=30, rounds=2, commits=10, replays=1, singles=50, guildai=guildai)
+    return Plan(cache, scratch, (20, 50, 300), many=30, rounds=1, commits=5, replays=1, singles=50, guildai=guildai)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import chain
 
 from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
@@ -31,6 +31,15 @@ _PRAGMAS = (
     "PRAGMA trusted_schema=OFF",
     "PRAGMA recursive_triggers=ON",
 )
+
+_HEAD = (
+    "SELECT t.seq, (SELECT max(position) FROM event), t.recorded_at, t.lamport, o.head_seq, o.head_hash FROM origin o"
+    " LEFT JOIN (SELECT seq, recorded_at, lamport FROM txn ORDER BY seq DESC LIMIT 1) t WHERE o.origin_id = ?"
+)
+"""One statement for the whole head, because several may see several different ledgers."""
+
+_CHECK_CACHE_KIB = 65_536
+"""SQLite's own check looks up every row in every index; with its usual 2 MiB it would read each page many times."""
 
 
 class SqliteStore:
@@ -160,13 +169,11 @@ class SqliteStore:
         """Return the end of the ledger."""
         own = bytes.fromhex(self.meta().get("origin_id", ""))
         with translated(self.place):
-            last = self._db.execute("SELECT seq, recorded_at, lamport FROM txn ORDER BY seq DESC LIMIT 1").fetchone()
-            position = self._db.execute("SELECT max(position) FROM event").fetchone()[0] or 0
-            origin = self._db.execute("SELECT head_seq, head_hash FROM origin WHERE origin_id = ?", (own,)).fetchone()
-        if origin is None:
+            row = self._db.execute(_HEAD, (own,)).fetchone()
+        if row is None:
             raise IntegrityError(f"{self.place!r} has lost its own origin", hint="Bring the file back from a backup.")
-        seq, recorded_at, lamport = last or (0, 0, 0)
-        return Head(seq, position, recorded_at, lamport, *origin)
+        seq, position, recorded_at, lamport, *origin = row
+        return Head(seq or 0, position or 0, recorded_at or 0, lamport or 0, *origin)
 
     def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
         """Insert a transaction with its events and advance its origin's head."""
@@ -263,7 +270,8 @@ class SqliteStore:
         return [name for name in TRIGGERS if stored.get(name) != expected[name]]
 
     def check_file(self) -> list[str]:
-        """Return what `PRAGMA integrity_check` found."""
-        with translated(self.place):
-            found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check(20)")]
+        """Return what `PRAGMA integrity_check` found, by a connection of its own, beside any other reading."""
+        with translated(self.place), closing(self._connect()) as database:
+            database.execute(f"PRAGMA cache_size=-{_CHECK_CACHE_KIB}")
+            found = [str(row[0]) for row in database.execute("PRAGMA integrity_check(20)")]
         return [] if found == ["ok"] else found

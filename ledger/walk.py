@@ -1,0 +1,234 @@
+"""One pass over a stretch of the ledger, transactions and events side by side: what verification rests on.
+
+A stretch may begin anywhere. What it then takes for granted, the ends of the chains where it begins, is told to whoever
+walked the stretch before, who compares: two stretches may be walked at the same time and prove what one walk proves.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from hashlib import sha256
+from typing import NamedTuple
+
+from ledger.chain import event_part, genesis, sealed
+from ledger.errors import LedgerError
+from ledger.registry import current_body, event_classes
+from ledger.rows import EventRow, TxnRow
+from ledger.store import Store
+
+_MOST_PROBLEMS = 100
+_STEP = 10_000
+
+UNREADABLE = (TypeError, ValueError, KeyError, AttributeError)
+"""What a value of a wrong type leads to, in a file that was damaged."""
+
+
+class Span(NamedTuple):
+    """A stretch: the transactions after `after_seq` up to `last_seq`, and the events likewise by position."""
+
+    after_seq: int = 0
+    after_position: int = 0
+    last_seq: int = sys.maxsize
+    last_position: int = sys.maxsize
+
+
+WHOLE = Span()
+
+
+End = tuple[int, bytes, int]
+"""Where an origin's chain ends: the number there, the hash and the time of its last transaction."""
+
+
+class Walked(NamedTuple):
+    """What a walk found.
+
+    Attributes:
+        transactions: how many were read.
+        events: how many were read.
+        problems: pairs of where and what, in the order found.
+        firsts: of a stretch in the middle: the first transaction of each origin.
+        ends: where each origin's chain ends.
+        unreadable: the error at a value of a wrong type, behind which nothing was read.
+    """
+
+    transactions: int
+    events: int
+    problems: list[tuple[str, str]]
+    firsts: list[TxnRow]
+    ends: dict[bytes, End]
+    unreadable: Exception | None = None
+
+    def then(self, rest: Walked) -> Walked | None:
+        """Return what one walk over both stretches would have found; `rest` begins where this one ended.
+
+        None when there is something wrong: only one walk over both can say what, in the order of the ledger.
+        """
+        fits = all(not _unlinked(txn, self.ends.get(txn.origin_id) or beginning(txn.origin_id)) for txn in rest.firsts)
+        if not fits or self.problems or rest.problems or self.unreadable or rest.unreadable:
+            return None
+        transactions, events = self.transactions + rest.transactions, self.events + rest.events
+        return Walked(transactions, events, [], self.firsts, self.ends | rest.ends)
+
+
+def beginning(origin_id: bytes) -> End:
+    """Return where an origin's chain ends before its first transaction."""
+    return 0, genesis(origin_id), 0
+
+
+def walk(store: Store, progress: Callable[[int], None] | None = None, span: Span = WHOLE) -> Walked:
+    """Read a stretch and check every row of it.
+
+    Args:
+        store: the ledger's rows; the caller holds one view of them.
+        progress: told now and then how many events have been read.
+        span: the stretch.
+
+    Raises:
+        LedgerError: it cannot be read to its end.
+    """
+    steps = _Walk(store, progress, span)
+    unreadable = None
+    try:
+        steps.run()
+    except UNREADABLE as error:
+        unreadable = error
+    return Walked(steps.transactions, steps.events, steps.problems, steps.firsts, steps.ends, unreadable)
+
+
+class _Walk:
+    """A walk on its way."""
+
+    def __init__(self, store: Store, progress: Callable[[int], None] | None, span: Span) -> None:
+        self.store = store
+        self.progress = progress
+        self.span = span
+        self.position = span.after_position
+        self.transactions = 0
+        self.events = 0
+        self.problems: list[tuple[str, str]] = []
+        self.firsts: list[TxnRow] = []
+        self.ends: dict[bytes, End] = {}
+        self.redacted: set[tuple[str, int, bytes]] | None = None
+        self.required = {name: _required(cls) for name, cls in event_classes().items()}
+
+    def run(self) -> None:
+        events = self.store.events(self.span.after_position)
+        waiting = next(events, None)
+        expected = self.span.after_seq + 1
+        for txn in self.store.transactions(self.span.after_seq):
+            if txn.seq > self.span.last_seq:
+                break
+            if txn.seq != expected:
+                self.add(f"transaction {expected}", f"is missing: the next one is {txn.seq}")
+            expected = txn.seq + 1
+            waiting = self.transaction(txn, waiting, events)
+        if waiting is not None and waiting.position <= self.span.last_position:
+            self.add(f"event {waiting.position}", f"belongs to transaction {waiting.txn_seq}, which is missing")
+
+    def add(self, where: str, what: str) -> None:
+        if len(self.problems) < _MOST_PROBLEMS:
+            self.problems.append((where, what))
+
+    def transaction(self, txn: TxnRow, waiting: EventRow | None, events: Iterator[EventRow]) -> EventRow | None:
+        """Check `txn` and its events, the first of which is `waiting`; return the first event after them."""
+        seq, origin_id = txn.seq, txn.origin_id
+        parts, bad = [], []
+        while waiting is not None and waiting.txn_seq <= seq:
+            position = waiting.position
+            if position != self.position + 1:
+                self.add(f"event {self.position + 1}", f"is missing: the next one is {position}")
+            self.position = position
+            if waiting.txn_seq == seq and waiting.origin_id == origin_id:
+                # Checked and let go of before the next is read: a transaction may have a million.
+                parts.append(event_part(waiting))
+                if (wrong := self.event(waiting)) is not None:
+                    bad.append((f"event {position}", wrong))
+            else:
+                self.add(f"event {position}", f"is not of transaction {seq} as its place says")
+            waiting = next(events, None)
+        for what in self.row(txn, parts):
+            self.add(f"transaction {seq}", what)
+        for where, what in bad:
+            self.add(where, what)
+        self.transactions += 1
+        self.count(len(parts))
+        return waiting
+
+    def row(self, txn: TxnRow, parts: list[bytes]) -> list[str]:
+        """Return what is wrong with a transaction, its events left aside; its hash becomes the end of the chain."""
+        _, _, origin_id, origin_seq, recorded_at, _, header_hash, header, _, hash_ = txn
+        end = self.ends.get(origin_id)
+        self.ends[origin_id] = (origin_seq, hash_, recorded_at)
+        wrong = []
+        if end is None and self.span.after_seq:
+            self.firsts.append(txn)
+        else:
+            wrong = _unlinked(txn, end or beginning(origin_id))
+        if header is None:
+            if not self.is_redacted("txn", origin_seq, origin_id):
+                wrong.append("its header is gone, and no redaction is on record")
+        elif sha256(header).digest() != header_hash:
+            wrong.append("its header was altered")
+        if not parts:
+            wrong.append("has no events")
+        if sealed(txn, parts) != hash_:
+            wrong.append("its hash does not fit its content")
+        return wrong
+
+    def count(self, events: int) -> None:
+        before = self.events
+        self.events += events
+        if self.progress is not None and before // _STEP != self.events // _STEP:
+            self.progress(self.events)
+
+    def event(self, event: EventRow) -> str | None:
+        """Return what is wrong with an event's body, or None."""
+        _, _, origin_id, stream, stream_version, type_, schema_version, body_hash, body = event
+        if body is None:
+            redacted = self.is_redacted(stream, stream_version, origin_id)
+            return None if redacted else "its body is gone, and no redaction is on record"
+        if sha256(body).digest() != body_hash:
+            return f"({type_} of {stream}) its body was altered"
+        try:
+            keys = current_body(type_, schema_version, body).keys()
+        except LedgerError as error:
+            return error.message
+        if self.required[type_] <= keys:
+            return None
+        return f"{type_}: its body lacks {', '.join(sorted(self.required[type_] - keys))}"
+
+    def is_redacted(self, stream: str, version: int, origin_id: bytes) -> bool:
+        if self.redacted is None:
+            self.redacted = set(_redactions(self.store))
+        return (stream, version, origin_id) in self.redacted
+
+
+def _unlinked(txn: TxnRow, end: End) -> list[str]:
+    """Return what is wrong with the way a transaction joins the chain that ended at `end`."""
+    seq, hash_, time = end
+    wrong = []
+    if txn.origin_seq != seq + 1:
+        wrong.append(f"is number {txn.origin_seq} of its origin, {seq + 1} was expected")
+    if txn.prev_hash != hash_:
+        wrong.append("does not link to the one before it")
+    if txn.recorded_at <= time:
+        wrong.append("is not later than the one before it")
+    return wrong
+
+
+def _required(cls: type) -> frozenset[str]:
+    from dataclasses import MISSING, fields
+
+    return frozenset(f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING)
+
+
+def _redactions(store: Store) -> Iterator[tuple[str, int, bytes]]:
+    """Yield what was redacted on record: stream, version and origin of events; `txn` and `origin_seq` of headers."""
+    for row in store.stream_events(["ledger"]):
+        if row.type == "ledger.redacted" and row.body is not None:
+            # A record that cannot be read is a problem by itself, and excuses nothing.
+            with suppress(LedgerError, KeyError, ValueError):
+                body = current_body(row.type, row.schema_version, row.body)
+                yield str(body["stream"]), int(str(body["stream_version"])), bytes.fromhex(str(body["origin_id"]))
