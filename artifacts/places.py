@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
-from artifacts.home import Home
+from artifacts.home import Home, check_run_id
 from artifacts.removal import measure_tree, refuse_mounts, remove_tree
 from ledger.errors import GuildError
 from ledger.gate import WAIT_SECONDS, wait_for_lock
@@ -253,8 +253,7 @@ def unfinished_purges(home: Home) -> tuple[str, ...]:
 
 
 def _path(home: Home, run_id: RunId, place: Place) -> str:
-    paths = {Place.LIVE: home.run_dir, Place.TRASH: home.trash_run_dir, Place.PURGING: home.purging_run_dir}
-    return paths[place](run_id)
+    return f"{home.root}/{place}/{check_run_id(run_id)}"
 
 
 def _kind(home: Home, run_id: RunId, place: Place) -> Kind | None:

@@ -13,7 +13,7 @@ from benchmarks.turns import Case, in_turns
 _LISTING = 5.0
 _LIKE_FEW = 1.2
 _CHANGE = 8.0
-_MANY_CHANGES = 10.0
+_MANY_CHANGES = 25.0
 _THAN = "a bare Python"
 
 

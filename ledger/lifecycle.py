@@ -7,7 +7,7 @@ index can not make the ledger accept what did not follow.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ledger.canonical import Value
 from ledger.errors import TransitionError
@@ -15,9 +15,8 @@ from ledger.errors import TransitionError
 ENDED = ("completed", "error", "terminated")
 
 
-@dataclass(frozen=True, slots=True)
-class Life:
-    """Where a run is in its life.
+class Life(NamedTuple):
+    """Where a run is in its life; a tuple, because a deletion of many runs folds the histories of them all.
 
     Attributes:
         status: None before it exists, then `staged`, `running` or one of `ENDED`.
@@ -54,12 +53,13 @@ def advance(life: Life, type_: str, body: Mapping[str, Value], name: str) -> Lif
     if type_ == "run.started":
         if life.place != "live":
             raise TransitionError(f"run {name} is deleted", hint="Restore it first.")
-        return replace(life, status="running")
+        return life._replace(status="running")
     if type_ == "run.status_changed":
         return _ended(life, body, name)
     if type_ == "run.protected":
-        return replace(life, protected=bool(body["protected"]))
-    return replace(life, place=_moved(life, type_, name))
+        return life._replace(protected=bool(body["protected"]))
+    place = _moved(life, type_, name)
+    return life if place == life.place else Life(life.status, place, life.protected)
 
 
 def _is_staged_start(life: Life, type_: str) -> bool:
@@ -78,7 +78,7 @@ def _begun(life: Life, type_: str, body: Mapping[str, Value], name: str) -> Life
 def _ended(life: Life, body: Mapping[str, Value], name: str) -> Life:
     if life.status != "running":
         raise TransitionError(f"run {name} is not running: it is {life.status}")
-    return replace(life, status=_final_status(body, name))
+    return life._replace(status=_final_status(body, name))
 
 
 def _final_status(body: Mapping[str, Value], name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -274,4 +273,4 @@ def test_a_life_is_a_value() -> None:
     """Advancing leaves the old state as it was."""
     life = Life("completed")
     _advance(life, DELETE)
-    assert life == Life("completed") == replace(life)
+    assert life == Life("completed") == life._replace()
