@@ -61,11 +61,11 @@ def _end_of(app: App, run_id: RunId) -> bool:
 
 
 def evidence_of_start(app: App, run_id: RunId) -> Mapping[str, Value]:
-    """Return what was recorded of the machine, the process and the home when a run was started."""
+    """Return what was recorded of the machine, the process and the home when a run was last started."""
     from ledger.registry import current_body
 
+    evidence: Value = {}
     for row in app.ledger.store.stream_events([run_stream(run_id)]):
-        if row.type == "run.started" and row.body is not None:
+        if row.type in ("run.started", "run.restarted") and row.body is not None:
             evidence = current_body(row.type, row.schema_version, row.body).get("evidence")
-            return evidence if isinstance(evidence, dict) else {}
-    return {}
+    return evidence if isinstance(evidence, dict) else {}

@@ -22,8 +22,12 @@ from projections.schema import DELETED, LIVE
 from projections.selection import SelectionError
 
 _SHOWN = 4_000
-_KEYS = {
-    "run.started": ("command", "flags", "environment", "sources", "git", "platform", "evidence"),
+_OF_START = ("command", "flags", "environment", "sources", "git", "platform", "evidence")
+_KEYS: Mapping[str, tuple[str, ...]] = {
+    "run.staged": ("command", "flags", "batch", "proto"),
+    "run.started": (*_OF_START, "batch", "proto"),
+    "run.restarted": _OF_START,
+    "run.dependencies_resolved": ("dependencies",),
     "run.status_changed": ("reason", "output"),
 }
 """What an event's body adds to what is known of a run."""

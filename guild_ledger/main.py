@@ -14,6 +14,8 @@ from typing import NoReturn
 _CONTAINERS = 100_000
 """New lists, dicts and the like before the cycle collector looks at them: the imports of a command make fewer."""
 
+_INTERRUPTED = 130
+
 PACKAGES = ("ledger", "projections", "operations", "artifacts", "commands", "migrations")
 
 
@@ -22,13 +24,17 @@ def main() -> NoReturn:
     import gc
 
     gc.set_threshold(_CONTAINERS)
-    claim_packages()
-    from commands.main import main as run_command_line
-
     try:
+        claim_packages()
+        from commands.main import main as run_command_line
+
         run_command_line()
     except SystemExit as end:
         _leave(end.code if isinstance(end.code, int) else 1)
+    except KeyboardInterrupt:
+        # While the modules were loaded: the command line itself, which handles it later on, was not there yet.
+        os.write(2, b"guild: interrupted\n")
+        _leave(_INTERRUPTED)
 
 
 def _leave(code: int) -> NoReturn:

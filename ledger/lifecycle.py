@@ -54,6 +54,8 @@ def advance(life: Life, type_: str, body: Mapping[str, Value], name: str) -> Lif
         if life.place != "live":
             raise TransitionError(f"run {name} is deleted", hint="Restore it first.")
         return life._replace(status="running")
+    if type_ == "run.restarted":
+        return _restarted(life, name)
     if type_ == "run.status_changed":
         return _ended(life, body, name)
     if type_ == "run.protected":
@@ -73,6 +75,14 @@ def _begun(life: Life, type_: str, body: Mapping[str, Value], name: str) -> Life
     if type_ == "run.imported":
         return Life(status=_final_status(body, name))
     return Life(status="staged" if type_ == "run.staged" else "running")
+
+
+def _restarted(life: Life, name: str) -> Life:
+    if life.place != "live":
+        raise TransitionError(f"run {name} is deleted", hint="Restore it first.")
+    if life.status not in ENDED:
+        raise TransitionError(f"run {name} has not ended: it is {life.status}")
+    return life._replace(status="running")
 
 
 def _ended(life: Life, body: Mapping[str, Value], name: str) -> Life:

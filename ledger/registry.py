@@ -23,22 +23,33 @@ VERSIONS: Mapping[str, int] = {
     "ledger.redacted": 1,
     "run.commented": 1,
     "run.deleted": 1,
+    "run.dependencies_resolved": 1,
     "run.imported": 1,
     "run.labeled": 1,
     "run.marked": 1,
     "run.protected": 1,
     "run.purge_started": 1,
     "run.purged": 1,
+    "run.restarted": 1,
     "run.restored": 1,
     "run.scalars_recorded": 1,
-    "run.staged": 1,
-    "run.started": 1,
+    "run.staged": 2,
+    "run.started": 2,
     "run.status_changed": 1,
     "run.tagged": 1,
 }
 """Current schema version of each event type. Kept apart from the classes, which a reader of bodies need not import."""
 
-UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+
+def _of_no_batch(body: Body) -> Body:
+    """Lift a beginning from the time when runs were started one by one."""
+    return {**body, "batch": None, "proto": None}
+
+
+UPCASTERS: dict[tuple[str, int], Upcaster] = {
+    ("run.staged", 1): _of_no_batch,
+    ("run.started", 1): _of_no_batch,
+}
 """From (type, version) to the function that lifts its body to version + 1."""
 
 _MODULES = ("start", "life", "notes", "book")

@@ -60,6 +60,11 @@ def _started(state: RunState, time: int, body: Body) -> None:
     state.status, state.started = "running", time
 
 
+def _restarted(state: RunState, time: int, _body: Body) -> None:
+    state.status, state.started = "running", time
+    state.stopped = state.exit_status = None
+
+
 def _staged(state: RunState, time: int, body: Body) -> None:
     _named(state, body)
     state.status, state.started = "staged", time
@@ -139,6 +144,7 @@ def _int(value: Value) -> int | None:
 
 _HANDLERS: Mapping[str, Callable[[RunState, int, Body], None]] = {
     "run.started": _started,
+    "run.restarted": _restarted,
     "run.staged": _staged,
     "run.imported": _imported,
     "run.status_changed": _ended,

@@ -9,6 +9,8 @@ import pytest
 from tests.cli_kit import LOCAL_SCOPE, Guild, copied, lab
 
 INFO_KEYS = {
+    "batch",
+    "proto",
     "id",
     "operation",
     "project",

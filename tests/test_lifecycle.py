@@ -9,7 +9,7 @@ import pytest
 from ledger.errors import TransitionError
 from ledger.events.life import RunDeleted, RunPurged, RunPurgeStarted, RunRestored, RunStatusChanged
 from ledger.events.notes import RunCommented, RunLabeled, RunMarked, RunProtected, RunScalarsRecorded, RunTagged
-from ledger.events.start import RunImported, RunStaged, RunStarted
+from ledger.events.start import RunDependenciesResolved, RunImported, RunRestarted, RunStaged, RunStarted
 from ledger.lifecycle import ENDED, UNBORN, Life, advance
 from ledger.registry import VERSIONS
 from ledger.verify import verify
@@ -40,6 +40,7 @@ def _imported(status: str) -> RunImported:
 
 STAGE = RunStaged(project="/p", package=None, model="m", operation="o", command=(), flags={})
 START = RunStarted(project="/p", package=None, model="m", operation="o", command=(), flags={})
+RESTART = RunRestarted(command=(), flags={})
 IMPORT = _imported("error")
 END = RunStatusChanged(status="completed", exit_status=0)
 PROTECT, UNPROTECT = RunProtected(protected=True), RunProtected(protected=False)
@@ -50,10 +51,12 @@ NOTES = (
     RunCommented(text="c"),
     RunMarked(marked=True),
     RunScalarsRecorded(scalars={}),
+    RunDependenciesResolved(dependencies=()),
 )
 EVENTS: dict[str, Event] = {
     "stage": STAGE,
     "start": START,
+    "restart": RESTART,
     "import": IMPORT,
     "end": END,
     "delete": DELETE,
@@ -91,6 +94,7 @@ _NOTED = {event.type: STAY for event in NOTES}
 _ALIVE = {
     **_NEVER_BEGINS,
     **_NOTED,
+    "restart": "has not ended",
     "restore": "is not deleted",
     "purge": "is not deleted",
     "purged": "is not being purged",
@@ -98,6 +102,7 @@ _ALIVE = {
 _IN_TRASH = {
     **_NEVER_BEGINS,
     **_NOTED,
+    "restart": "is deleted",
     "end": "is not running",
     "delete": "already deleted",
     "purged": "is not being purged",
@@ -113,7 +118,8 @@ TABLE: dict[str, dict[str, str]] = {
         **_ALIVE, "end": "ended", "delete": "still running", "protect": "running protected", "unprotect": STAY,
     },
     "ended": {
-        **_ALIVE, "end": "is not running", "delete": "deleted", "protect": "protected", "unprotect": STAY,
+        **_ALIVE, "restart": "running", "end": "is not running", "delete": "deleted", "protect": "protected",
+        "unprotect": STAY,
     },
     "deleted": {
         **_IN_TRASH, "restore": "ended", "purge": "purging", "protect": "deleted protected", "unprotect": STAY,
@@ -121,7 +127,8 @@ TABLE: dict[str, dict[str, str]] = {
     "purging": {**dict.fromkeys(EVENTS, GONE), **_NEVER_BEGINS, "purged": "purged"},
     "purged": {**dict.fromkeys(EVENTS, GONE), **_NEVER_BEGINS},
     "protected": {
-        **_ALIVE, "end": "is not running", "delete": "is protected", "protect": STAY, "unprotect": "ended",
+        **_ALIVE, "restart": "running protected", "end": "is not running", "delete": "is protected", "protect": STAY,
+        "unprotect": "ended",
     },
     "running protected": {
         **_ALIVE, "end": "protected", "delete": "still running", "protect": STAY, "unprotect": "running",

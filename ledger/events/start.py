@@ -1,4 +1,4 @@
-"""How a run comes to be: staged, started, or imported."""
+"""How a run comes to be: staged, started, started again, or imported; and what it was given to work with."""
 
 from __future__ import annotations
 
@@ -27,9 +27,12 @@ class RunStarted(Event):
         git: commit and whether the work tree was dirty; None outside a repository.
         platform: versions of the interpreter and the system.
         evidence: host, boot id, process id and its start time of the supervisor: what tells a dead run from a live one.
+        batch: what all runs that were planned together have in common, 32 hexadecimal digits; None for a single run.
+        proto: id of the run whose operation and flags this one took over; None when there is none.
     """
 
     type: ClassVar[str] = "run.started"
+    schema_version: ClassVar[int] = 2
 
     project: str | None
     package: str | None
@@ -43,6 +46,37 @@ class RunStarted(Event):
     git: Mapping[str, Value] | None = None
     platform: Mapping[str, Value] = field(default_factory=dict)
     evidence: Mapping[str, Value] = field(default_factory=dict)
+    batch: str | None = None
+    proto: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunRestarted(Event):
+    """A run that had ended is started again, in its own directory; fields as in `RunStarted`."""
+
+    type: ClassVar[str] = "run.restarted"
+
+    command: tuple[str, ...]
+    flags: Mapping[str, Value]
+    environment: Mapping[str, Value] = field(default_factory=dict)
+    sources: Mapping[str, Value] | None = None
+    git: Mapping[str, Value] | None = None
+    platform: Mapping[str, Value] = field(default_factory=dict)
+    evidence: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunDependenciesResolved(Event):
+    """What an operation requires was put into the run directory.
+
+    Attributes:
+        dependencies: for each source: `resource`, `source`, `kind`, `from` (a path, URL or run id), and what is known of
+            it, such as `sha256`.
+    """
+
+    type: ClassVar[str] = "run.dependencies_resolved"
+
+    dependencies: tuple[Mapping[str, Value], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +84,7 @@ class RunStaged(Event):
     """A run was prepared to be started later; fields as in `RunStarted`."""
 
     type: ClassVar[str] = "run.staged"
+    schema_version: ClassVar[int] = 2
 
     project: str | None
     package: str | None
@@ -58,6 +93,8 @@ class RunStaged(Event):
     command: tuple[str, ...]
     flags: Mapping[str, Value]
     label: str | None = None
+    batch: str | None = None
+    proto: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
