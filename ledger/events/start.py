@@ -70,8 +70,8 @@ class RunDependenciesResolved(Event):
     """What an operation requires was put into the run directory.
 
     Attributes:
-        dependencies: for each source: `resource`, `source`, `kind`, `from` (a path, URL or run id), and what is known of
-            it, such as `sha256`.
+        dependencies: for each source: `resource`, `source`, `kind`, `from` (a path, URL or run id), and what is known
+            of it, such as `sha256`.
     """
 
     type: ClassVar[str] = "run.dependencies_resolved"
