@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ledger.text import did_you_mean, printable
 from operations.definitions import FLAG_TYPES
+from operations.flag_args import split_value
 from operations.flags import FlagError, flow_text, parse_value
 from operations.templates import text_of
 
@@ -110,7 +111,7 @@ def _fitted(flag: FlagDef, value: FlagValue, origin: Origin) -> FlagValue:
     if isinstance(value, list):
         return [_fitted(flag, item, origin) for item in value]
     if isinstance(value, str) and flag.arg_split:
-        for part in value.split(None if flag.arg_split.isspace() else flag.arg_split):
+        for part in split_value(value, flag.arg_split):
             _bounded(flag, _converted(flag.type, parse_value(part), origin))
         return value
     return _bounded(flag, _converted(flag.type, value, origin))

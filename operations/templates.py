@@ -69,6 +69,24 @@ def filled(text: str, values: Mapping[str, FlagValue], *, what: str) -> str:
     return "".join((*parts, text[end:]))
 
 
+def resolved(value: FlagValue, values: Mapping[str, FlagValue], *, what: str) -> FlagValue:
+    """Return one value with its references replaced by values that hold none; a lone one keeps its value's kind.
+
+    Raises:
+        TemplateError: as `filled` does.
+    """
+    if isinstance(value, list):
+        return [resolved(item, values, what=what) for item in value]
+    if isinstance(value, dict):
+        return {key: resolved(item, values, what=what) for key, item in value.items()}
+    if not isinstance(value, str):
+        return value
+    whole = _REFERENCE.fullmatch(value)
+    return (
+        _looked_up(whole["name"], values, what) if whole and not whole["escape"] else filled(value, values, what=what)
+    )
+
+
 def filled_values(values: Mapping[str, FlagValue]) -> dict[str, FlagValue]:
     """Return the values with the references among them resolved, in the same order.
 
@@ -82,10 +100,14 @@ def filled_values(values: Mapping[str, FlagValue]) -> dict[str, FlagValue]:
     result = dict(values)
     if not any(needed.values()):
         # Nothing is referred to, but an escaped reference still has to lose its backslash.
-        return {name: _resolved(value, result, f"value of flag '{printable(name)}'") for name, value in values.items()}
+        return {name: resolved(value, result, what=_value_of(name)) for name, value in values.items()}
     for name in _in_order({name: names & values.keys() for name, names in needed.items()}):
-        result[name] = _resolved(values[name], result, f"value of flag '{printable(name)}'")
+        result[name] = resolved(values[name], result, what=_value_of(name))
     return result
+
+
+def _value_of(name: str) -> str:
+    return f"value of flag '{printable(name)}'"
 
 
 def _looked_up(name: str, values: Mapping[str, FlagValue], what: str) -> FlagValue:
@@ -106,19 +128,6 @@ def _references_in(value: FlagValue) -> Iterator[str]:
     elif isinstance(value, dict):
         for item in value.values():
             yield from _references_in(item)
-
-
-def _resolved(value: FlagValue, values: Mapping[str, FlagValue], what: str) -> FlagValue:
-    if isinstance(value, list):
-        return [_resolved(item, values, what) for item in value]
-    if isinstance(value, dict):
-        return {key: _resolved(item, values, what) for key, item in value.items()}
-    if not isinstance(value, str):
-        return value
-    whole = _REFERENCE.fullmatch(value)
-    return (
-        _looked_up(whole["name"], values, what) if whole and not whole["escape"] else filled(value, values, what=what)
-    )
 
 
 def _in_order(needed: Mapping[str, set[str]]) -> Iterator[str]:
