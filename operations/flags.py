@@ -19,9 +19,12 @@ from operations.nodes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from operations.definitions import FlagDef, FlagValue, OperationDef
+
+TEXT_TYPES = frozenset({"string", "path", "existing-path", "filename"})
+"""Types of flags whose value is the text as typed: `007` stays `007`."""
 
 _BLANKS = " \t\r\n"
 _FLOW_KINDS: dict[str, type[Node]] = {
@@ -76,13 +79,13 @@ def flow_text(value: FlagValue) -> str:
     return text.replace("inf", ".inf").replace("nan", ".nan") if isinstance(value, float) else text
 
 
-def parse_assignments(args: Sequence[str]) -> dict[str, FlagValue]:
-    """Return the values of `NAME=VALUE` words, in their order.
+def split_assignments(args: Iterable[str]) -> dict[str, str]:
+    """Return names and values of `NAME=VALUE` words as typed, in their order.
 
     Raises:
         FlagError: a word has no `=`, a name is empty, or a flag is given twice.
     """
-    values: dict[str, FlagValue] = {}
+    values: dict[str, str] = {}
     for word in args:
         name, equals, text = word.partition("=")
         if not equals:
@@ -94,32 +97,101 @@ def parse_assignments(args: Sequence[str]) -> dict[str, FlagValue]:
             raise FlagError(f"'{printable(word)}' has no name: expected NAME=VALUE")
         if name in values:
             raise FlagError(f"flag '{printable(name)}' is given twice: expected one value")
-        values[name] = parse_value(text)
+        values[name] = text
     return values
 
 
+def parse_assignments(args: Iterable[str], flags: Iterable[FlagDef] = ()) -> dict[str, FlagValue]:
+    """Return the values of `NAME=VALUE` words, in their order.
+
+    Args:
+        args: the words.
+        flags: the flags of the operation, as far as they are known: where the type says that a value is text, it
+            is the text as typed; anything else is what `parse_value` makes of it.
+
+    Raises:
+        FlagError: a word has no `=`, a name is empty, or a flag is given twice.
+    """
+    as_typed = {flag.name for flag in flags if flag.type in TEXT_TYPES}
+    return {name: text if name in as_typed else parse_value(text) for name, text in split_assignments(args).items()}
+
+
 def resolve_flags(
-    operation: OperationDef, given: Mapping[str, FlagValue], *, force: bool = False
+    operation: OperationDef,
+    given: Mapping[str, FlagValue],
+    *,
+    force: bool = False,
+    cwd: str = "",
+    project: str = "",
 ) -> dict[str, FlagValue]:
     """Return the values of all flags: what is given, else the default; None for a flag that has neither.
+
+    References among the values are resolved, and each value is converted to the type of its flag. A default is
+    looked at only when it is used, so a wrong one harms nobody who gives a value.
 
     Args:
         operation: the operation that is to run.
         given: values from the command line.
-        force: accept flags that the operation does not define.
+        force: accept flags that the operation does not define, and values that do not fit.
+        cwd: absolute directory that given paths are relative to; empty leaves them as they are.
+        project: the same for paths that are defaults.
 
     Raises:
-        FlagError: a given flag is not defined, or required flags have no value.
+        FlagError: a given flag is not defined, a value does not fit, or required flags have no value.
+        TemplateError: a value refers to a flag that does not exist, or in a circle.
     """
     defined = {flag.name: flag for flag in operation.flags}
     unknown = [name for name in given if name not in defined]
     if unknown and not force:
         raise _undefined(operation, unknown, defined)
     values = {flag.name: given.get(flag.name, flag.default) for flag in operation.flags}
+    _refuse_missing(operation, values)
+    referring = {name for name, value in values.items() if _may_refer(value)}
+    _check(operation, values, values.keys() - referring, given, force=force, places=(cwd, project))
+    values |= {name: given[name] for name in unknown}
+    if referring or any(_may_refer(given[name]) for name in unknown):
+        from operations.templates import filled_values
+
+        values = filled_values(values)
+        _check(operation, values, referring, given, force=force, places=(cwd, project))
+        _refuse_missing(operation, values)
+    return values
+
+
+def _may_refer(value: FlagValue) -> bool:
+    if isinstance(value, str):
+        return "${" in value
+    items = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
+    return any(_may_refer(item) for item in items)
+
+
+def _check(
+    operation: OperationDef,
+    values: dict[str, FlagValue],
+    names: Collection[str],
+    given: Mapping[str, FlagValue],
+    *,
+    force: bool,
+    places: tuple[str, str],
+) -> None:
+    """Put what each value means for its flag in its place; by force, leave one that does not fit as it is."""
+    for flag in operation.flags:
+        if flag.name not in names or not (flag.type or flag.choices or (flag.minimum, flag.maximum) != (None, None)):
+            continue
+        from operations.flag_check import Origin, checked
+
+        is_default = flag.name not in given
+        try:
+            values[flag.name] = checked(flag, values[flag.name], Origin(places[is_default], is_default))
+        except FlagError:
+            if not force:
+                raise
+
+
+def _refuse_missing(operation: OperationDef, values: Mapping[str, FlagValue]) -> None:
     missing = [flag for flag in operation.flags if flag.required and values[flag.name] is None]
     if missing:
         raise _missing(missing)
-    return values | {name: given[name] for name in unknown}
 
 
 def _flow_value(bare: str, typed: str) -> FlagValue:

@@ -13,14 +13,28 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operations.command import Command, CommandError, build_command, format_command
-from operations.definitions import FlagDef, FlagValue, ModelDef, OperationDef
-from operations.help_text import operation_help, preview
+from operations.command import (
+    Command,
+    CommandError,
+    build_command,
+    format_command,
+    label_of,
+    operation_environment,
+)
+from operations.definitions import ChoiceDef, FlagDef, FlagValue, OperationDef, SourceCodeDef, StepDef
+from operations.flags import resolve_flags
+from operations.templates import TemplateError
 
 
 def operation(cmd: str, *flags: FlagDef, description: str = "") -> OperationDef:
     """Return an operation that runs `cmd`."""
     return OperationDef("train", description, cmd, flags)
+
+
+def keyed(key: str, text: str, *flags: FlagDef, dest: str | None = None) -> OperationDef:
+    """Return an operation whose command is said by `cmd`, `main` or `exec`."""
+    texts = {"cmd": "", "main": "", "exec": "", key: text}
+    return OperationDef("train", "", texts["cmd"], flags, texts["main"], texts["exec"], flags_dest=dest)
 
 
 def build(cmd: str, flags: dict[str, FlagValue] | None = None, project: str = "/proj") -> Command:
@@ -174,100 +188,338 @@ def test_a_printed_command_can_be_typed_again(argv: list[str]) -> None:
     assert shlex.split(format_command(argv)) == argv
 
 
-# --- Help and preview ---------------------------------------------------------------------------------------
-
-IRIS = ModelDef("iris-cnn", "", ())
+# --- References ---------------------------------------------------------------------------------------------
 
 
-def test_the_help_of_an_operation_shows_usage_description_and_flags() -> None:
-    """Defaults are shown, text in quotes, and required flags are marked."""
-    train = operation(
-        "fit",
-        FlagDef("opt", "sgd", "Optimizer", required=False),
-        FlagDef("epochs", 5, "Passes over\nthe data", required=False),
-        FlagDef("base", None, "Base checkpoint", required=True),
-        FlagDef("fast", False, "", required=False),
-        FlagDef("tag", None, "", required=False),
-        description="Train it.\nTakes an hour.",
+def test_references_in_a_command_become_values() -> None:
+    """A value with blanks stays one word, an escaped reference is text, a number is written as such."""
+    flags: dict[str, FlagValue] = {"lr": 0.1, "name": "two words", "unset": None, "$": 1}
+    cmd = '${lr} ${name} "<${name}>" \\${lr} \'\\${lr}\' "\\${lr}" -${unset}-'
+
+    words = build_command(
+        OperationDef("train", cmd=f"train {cmd}", flags=tuple(FlagDef(name, arg_skip=True) for name in flags)),
+        flags,
+        "py",
+        "/proj",
+    ).argv[4:]
+
+    assert words == ("0.1", "two words", "<two words>", "${lr}", "${lr}", "${lr}", "--")
+
+
+@pytest.mark.parametrize("key", ["cmd", "main", "exec"])
+def test_an_undefined_reference_in_a_command_is_an_error(key: str) -> None:
+    """The message says which key of which operation refers to what."""
+    train = keyed(key, "train ${lrr}")
+
+    with pytest.raises(TemplateError) as caught:
+        build_command(train, {"lr": 1}, "py", "/proj")
+
+    assert caught.value.message == (
+        f"{key} of operation 'train' refers to '${{lrr}}', which is not defined (did you mean 'lr'?)"
     )
 
-    assert operation_help(IRIS, train).splitlines() == [
-        "Usage: guild run [OPTIONS] iris-cnn:train [FLAG=VALUE]...",
-        "",
-        "Train it.",
-        "Takes an hour.",
-        "",
-        "Use 'guild run --help' for a list of options.",
-        "",
-        "Flags:",
-        "  base    Base checkpoint (required)",
-        "  epochs  Passes over the data (default is 5)",
-        "  fast    (default is false)",
-        '  opt     Optimizer (default is "sgd")',
-        "  tag",
-    ]
+
+# --- Flags as arguments -------------------------------------------------------------------------------------
 
 
-def test_the_help_of_an_operation_without_flags_has_no_list() -> None:
-    """Nothing is announced that is not there."""
-    assert operation_help(IRIS, operation("fit")).splitlines() == [
-        "Usage: guild run [OPTIONS] iris-cnn:train [FLAG=VALUE]...",
-        "",
-        "Use 'guild run --help' for a list of options.",
-    ]
+def passed(
+    *flags: FlagDef, values: dict[str, FlagValue] | None = None, dest: str | None = None, key: str = "cmd"
+) -> str:
+    """Return the arguments that the process of an operation with these flags gets."""
+    train = keyed(key, "fit ${flag_args}" if key == "exec" else "fit", *flags, dest=dest)
+    argv = build_command(train, resolve_flags(train, values or {}), "py", "/proj").argv
+    return format_command(argv[1:] if key == "exec" else argv[4:])
 
 
-def test_help_cannot_command_the_terminal() -> None:
-    """Descriptions and defaults are shown escaped and shortened."""
-    flag = FlagDef("a", "\x1b]0;x\x07" + "y" * 10_000, "\x1b[2J", required=False)
+OPTIMIZERS = (
+    ChoiceDef("sgd"),
+    ChoiceDef("adam", "Adam with decay", {"optimizer": "adam", "decay": 0.9}),
+    ChoiceDef("scaled", "", {"rate": "${lr}", "name": "x-${lr}", "fast": True, "slow": False, "none": None}),
+    ChoiceDef("nothing", "", {}),
+)
+PETALS = (
+    FlagDef("batch", 32),
+    FlagDef("epochs", 4, arg_name="num_epochs"),
+    FlagDef("opt", "sgd", choices=OPTIMIZERS),
+    FlagDef("tag", required=True, arg_skip=True),
+    FlagDef("lr", 0.5, arg_skip=True),
+)
 
-    shown = operation_help(IRIS, operation("fit", flag, description="\x1b[31mred\x9b"))
 
-    assert "\x1b" not in shown
-    assert "\x9b" not in shown
-    assert max(map(len, shown.splitlines())) < 200
+@pytest.mark.parametrize(
+    ("given_flags", "expected"),
+    [
+        ({}, "--batch 32 --num_epochs 4 --opt sgd"),
+        ({"opt": "adam", "epochs": 9}, "--batch 32 --decay 0.9 --num_epochs 9 --optimizer adam"),
+        ({"opt": "scaled"}, "--batch 32 --fast --name x-0.5 --num_epochs 4 --rate 0.5 --slow False"),
+        ({"opt": "nothing"}, "--batch 32 --num_epochs 4"),
+    ],
+)
+def test_names_and_choices_decide_what_is_passed(given_flags: dict[str, FlagValue], expected: str) -> None:
+    """Flags go by the name that the process knows, some not at all, and a choice may bring others instead."""
+    assert passed(*PETALS, values={"tag": "t1", **given_flags}) == expected
 
 
-def test_the_preview_lists_what_the_process_gets() -> None:
-    """Flags are sorted, a switch is called one, text that looks like a number is quoted, None is left out."""
-    flags: dict[str, FlagValue] = {
-        "lr": 0.1,
-        "epochs": 5,
-        "fast": True,
-        "slow": False,
-        "opt": "sgd",
-        "size": "5",
-        "empty": "",
-        "sizes": [1, 2],
-        "tag": None,
+def test_what_a_choice_brings_wins_over_a_flag_of_that_name() -> None:
+    """Otherwise the default of the flag would undo the choice."""
+    opt = FlagDef("opt", choices=(ChoiceDef("fast", args={"lr": 1}),))
+
+    assert passed(opt, FlagDef("lr", 0.1), values={"opt": "fast"}) == "--lr 1"
+
+
+@pytest.mark.parametrize(
+    ("key", "dest", "expected"),
+    [
+        ("cmd", None, "--no False --yes"),
+        ("cmd", "args", "--no False --yes"),
+        ("main", None, "--no '' --yes 1"),
+        ("main", "args:click", "--yes"),
+        ("exec", "args", "--no '' --yes 1"),
+        ("exec", "args:click", "--yes"),
+    ],
+)
+def test_truth_values_are_passed_as_the_format_says(key: str, dest: str | None, expected: str) -> None:
+    """The early format has switches; the later one has what `bool` reads as it was meant; click has switches."""
+    assert passed(FlagDef("yes", True), FlagDef("no", False), key=key, dest=dest) == expected
+
+
+@pytest.mark.parametrize(
+    ("switch", "value", "expected"),
+    [
+        (True, True, "--x"),
+        (True, False, ""),
+        (True, 1, ""),
+        (False, False, "--x"),
+        (False, True, ""),
+        ("on", "on", "--x"),
+        ("on", "off", ""),
+    ],
+)
+@pytest.mark.parametrize("key", ["cmd", "main"])
+def test_a_switch_is_passed_at_its_value_only(switch: FlagValue, value: FlagValue, expected: str, key: str) -> None:
+    """`arg-switch` says at which value the bare option is passed."""
+    assert passed(FlagDef("x", arg_switch=switch), key=key, values={"x": value}) == expected
+
+
+def test_a_pair_of_switches_is_a_pair_of_choices() -> None:
+    """`--x/--no-x` is written as what each truth value brings."""
+    pair = FlagDef("x", choices=(ChoiceDef(True, args={"x": True}), ChoiceDef(False, args={"no-x": True})))
+
+    assert (passed(pair, key="main", values={"x": True}), passed(pair, key="main", values={"x": False})) == (
+        "--x",
+        "--no-x",
+    )
+
+
+@pytest.mark.parametrize(
+    ("separator", "value", "expected"),
+    [
+        (" ", "64 'a b'  32", "--x 64 'a b' 32"),
+        (" ", "it's two", "--x 'it'\"'\"'s' two"),
+        (",", "64, 32", "--x 64 32"),
+        (",", [64, "a b"], "--x 64 'a b'"),
+        (",", 64, "--x 64"),
+        (" ", "", ""),
+        (",", [], ""),
+    ],
+)
+def test_a_value_may_be_passed_as_several_arguments(separator: str, value: FlagValue, expected: str) -> None:
+    """`arg-split` says where it is taken apart; a list is taken apart anyway."""
+    assert passed(FlagDef("x", arg_split=separator), values={"x": value}) == expected
+
+
+def test_an_option_is_spelled_out_by_the_name_that_the_process_knows() -> None:
+    """What counts is the option, not the flag's own name."""
+    train = OperationDef("train", main="fit --num=3", flags=(FlagDef("epochs", 4, arg_name="num"), FlagDef("num2", 1)))
+
+    command = build_command(train, {"epochs": 4, "num2": 1}, "py", "/proj")
+
+    assert command.argv[4:] == ("--num=3", "--num2", "1")
+    assert command.warnings == ("flag epochs=4 is ignored: the main of operation 'train' already sets --num",)
+
+
+# --- Where the program is -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("main", "argv", "python_path"),
+    [
+        ("train", ["py", "-u", "-m", "train"], ()),
+        ("pkg/train -x", ["py", "-u", "-m", "train", "-x"], ("/proj/pkg",)),
+        ("a/b/pkg.train", ["py", "-u", "-m", "pkg.train"], ("/proj/a/b",)),
+        ("./train", ["py", "-u", "-m", "train"], ("/proj",)),
+        ("src/train.py", ["py", "-u", "/proj/src/train.py"], ()),
+    ],
+)
+@pytest.mark.parametrize("key", ["cmd", "main"])
+def test_a_module_may_lie_in_a_directory(key: str, main: str, argv: list[str], python_path: tuple[str, ...]) -> None:
+    """`dir/module` is a module that is searched for in that directory of the project."""
+    command = build_command(keyed(key, main), {}, "py", "/proj")
+
+    assert (list(command.argv), command.python_path) == (argv, python_path)
+
+
+def test_the_root_of_the_source_code_is_where_main_is_looked_for() -> None:
+    """The directories that the operation adds follow the module's own."""
+    train = OperationDef("train", main="a/fit", python_path=("lib", "/opt/lib"), sourcecode=SourceCodeDef(root="src"))
+
+    assert build_command(train, {}, "py", "/proj").python_path == ("/proj/src/a", "/proj/lib", "/opt/lib", "/proj/src")
+
+
+def test_a_directory_outside_the_project_is_refused() -> None:
+    """A module is looked for only where the model file is."""
+    with pytest.raises(CommandError, match=r"directory '\.\./other' lies outside the project"):
+        build_command(OperationDef("train", main="../other/train"), {}, "py", "/proj")
+
+
+def test_an_operation_of_steps_has_no_command() -> None:
+    """It is started another way."""
+    with pytest.raises(CommandError, match="runs other operations"):
+        build_command(OperationDef("all", steps=(StepDef("train"),)), {}, "py", "/proj")
+
+
+# --- Any program --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("prog", "prog"),
+        ("prog -n ${n} ${flag_args} end", "prog -n 5 --n 5 --s 'a b' end"),
+        ("sh -c 'prog ${flag_args}'", "sh -c 'prog --n 5 --s '\"'\"'a b'\"'\"''"),
+        ("prog --n 7 ${flag_args}", "prog --n 7 --s 'a b'"),
+        ("echo \\${flag_args} '$HOME'", "echo '${flag_args}' '$HOME'"),
+        ("${python_exe} -m x", "py -m x"),
+    ],
+)
+def test_exec_runs_any_program(text: str, expected: str) -> None:
+    """The flags stand where the command asks for them, and nowhere else."""
+    command = build_command(OperationDef("train", exec=text), {"n": 5, "s": "a b"}, "py", "/proj")
+
+    assert format_command(command.argv) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("./run.sh run.sh", "PROJ/run.sh run.sh"),
+        ("run.sh run.sh", "run.sh run.sh"),
+        ("bash -x run.sh run.sh", "bash -x PROJ/run.sh run.sh"),
+        ("${python_exe} run.sh", "/usr/bin/python3.11 PROJ/run.sh"),
+        ("python -c run.sh", "python -c run.sh"),
+        ("python -m run.sh", "python -m run.sh"),
+        ("bash other.sh", "bash other.sh"),
+        ("cat run.sh", "cat run.sh"),
+        ("bash", "bash"),
+    ],
+)
+def test_a_script_of_the_project_is_found_from_the_run_directory(text: str, expected: str, tmp_path: Path) -> None:
+    """The process starts elsewhere, so the program is named in full; its other arguments are left alone."""
+    (tmp_path / "run.sh").touch()
+
+    command = build_command(OperationDef("train", exec=text), {}, "/usr/bin/python3.11", str(tmp_path))
+
+    assert format_command(command.argv) == expected.replace("PROJ", str(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["${flag_args}", "''", " "])
+def test_exec_without_a_program_is_an_error(text: str) -> None:
+    """There is nothing to run."""
+    with pytest.raises(CommandError, match="missing exec for operation 'train'"):
+        build_command(OperationDef("train", exec=text), {}, "py", "/proj")
+
+
+def test_exec_cannot_have_its_globals_assigned() -> None:
+    """Only Python has them; the user is told that the flags do not arrive."""
+    command = build_command(OperationDef("train", exec="prog ${flag_args}", flags_dest="globals"), {"a": 1}, "py", "/p")
+
+    assert command.argv == ("prog",)
+    assert command.warnings == ("flags-dest 'globals' of operation 'train' is ignored: exec takes only arguments",)
+
+
+# --- Other ways to pass flags -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("key", ["main", "exec"])
+def test_flags_may_be_written_into_a_configuration_file(key: str, tmp_path: Path) -> None:
+    """The run directory gets a copy with the values in place, and the process no arguments."""
+    (tmp_path / "conf").mkdir()
+    (tmp_path / "conf" / "train.json").write_text('{"model": {"dim": 8, "name": "a"}, "lr": 0.1}')
+    train = keyed(
+        key,
+        "fit --x 1",
+        FlagDef("dim", arg_name="model.dim"),
+        FlagDef("lr"),
+        FlagDef("skip", arg_skip=True),
+        dest="config:conf/train.json",
+    )
+
+    command = build_command(train, {"dim": 16, "lr": None, "skip": 1}, "py", str(tmp_path))
+
+    assert command.argv[-3:] == ("fit", "--x", "1")
+    assert {name: json.loads(text) for name, text in command.files.items()} == {
+        "conf/train.json": {"model": {"dim": 16, "name": "a"}, "lr": 0.1}
     }
 
-    assert preview("./iris-cnn:train", flags).splitlines() == [
-        "You are about to run ./iris-cnn:train",
-        '  empty: ""',
-        "  epochs: 5",
-        "  fast: (boolean switch)",
-        "  lr: 0.1",
-        "  opt: sgd",
-        '  size: "5"',
-        "  sizes: [1,2]",
-        "  slow: false",
-    ]
+
+def test_a_configuration_file_outside_the_project_is_refused() -> None:
+    """Its copy would be written outside the run directory."""
+    with pytest.raises(CommandError, match=r"file '\.\./c\.yml' lies outside the project"):
+        build_command(OperationDef("train", main="fit", flags_dest="config:../c.yml"), {}, "py", "/proj")
 
 
-def test_a_value_cannot_forge_a_line_of_the_preview() -> None:
-    """Line breaks, control characters and huge values stay on one short line of their own flag."""
-    flags: dict[str, FlagValue] = {
-        "a": "1\n  b: 2\r\x1b[A",
-        "c": "x" * 10_000,
-        "d": ["y" * 10_000, "\x1b"],
-        "e\n  f": 1,
-        "\udcff": "\udcfe\u202e",
+@pytest.mark.parametrize("dest", ["arg", "global:", "namespace", "config: ", "globals:x", "args:fire"])
+def test_an_unknown_way_to_pass_flags_is_an_error(dest: str) -> None:
+    """All ways that there are, are named."""
+    with pytest.raises(CommandError, match=r"expected args, args:click, globals, global:NAME, namespace:NAME or con"):
+        build_command(OperationDef("train", main="fit", flags_dest=dest), {}, "py", "/proj")
+
+
+# --- Environment and label ----------------------------------------------------------------------------------
+
+
+def test_an_operation_adds_variables() -> None:
+    """Those of `env` may refer to flags; flags without a value set nothing."""
+    train = OperationDef(
+        "train",
+        env={"RATE": "lr ${lr}", "EMPTY": "", "RAW": "\\${lr}"},
+        flags=(FlagDef("lr", env_name="LEARN"), FlagDef("fast", env_name="FAST"), FlagDef("x", env_name="X")),
+    )
+
+    assert operation_environment(train, {"lr": 0.1, "fast": True, "x": None}) == {
+        "RATE": "lr 0.1",
+        "EMPTY": "",
+        "RAW": "${lr}",
+        "LEARN": "0.1",
+        "FAST": "true",
     }
 
-    shown = preview("./m:train\n  g: 1", flags)
 
-    assert len(shown.splitlines()) == 1 + len(flags)
-    assert "\x1b" not in shown
-    assert max(map(len, shown.splitlines())) < 120
-    shown.encode("utf-8")
+def test_a_variable_that_no_process_can_have_is_an_error() -> None:
+    """It is found before the start."""
+    with pytest.raises(CommandError, match="cannot be passed to a process"):
+        operation_environment(OperationDef("train", env={"A": "${x}"}), {"x": "a\0"})
+
+
+@pytest.mark.parametrize(
+    ("template", "label"),
+    [
+        (None, None),
+        ("", None),
+        ("${unset}", None),
+        ("lr ${lr}", "lr 0.1"),
+        ("{{lr}} 100%", "{{lr}} 100%"),
+        ("<${default_label}>", "<lr=0.1 name=x>"),
+    ],
+)
+def test_a_label_is_made_from_its_template(template: str | None, label: str | None) -> None:
+    """A template of which nothing remains gives no label."""
+    train = OperationDef("train", label=template)
+
+    assert label_of(train, {"name": "x", "lr": 0.1, "unset": None}) == label
+
+
+def test_a_label_with_an_undefined_reference_is_an_error() -> None:
+    """The message names the label."""
+    with pytest.raises(TemplateError, match=r"^label of operation 'train' refers to '\$\{x\}'"):
+        label_of(OperationDef("train", label="${x}"), {})
