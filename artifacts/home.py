@@ -78,6 +78,11 @@ class Home:
         """The folder of source snapshots."""
         return os.path.join(self.root, "sources")
 
+    @property
+    def cache_dir(self) -> str:
+        """The folder of what can be fetched again; made when something is first kept there."""
+        return os.path.join(self.root, "cache")
+
     def run_dir(self, run_id: RunId) -> str:
         """Return where the directory of a live run is; as all of these, raises GuildError for a bad id."""
         return os.path.join(self.runs_dir, check_run_id(run_id))

@@ -1,0 +1,166 @@
+"""Reading the members of zip and tar files, one after the other, into a folder that checks each of them.
+
+The standard library's own unpacking is not used: it has no limit on what it writes, follows the links it has just
+made, and differs between the versions of Python that are supported.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import stat
+import tarfile
+import time
+import zipfile
+import zlib
+from typing import TYPE_CHECKING
+
+from artifacts.archives import ArchiveError
+from ledger.text import printable
+
+if TYPE_CHECKING:
+    from typing import IO
+
+    from artifacts.archives import Unpacking
+
+_ENCRYPTED = 1
+_LONGEST_TARGET = 4096
+_CHUNK = 1 << 20
+_MOST_AT_ONCE = 32 << 20
+_DAMAGE = (
+    *(zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, gzip.BadGzipFile),
+    *(EOFError, ValueError, NotImplementedError, RuntimeError, OverflowError, MemoryError),
+)
+
+
+def unpack_zip(archive: str, into: Unpacking) -> None:
+    """Unpack a zip file; raises as `archives.unpack`."""
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for member in opened.infolist():
+                _add_zipped(opened, member, into)
+    except _DAMAGE as error:
+        raise _damaged(error) from error
+
+
+def unpack_tar(archive: str, into: Unpacking) -> None:
+    """Unpack a tar file, compressed or not; raises as `archives.unpack`."""
+    try:
+        with _plain(archive) as plain:
+            metered = _Metered(plain, into)
+            with tarfile.open(fileobj=metered, mode="r:") as opened:
+                for member in opened:
+                    _add_tarred(opened, member, into)
+                    # It keeps all of them otherwise, and a million of them fill the memory.
+                    opened.members.clear()  # type: ignore[attr-defined] # known to the module, not to its types
+            # The checksum of what was compressed stands at its end, which the end of the tar file is not.
+            while metered.read(_CHUNK):
+                pass
+    except OSError as error:
+        # What bz2 says of a damaged file is an error of the system without a number.
+        if error.errno is not None:
+            raise
+        raise _damaged(error) from error
+    except _DAMAGE as error:
+        raise _damaged(error) from error
+
+
+def _damaged(error: BaseException) -> ArchiveError:
+    return ArchiveError(f"it cannot be unpacked: {printable(str(error) or type(error).__name__)}")
+
+
+def _add_zipped(opened: zipfile.ZipFile, member: zipfile.ZipInfo, into: Unpacking) -> None:
+    path = into.admit(member.filename)
+    if path is None:
+        return
+    mode = member.external_attr >> 16
+    if member.flag_bits & _ENCRYPTED:
+        raise ArchiveError(f"'{printable(path)}' in it is encrypted")
+    if member.is_dir():
+        into.add_folder(path)
+    elif stat.S_ISLNK(mode):
+        with opened.open(member) as content:
+            into.add_link(path, content.read(_LONGEST_TARGET).decode("utf-8", "surrogateescape"))
+    elif stat.S_IFMT(mode) not in {0, stat.S_IFREG}:
+        raise ArchiveError(f"it holds '{printable(path)}', which is neither a file nor a folder nor a link")
+    else:
+        with opened.open(member) as content:
+            into.add_file(path, content, mode or 0o644, _zip_time(member))
+
+
+def _zip_time(member: zipfile.ZipInfo) -> float | None:
+    """Return the time of a member, which zip files give without saying where in the world."""
+    try:
+        return time.mktime((*member.date_time, 0, 0, -1))
+    except (ValueError, OverflowError):
+        return None
+
+
+def _add_tarred(opened: tarfile.TarFile, member: tarfile.TarInfo, into: Unpacking) -> None:
+    path = into.admit(member.name)
+    if path is None:
+        return
+    if member.isdir():
+        into.add_folder(path)
+    elif member.issym():
+        into.add_link(path, member.linkname)
+    elif member.islnk():
+        into.add_name(path, member.linkname)
+    elif member.isreg():
+        content = opened.extractfile(member)
+        if content is not None:
+            with content:
+                into.add_file(path, content, member.mode, member.mtime)
+    else:
+        raise ArchiveError(f"it holds '{printable(path)}', which is neither a file nor a folder nor a link")
+
+
+def _plain(archive: str) -> IO[bytes]:
+    """Open a tar file without its compression, which its first bytes tell: names are often wrong about it."""
+    with open(archive, "rb") as file:
+        start = file.read(6)
+    if start.startswith(b"\x1f\x8b"):
+        return gzip.GzipFile(archive, "rb")  # type: ignore[return-value] # complete but for what IO never needs
+    if start.startswith(b"BZh"):
+        return bz2.BZ2File(archive)
+    if start.startswith(b"\xfd7zXZ\0"):
+        return lzma.LZMAFile(archive)
+    return open(archive, "rb")
+
+
+class _Metered(io.RawIOBase):
+    """Hands out what a compressed file holds, and stops where it becomes too much.
+
+    What is skipped is decompressed as well, and headers are read into memory whole: both are counted.
+    """
+
+    def __init__(self, plain: IO[bytes], into: Unpacking) -> None:
+        self._plain = plain
+        self._into = into
+        self._furthest = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return up to `size` bytes, never more than a sensible header has."""
+        if not 0 <= size <= _MOST_AT_ONCE:
+            raise ArchiveError("it holds a header of absurd length")
+        data = self._plain.read(size)
+        self._seen()
+        return data
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        """Go to a position."""
+        found = self._plain.seek(position, whence)
+        self._seen()
+        return found
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._plain.tell()
+
+    def _seen(self) -> None:
+        position = self._plain.tell()
+        if position > self._furthest:
+            self._into.read(position - self._furthest)
+            self._furthest = position
