@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ledger.errors import GuildError
 
@@ -75,7 +75,7 @@ def process_environment(
     model_dir: str,
     home: str,
     flags_text: Mapping[str, str],
-    project: str,
+    module_path: Sequence[str],
 ) -> dict[str, str]:
     """Return the environment of a run's process: all of `base`, and what the run is about.
 
@@ -89,7 +89,7 @@ def process_environment(
         home: becomes GUILD_HOME, the root of the home.
         flags_text: flag values as text, each becomes FLAG_<NAME>. When two names turn into the same variable,
             the last in sorted order is what the process sees.
-        project: first entry of PYTHONPATH; the user's own follow.
+        module_path: first entries of PYTHONPATH; the user's own follow.
 
     Raises:
         GuildError: a flag's value holds a NUL character, which the system cannot pass on.
@@ -97,15 +97,15 @@ def process_environment(
     nested = "RUN_ID" in base and "RUN_DIR" in base
     result = {name: value for name, value in base.items() if not (nested and name.startswith("FLAG_"))}
     result.update(_flag_variables(flags_text))
-    own = base.get("PYTHONPATH", "")
+    # An empty entry would mean the working directory, which the user did not ask for.
+    entries = [*module_path, *filter(None, [base.get("PYTHONPATH")])]
     result.update(
         RUN_ID=run_id,
         RUN_DIR=run_dir,
         CMD_DIR=cmd_dir,
         MODEL_DIR=model_dir,
         GUILD_HOME=home,
-        # An empty entry would mean the working directory, which the user did not ask for.
-        PYTHONPATH=project + os.pathsep + own if own else project,
+        PYTHONPATH=os.pathsep.join(dict.fromkeys(entries)),
         PYTHONUNBUFFERED="1",
     )
     return result

@@ -20,18 +20,23 @@ _PLACE = PLACES.index(LIVE)
 
 
 def read_and_hash(ledger: str) -> int:
-    """Hash each header and body, and for each transaction what a chain is made of; return the number of events."""
+    """Compute every hash that the format defines, and compare none; return the number of events."""
     database = sqlite3.connect(ledger)
     events = iter(database.execute("SELECT * FROM event ORDER BY position"))
     event = next(events, None)
-    count, previous = 0, b""
-    for txn in database.execute("SELECT * FROM txn ORDER BY seq"):
-        parts = [previous, sha256(txn[7]).digest()]
-        while event is not None and event[1] == txn[0]:
-            parts.append(sha256(event[8]).digest())
-            count += 1
+    count = 0
+    for seq, txn_id, origin, number, time, lamport, _, header, previous, _ in database.execute(
+        "SELECT * FROM txn ORDER BY seq"
+    ):
+        fixed = orjson.dumps((1, origin.hex(), number, txn_id.hex(), time, lamport))
+        parts = []
+        while event is not None and event[1] == seq:
+            name = orjson.dumps(event[3:7])
+            parts.append(len(name).to_bytes(8, "big") + name + sha256(event[8]).digest())
             event = next(events, None)
-        previous = sha256(b"".join(parts)).digest()
+        count += len(parts)
+        start = b"guild-ledger/txn/1\n" + previous + len(fixed).to_bytes(8, "big") + fixed + sha256(header).digest()
+        sha256(start + len(parts).to_bytes(8, "big") + b"".join(parts)).digest()
     database.close()
     return count
 

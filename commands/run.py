@@ -22,7 +22,7 @@ from operations.model_file_path import find_model_file
 from operations.names import full_name, resolve_operation
 
 if TYPE_CHECKING:
-    from operations.runner import RunPlan
+    from operations.run_plan import RunPlan
 
 
 @click.command("run")
@@ -72,7 +72,7 @@ def run(
         raise GuildError("the label is empty", hint="Leave -l out to start a run without a label.")
     if not yes and not _confirmed(model, found, flags):
         return 0
-    from operations.runner import RunPlan
+    from operations.run_plan import RunPlan
 
     plan = RunPlan(
         run_id=new_run_id(),

@@ -8,9 +8,8 @@ while the process works: a long reader would keep the ledger's WAL from being fo
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 
 from artifacts.home import Home
 from artifacts.lease import Lease, LeaseRecord
@@ -19,49 +18,17 @@ from ledger.canonical import Value
 from ledger.errors import GuildError, LedgerError
 from ledger.events.base import Event
 from ledger.events.life import RunStatusChanged
-from ledger.events.start import RunStarted
 from ledger.ids import RunId, run_stream, system_clock
 from ledger.log import Ledger
 from ledger.seams import seam
 from ledger.transaction import Header, NewEvent, Transaction
 from operations.liveness import final_status
-from operations.process_info import Evidence, evidence_of
+from operations.process_info import evidence_of
+from operations.run_plan import AGAIN, RunPlan
+from operations.starts import begin_events
 from operations.supervise import Ending, ProcessSpec, run_process
 
 Opener = Callable[[], Ledger]
-
-
-@dataclass(frozen=True, slots=True)
-class RunPlan:
-    """Everything that a run needs, decided before it is asked for.
-
-    Attributes:
-        run_id: new.
-        project: absolute directory of the model file.
-        model: its model.
-        operation: its operation.
-        command: argument vector.
-        flags: values by name.
-        flag_texts: values as a process is given them, by name.
-        label: label, or None.
-        cmd_dir: directory that guild was called in.
-        environment: the whole environment of the caller.
-        stdout: file descriptor that the output is shown on, None for nowhere.
-        stderr: the same for errors.
-    """
-
-    run_id: RunId
-    project: str
-    model: str
-    operation: str
-    command: tuple[str, ...]
-    flags: Mapping[str, Value]
-    flag_texts: Mapping[str, str]
-    label: str | None
-    cmd_dir: str
-    environment: Mapping[str, str]
-    stdout: int | None = 1
-    stderr: int | None = 2
 
 
 def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Ending:
@@ -71,13 +38,13 @@ def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Endin
         GuildError: the start could not be recorded: nothing was started. Or the end could not be: the next command
             finds it in the lease.
     """
-    spec = _spec(plan, home)  # what can be refused is refused before anything is recorded
+    spec = process_spec(plan, home)  # what can be refused is refused before anything is recorded
     lease = _begin(plan, home, header, open_ledger)
     ending, recorded = None, False
     try:
-        ending = _work(spec, lease)
+        ending, answers = _work(plan, spec, lease, home)
         seam("run.finish")
-        _record_end(open_ledger, header, plan.run_id, ending)
+        _record_end(open_ledger, header, plan.run_id, [*answers, _ended(ending)])
         recorded = True
     finally:
         seam("run.release")
@@ -98,7 +65,7 @@ def _begin(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Le
             raise GuildError(f"run {plan.run_id[:8]} is already supervised by another process")
         try:
             seam("run.start")
-            _append(ledger, header, plan.run_id, _started(plan, home, evidence))
+            _append(ledger, header, plan.run_id, *begin_events(plan, home, evidence))
         except BaseException:
             lease.release(remove=True)
             raise
@@ -107,40 +74,76 @@ def _begin(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Le
         ledger.store.close()
 
 
-def _append(ledger: Ledger, header: Header, run_id: RunId, event: Event) -> None:
-    ledger.append(Transaction(header, (NewEvent(run_stream(run_id), event),)))
+def _append(ledger: Ledger, header: Header, run_id: RunId, *events: Event) -> None:
+    ledger.append(Transaction(header, tuple(NewEvent(run_stream(run_id), event) for event in events)))
 
 
-def _record_end(open_ledger: Opener, header: Header, run_id: RunId, ending: Ending) -> None:
+def _record_end(open_ledger: Opener, header: Header, run_id: RunId, events: Sequence[Event]) -> None:
     try:
         ledger = open_ledger()
         try:
-            _append(ledger, header, run_id, _ended(ending))
+            _append(ledger, header, run_id, *events)
         finally:
             ledger.store.close()
     except LedgerError as error:
-        told = "" if ending.exit_status is None else f" with exit status {ending.exit_status}"
+        status = getattr(events[-1], "exit_status", None)
+        told = "" if status is None else f" with exit status {status}"
         raise GuildError(
             f"run {run_id[:8]} ended{told}, but that could not be recorded: {error.message}",
             hint="It is noted in the run's lease, and recorded by the next command that can.",
         ) from error
 
 
-def _work(spec: ProcessSpec, lease: Lease) -> Ending:
+def _work(plan: RunPlan, spec: ProcessSpec, lease: Lease, home: Home) -> tuple[Ending, list[Event]]:
+    """Prepare the directory and run the process; returns how that ended, and what else there is to record."""
+    answers: list[Event] = []
     try:
         seam("run.mkdir")
-        os.mkdir(spec.cwd, 0o700)
-        os.mkdir(spec.output_dir, 0o700)
+        for folder in (spec.cwd, spec.output_dir):
+            if plan.follows != AGAIN or not os.path.isdir(folder):
+                os.mkdir(folder, 0o700)
+        answers += put_in_place(plan, spec.cwd, home)
     except OSError as error:
-        now = system_clock()
-        return Ending(None, None, now, now, OutputSummary(), f"its directory cannot be made: {error.strerror or error}")
-    return run_process(spec, lease=lease, on_started=lambda _started: seam("run.spawned"))
+        return _not_started(f"its directory cannot be made: {error.strerror or error}"), answers
+    except GuildError as error:
+        return _not_started(f"a dependency was not met: {error.message}"), answers
+    return run_process(spec, lease=lease, on_started=lambda _started: seam("run.spawned")), answers
 
 
-def _spec(plan: RunPlan, home: Home) -> ProcessSpec:
+def _not_started(why: str) -> Ending:
+    now = system_clock()
+    return Ending(None, None, now, now, OutputSummary(), why)
+
+
+def put_in_place(plan: RunPlan, run_dir: str, home: Home) -> list[Event]:
+    """Give the run what its operation requires; return the event that says what that was.
+
+    Raises:
+        GuildError: something cannot be had.
+        OSError: something cannot be written.
+    """
+    answers: list[Event] = []
+    if plan.dependencies is not None:
+        from operations.materialise import put_dependencies
+
+        answers = put_dependencies(plan.dependencies, run_dir, home)
+    for path, content in plan.files.items():
+        target = os.path.join(run_dir, path)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "wb") as file:
+            file.write(content)
+    return answers
+
+
+def process_spec(plan: RunPlan, home: Home) -> ProcessSpec:
+    """Return the process of a plan.
+
+    Raises:
+        GuildError: a flag cannot be passed to a process.
+    """
     from artifacts.environment import process_environment
 
-    run_dir = home.run_dir(plan.run_id)
+    run_dir = plan.run_dir or home.run_dir(plan.run_id)
     environment = process_environment(
         plan.environment,
         run_id=plan.run_id,
@@ -149,53 +152,17 @@ def _spec(plan: RunPlan, home: Home) -> ProcessSpec:
         model_dir=plan.project,
         home=home.root,
         flags_text=plan.flag_texts,
-        project=plan.project,
+        module_path=(*plan.python_path, plan.project),
     )
     return ProcessSpec(
         argv=plan.command,
         cwd=run_dir,
-        env=environment,
+        env={**environment, **plan.variables},
         output_dir=os.path.join(run_dir, ".guild"),
         stdout_fd=plan.stdout,
         stderr_fd=plan.stderr,
+        stop_after=plan.stop_after,
     )
-
-
-def _started(plan: RunPlan, home: Home, evidence: Evidence) -> RunStarted:
-    from artifacts.environment import allowed
-    from artifacts.git_info import start_git_info
-
-    git = start_git_info(plan.project, plan.environment)
-    sources = _sources(plan, home)
-    found = git.result()
-    return RunStarted(
-        project=plan.project,
-        package=None,
-        model=plan.model,
-        operation=plan.operation,
-        command=plan.command,
-        flags=plan.flags,
-        label=plan.label,
-        environment=dict(allowed(plan.environment)),
-        sources=sources,
-        git=None if found is None else {"commit": found.commit, "dirty": found.dirty},
-        platform=_platform(plan),
-        evidence={**asdict(evidence), "home": home.identity()},
-    )
-
-
-def _sources(plan: RunPlan, home: Home) -> Mapping[str, Value]:
-    from artifacts.sources import take_snapshot
-
-    return take_snapshot(home, plan.project, plan.environment).to_body()
-
-
-def _platform(plan: RunPlan) -> dict[str, Value]:
-    system = os.uname()
-    known: dict[str, Value] = {"system": f"{system.sysname} {system.release} {system.machine}"}
-    if plan.command[:1] == (sys.executable,):
-        known["python"] = ".".join(str(part) for part in sys.version_info[:3])
-    return known
 
 
 def _ended(ending: Ending) -> RunStatusChanged:
@@ -205,7 +172,13 @@ def _ended(ending: Ending) -> RunStatusChanged:
     return RunStatusChanged(
         status=final_status(ending.exit_status, ending.stopped_by),
         exit_status=ending.exit_status,
-        reason=ending.failure or (f"stopped by {ending.stopped_by}" if ending.stopped_by else None),
+        reason=ending.failure or _stopped_because(ending),
         output=output,
         stopped=ending.ended_at,
     )
+
+
+def _stopped_because(ending: Ending) -> str | None:
+    if ending.timed_out:
+        return "stopped because its time was up"
+    return f"stopped by {ending.stopped_by}" if ending.stopped_by else None

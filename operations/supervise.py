@@ -60,6 +60,7 @@ class ProcessSpec:
         stdout_fd: where to show its standard output, None for nowhere.
         stderr_fd: where to show its standard error, None for nowhere.
         grace_seconds: how long it may take to end when asked to, before it is asked more firmly.
+        stop_after: how long it may run before it is stopped, in seconds; None for ever.
     """
 
     argv: Sequence[str]
@@ -69,6 +70,7 @@ class ProcessSpec:
     stdout_fd: int | None = None
     stderr_fd: int | None = None
     grace_seconds: float = 10.0
+    stop_after: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,7 @@ class Ending:
         output: what was captured.
         failure: why the process could not be started or its status not be read, None when all was well.
         children_killed: how many processes a stopped run had left behind that had to be ended after it.
+        timed_out: whether it was stopped because its time was up.
     """
 
     exit_status: int | None
@@ -102,6 +105,7 @@ class Ending:
     output: OutputSummary
     failure: str | None = None
     children_killed: int = 0
+    timed_out: bool = False
 
 
 def run_process(
@@ -162,6 +166,8 @@ class _Supervision:
         self._now_us = now_us
         self._adopts = adopts and hasattr(os, "waitid")
         self._escalation = Escalation(spec.grace_seconds)
+        self._limit = None if spec.stop_after is None else time.monotonic() + spec.stop_after
+        self._timed_out = False
         self._known = {(started.pid, started.start_ticks)}
         self._exit_status: int | None = None
         self._failure: str | None = None
@@ -206,6 +212,7 @@ class _Supervision:
             max(started_at, self._now_us()),
             OutputSummary(),
             self._failure,
+            timed_out=self._timed_out,
         )
         _note_ending(self._lease, ending)
         if self._pidfd is not None:
@@ -222,9 +229,16 @@ class _Supervision:
             # Ctrl-C has reached the run without us; some scripts take a second one for 'at once'.
             if wanted and not (wanted == SIGINT and is_in_foreground()):
                 self._signal(wanted)
-        late = self._escalation.on_time(now)
+        late = self._escalation.on_time(now) or self._end_of_time(now)
         if late:
             self._signal(late)
+
+    def _end_of_time(self, now: float) -> Signals | None:
+        """Return the signal for a run whose time is up, once."""
+        if self._limit is None or now < self._limit or self._escalation.stopped_by is not None:
+            return None
+        self._timed_out = True
+        return self._escalation.on_signal(SIGTERM, now)
 
     def _signal(self, number: Signals) -> None:
         sent = signal_tree(self._tree(), number)
@@ -244,6 +258,8 @@ class _Supervision:
         waits = []
         if self._escalation.deadline is not None:
             waits.append(max(0.0, self._escalation.deadline - time.monotonic()))
+        elif self._limit is not None and self._escalation.stopped_by is None:
+            waits.append(max(0.0, self._limit - time.monotonic()))
         if self._pidfd is None and self._watch.descriptor is None:
             waits.append(_POLL_SECONDS)
         return min(waits, default=None)

@@ -21,7 +21,7 @@ def given(base: dict[str, str], flags: dict[str, str] | None = None, *, project:
         model_dir="/model",
         home="/h",
         flags_text=flags or {},
-        project=project,
+        module_path=(project,),
     )
 
 
