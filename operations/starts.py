@@ -1,0 +1,94 @@
+"""The events by which a run begins: what is known of it before its process is there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from artifacts.home import Home
+from ledger.canonical import Value
+from ledger.events.base import Event
+from ledger.events.start import RunRestarted, RunStaged, RunStarted
+from operations.process_info import Evidence
+from operations.run_plan import AGAIN, STAGED, RunPlan
+
+
+def staging_events(plan: RunPlan) -> list[Event]:
+    """Return the events of a run that is prepared, to be started later."""
+    staged = RunStaged(
+        project=None if plan.package else plan.project,
+        package=plan.package,
+        model=plan.model,
+        operation=plan.operation,
+        command=plan.command,
+        flags=plan.flags,
+        label=plan.label,
+        batch=plan.batch,
+        proto=plan.proto,
+    )
+    return [staged, *_tagged(plan)]
+
+
+def begin_events(plan: RunPlan, home: Home, evidence: Evidence) -> list[Event]:
+    """Return the events of a run that is started now; takes the source snapshot that the start names."""
+    from artifacts.environment import allowed
+    from artifacts.git_info import start_git_info
+
+    git = start_git_info(plan.project, plan.environment)
+    sources = _sources(plan, home)
+    found = git.result()
+    told: Mapping[str, Value] = {"commit": found.commit, "dirty": found.dirty} if found is not None else {}
+    environment = dict(allowed({**plan.environment, **plan.variables}))
+    witness: Mapping[str, Value] = {**asdict(evidence), "home": home.identity()}
+    if plan.follows == AGAIN:
+        again = RunRestarted(
+            command=plan.command,
+            flags=plan.flags,
+            environment=environment,
+            sources=sources,
+            git=told or None,
+            platform=_platform(plan),
+            evidence=witness,
+        )
+        return [again]
+    started = RunStarted(
+        project=None if plan.package else plan.project,
+        package=plan.package,
+        model=plan.model,
+        operation=plan.operation,
+        command=plan.command,
+        flags=plan.flags,
+        label=plan.label,
+        environment=environment,
+        sources=sources,
+        git=told or None,
+        platform=_platform(plan),
+        evidence=witness,
+        batch=plan.batch,
+        proto=plan.proto,
+    )
+    return [started] if plan.follows == STAGED else [started, *_tagged(plan)]
+
+
+def _tagged(plan: RunPlan) -> list[Event]:
+    if not plan.tags:
+        return []
+    from ledger.events.notes import RunTagged
+
+    return [RunTagged(added=plan.tags)]
+
+
+def _sources(plan: RunPlan, home: Home) -> Mapping[str, Value] | None:
+    from artifacts.sources import take_snapshot
+
+    return take_snapshot(home, plan.project, plan.environment).to_body()
+
+
+def _platform(plan: RunPlan) -> dict[str, Value]:
+    system = os.uname()
+    known: dict[str, Value] = {"system": f"{system.sysname} {system.release} {system.machine}"}
+    if plan.command[:1] == (sys.executable,):
+        known["python"] = ".".join(str(part) for part in sys.version_info[:3])
+    return known
