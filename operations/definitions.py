@@ -18,11 +18,15 @@ SOURCE_KINDS = ("file", "url", "operation", "module", "config")
 
 @dataclass(frozen=True, slots=True)
 class ChoiceDef:
-    """One of the values that a flag may have; `args`, when given, are passed in place of the flag."""
+    """One of the values that a flag may have; `args`, when given, are passed in place of the flag.
+
+    `alias`, when given, may be typed instead of the value.
+    """
 
     value: FlagValue
     description: str = ""
     args: Mapping[str, FlagValue] | None = None
+    alias: FlagValue = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,10 +43,11 @@ _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\ud
 
 
 class Place(NamedTuple):
-    """A position in a text; both numbers count characters from 0."""
+    """A position in a text; line and column count from 0, `source` numbers the text where there are several."""
 
     line: int
     column: int
+    source: int = 0
 
 
 class NodeError(Exception):
@@ -104,10 +105,10 @@ def plain_scalar(text: str) -> bool | int | float | str | None:
     return _number(text)
 
 
-def place_of(text: str, offset: int) -> Place:
+def place_of(text: str, offset: int, source: int = 0) -> Place:
     """Return the line and column of a character's offset, counting line breaks as YAML does."""
     before = lines_of(text[:offset])
-    return Place(len(before) - 1, len(before[-1]))
+    return Place(len(before) - 1, len(before[-1]), source)
 
 
 def lines_of(text: str) -> list[str]:
@@ -115,8 +116,12 @@ def lines_of(text: str) -> list[str]:
     return _LINE_BREAK.split(text)
 
 
-def compose(text: str) -> Node | None:
+def compose(text: str, source: int = 0) -> Node | None:
     """Return the only document of a YAML text, or None when it holds nothing but blanks and comments.
+
+    Args:
+        text: what to read.
+        source: the number that all places in the tree, and in an error, carry.
 
     Raises:
         NodeError: not YAML, more than one document, a repeated or compound key, a merge key (`<<`), a tag of
@@ -124,16 +129,16 @@ def compose(text: str) -> Node | None:
     """
     import yaml
 
-    _refuse_control_characters(text)
+    _refuse_control_characters(text, source)
     builder = _Builder()
     try:
-        _feed(builder, text)
+        _feed(builder, text, source)
     except (
         yaml.YAMLError,
         ValueError,
         OverflowError,
     ) as error:  # the pure Python scanner lets the last two out
-        place, _ = _at(getattr(error, "problem_mark", None) or getattr(error, "context_mark", None))
+        place, _ = _at(getattr(error, "problem_mark", None) or getattr(error, "context_mark", None), source)
         raise NodeError(f"this is not valid YAML: {_yaml_problem(error, text, place)}", place) from error
     return builder.root
 
@@ -216,18 +221,18 @@ class _Builder:
             raise NodeError(f"too large: expected at most {MAX_NODES} values in {MAX_DEPTH} levels", place)
 
 
-def _at(mark: _CompiledMark | _PurePythonMark | None) -> tuple[Place, int]:
+def _at(mark: _CompiledMark | _PurePythonMark | None, source: int = 0) -> tuple[Place, int]:
     """Return the place and offset of one of the library's marks; it has two kinds, and may leave one out."""
-    return (Place(mark.line, mark.column), mark.index) if mark else (Place(0, 0), 0)
+    return (Place(mark.line, mark.column, source), mark.index) if mark else (Place(0, 0, source), 0)
 
 
-def _feed(builder: _Builder, text: str) -> None:
+def _feed(builder: _Builder, text: str, source: int) -> None:
     import yaml
     from yaml import events
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     for event in yaml.parse(text, Loader=loader):
-        place, _ = _at(event.start_mark)
+        place, _ = _at(event.start_mark, source)
         _, end = _at(event.end_mark)
         if isinstance(event, events.ScalarEvent):
             plain = event.tag is None and event.implicit[0]
@@ -250,7 +255,8 @@ def _pairs(children: list[Node]) -> tuple[tuple[ScalarNode, Node], ...]:
     seen: dict[str, int] = {}
     for key, value in zip(children[::2], children[1::2], strict=True):
         if not isinstance(key, ScalarNode):
-            raise NodeError(f"a key is {kind_of(key)}: expected text", key.place)
+            remedy = " (put '{{name}}' in quotes)" if isinstance(key, MappingNode) else ""
+            raise NodeError(f"a key is {kind_of(key)}: expected text{remedy}", key.place)
         if key.text == "<<":
             raise NodeError("merge key '<<' is not supported: expected the keys written out", key.place)
         if key.text in seen:
@@ -283,16 +289,18 @@ def _refuse_tag(tag: str | None, allowed: str, place: Place) -> None:
 
 
 def _unsupported_tag(tag: str | None, wanted: str, place: Place) -> NodeError:
+    if tag == "!load":
+        return NodeError("tag '!load' is not supported: expected an item 'include: FILE' in the list of models", place)
     shown = (tag or "").replace(_TAG, "!!")
     return NodeError(f"tag '{shown}' does not fit here: expected {wanted} without a tag", place)
 
 
-def _refuse_control_characters(text: str) -> None:
+def _refuse_control_characters(text: str, source: int) -> None:
     found = _FORBIDDEN.search(text)
     if found:
         code = ord(found.group())
         problem = f"character U+{code:04X} is not allowed: expected text, with escapes in double quotes"
-        raise NodeError(problem, place_of(text, found.start()))
+        raise NodeError(problem, place_of(text, found.start(), source))
 
 
 def _yaml_problem(error: Exception, text: str, place: Place) -> str:

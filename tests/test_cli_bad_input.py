@@ -24,7 +24,7 @@ BROKEN: dict[str, tuple[str, str]] = {
     "empty file": ("", "the file is empty"),
     "only a comment": ("# nothing\n", "the file is empty"),
     "text": ("hello\n", "holds"),
-    "no name": ("operations: {go: work}\n", "the model has no name"),
+    "no name": ("description: Work\n", "the model has no name"),
     "a number as name": ("{name: 5, operations: {go: work}}\n", "'name' of a model"),
     "a colon in a name": ("{name: 'a:b', operations: {go: work}}\n", "cannot be typed as a name"),
     "open quote in cmd": ('name: m\noperations: {go: "work \'x"}\n', "cannot be split into words"),
@@ -70,10 +70,10 @@ def test_a_model_file_of_other_bytes_is_refused(tmp_path: Path) -> None:
 
 def test_a_warning_about_an_unknown_key_does_not_stop_the_run(tmp_path: Path) -> None:
     """A key that is not supported is told with its line, on stderr."""
-    guild = Guild(tmp_path / "home", make_project(tmp_path / "p", "name: m\nextra: 1\noperations: {go: work}\n"))
+    guild = Guild(tmp_path / "home", make_project(tmp_path / "p", "name: m\nplugins: 1\noperations: {go: work}\n"))
     result = guild("run", "go", "-y")
     assert (result.code, result.out) == (0, "working\n")
-    assert "MODELS:2: key 'extra' of model 'm' is not supported" in result.err
+    assert "MODELS:2: key 'plugins' of model 'm' is not supported" in result.err
 
 
 @pytest.mark.parametrize("name", ["with blank 🌷", "caf\udce9", "-quo'te\"$(x)\nline"])

@@ -110,8 +110,8 @@ def test_every_key_of_the_format_is_read(tmp_path: Path) -> None:
     base = FlagDef("base", None, "Base checkpoint", required=True)
     epochs = FlagDef("epochs", 5, "", required=False)
     on = FlagDef("on", [1, {"a": 0.0001}], "", required=False)
-    train = OperationDef("train", "", "fit --fast", ())
-    finetune = OperationDef("finetune", "Tune it", "fit.py", (base, epochs, on))
+    train = OperationDef("train", "", "fit --fast", (), line=7)
+    finetune = OperationDef("finetune", "Tune it", "fit.py", (base, epochs, on), line=8)
 
     model_file = load(tmp_path, text)
 
@@ -178,13 +178,13 @@ def test_an_unknown_key_is_a_warning_with_its_line(tmp_path: Path) -> None:
     """What this program does not know is named, never dropped in silence and never fatal."""
     model_file = load(
         tmp_path,
-        "name: m\nrequires: x\noperations:\n  t:\n    cmd: fit\n    steps: x\n    flags:\n      a: {b: 1}\n",
+        "name: m\nreqires: x\noperations:\n  t:\n    cmd: fit\n    objective: x\n    flags:\n      a: {defalt: 1}\n",
     )
 
     assert model_file.warnings == (
-        f"{tmp_path}/MODELS:2: key 'requires' of model 'm' is not supported and is ignored",
-        f"{tmp_path}/MODELS:6: key 'steps' of operation 't' is not supported and is ignored",
-        f"{tmp_path}/MODELS:8: key 'b' of flag 'a' is not supported and is ignored",
+        f"{tmp_path}/MODELS:2: key 'reqires' of model 'm' is not known and is ignored",
+        f"{tmp_path}/MODELS:6: key 'objective' of operation 't' is not supported and is ignored",
+        f"{tmp_path}/MODELS:8: key 'defalt' of flag 'a' is not known and is ignored (did you mean 'default'?)",
     )
 
 
