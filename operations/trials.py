@@ -96,7 +96,8 @@ def plan_trials(
     A list for a flag means one trial for each of its items, and so do `range[1:5]`, `linspace[0:1:5]` and
     `logspace[-4:-1:4]`; several of them give all combinations, the last flag changing fastest. For a flag whose
     default is a list, or which is passed as several arguments, a list is one value, and a list of lists is trials.
-    An empty list is a value everywhere. A flag whose type is text has lists, but no rules.
+    An empty list is a value everywhere. A flag whose type is text has lists, but no rules. A default may be a rule
+    as well; it counts when the flag is not given.
 
     `[0.1:0.5]`, `uniform[...]` and `loguniform[...]` are drawn from, `max_trials` times; lists beside them are drawn
     from as well, and rows of files take turns. Without them, `max_trials` takes a sample of the combinations.
@@ -120,8 +121,9 @@ def plan_trials(
     typed = split_assignments(word for word in words if not word.startswith("@"))
     given = {name: _typed_values(name, text, flags.get(name)) for name, text in typed.items()}
     rows = [row for file in files for row in read_rows(os.path.join(cwd, file), file)] or [{}]
-    grids = [_Grid(_row_values(row, flags, given) | given) for row in rows]
-    if not files and all(isinstance(values, _One) for values in given.values()):
+    ruled = _ruled_defaults(flags, given)
+    grids = [_Grid({**ruled, **_row_values(row, flags, given), **given}) for row in rows]
+    if not (files or ruled) and all(isinstance(values, _One) for values in given.values()):
         return Trials((grids[0].row(0),))
     if any(grid.has_spaces for grid in grids):
         count = DRAWN_TRIALS if max_trials is None else max_trials
@@ -140,6 +142,17 @@ def _typed_values(name: str, text: str, flag: FlagDef | None) -> _Values:
         return _listed_texts(text) or _One([text])
     rule = rule_of(name, text)
     return _fitted(rule, flag) if rule is not None else _value_values(parse_value(text), flag)
+
+
+def _ruled_defaults(flags: Mapping[str, FlagDef], given: Mapping[str, object]) -> dict[str, _Values]:
+    """Return what the defaults that are rules ask for, such as `loguniform[1e-5:0.1]`."""
+    result: dict[str, _Values] = {}
+    for name, flag in flags.items():
+        if name not in given and isinstance(flag.default, str) and flag.type not in TEXT_TYPES:
+            rule = rule_of(name, flag.default)
+            if rule is not None:
+                result[name] = _fitted(rule, flag)
+    return result
 
 
 def _value_values(value: FlagValue, flag: FlagDef | None) -> _Values:

@@ -228,6 +228,17 @@ def test_whole_numbers_need_one_within_the_ends() -> None:
         plan("x=[0.2:0.8]", flags=(FlagDef("x", type="int"),))
 
 
+def test_a_default_may_be_a_rule(tmp_path: Path) -> None:
+    """It counts unless the flag is given, on the command line or in a row; a text flag keeps it as text."""
+    flags = (FlagDef("x", "range[1:3]"), FlagDef("text", "range[1:3]", type="string"))
+
+    assert plan("y=5", flags=flags).rows == tuple({"x": x, "y": 5} for x in (1, 2, 3))
+    assert plan("x=7", flags=flags) == Trials(({"x": 7},))
+    (tmp_path / "rows.csv").write_text("x,y\n4,1\n,2\n")
+    rows = plan("@rows.csv", flags=flags, cwd=str(tmp_path)).rows
+    assert [(row["x"], row["y"]) for row in rows] == [(4, 1), (1, 2), (2, 2), (3, 2)]
+
+
 # --- Limits -------------------------------------------------------------------------------------------------
 
 
