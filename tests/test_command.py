@@ -468,6 +468,28 @@ def test_a_configuration_file_outside_the_project_is_refused() -> None:
         build_command(OperationDef("train", main="fit", flags_dest="config:../c.yml"), {}, "py", "/proj")
 
 
+@pytest.mark.parametrize(
+    ("dest", "script", "output"),
+    [
+        ("globals", "lr = 1\nhidden = 2\nprint(lr, hidden, sys.argv[1:])", "0.5 2 ['-x', '7']\n"),
+        ("global:opts", "opts = {'lr': 1, 'b': 2}\nprint(opts, sys.argv[1:])", "{'lr': 0.5, 'b': 2} ['-x', '7']\n"),
+    ],
+)
+@pytest.mark.parametrize("main", ["fit.py", "fit"])
+def test_flags_may_be_assigned_as_globals(dest: str, script: str, output: str, main: str, tmp_path: Path) -> None:
+    """A script without a parser gets its values all the same; its own arguments remain what they are."""
+    (tmp_path / "fit.py").write_text(f"import sys\n{script}\n")
+    flags = (FlagDef("rate", arg_name="lr"), FlagDef("hidden", arg_skip=True), FlagDef("n"))
+    train = OperationDef("train", main=f"{main} -x ${{n}}", flags_dest=dest, flags=(*flags, FlagDef("unset")))
+    values: dict[str, FlagValue] = {"rate": 0.5, "hidden": 9, "n": 7, "unset": None}
+
+    command = build_command(train, values, sys.executable, str(tmp_path))
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    shown = subprocess.run(command.argv, capture_output=True, check=True, text=True, env=environment).stdout
+
+    assert shown == (output if dest == "globals" else output.replace("'b': 2}", "'b': 2, 'n': 7}"))
+
+
 @pytest.mark.parametrize("dest", ["arg", "global:", "namespace", "config: ", "globals:x", "args:fire"])
 def test_an_unknown_way_to_pass_flags_is_an_error(dest: str) -> None:
     """All ways that there are, are named."""
