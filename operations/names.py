@@ -16,12 +16,22 @@ _MAX_LISTED = 20
 
 
 class OperationNameError(GuildError):
-    """The text names no operation, or more than one; nothing was started."""
+    """The text names no operation, or more than one (`is_ambiguous`); nothing was started."""
+
+    def __init__(self, message: str, *, hint: str | None = None, is_ambiguous: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.is_ambiguous = is_ambiguous
 
 
 def full_name(model: ModelDef, operation: OperationDef | None = None) -> str:
-    """Return the name that means nothing else: `./iris-cnn`, or `./iris-cnn:train` with its operation."""
-    return f"./{model.name}:{operation.name}" if operation else f"./{model.name}"
+    """Return the name that means nothing else: `./iris-cnn:train`, `pkg/iris-cnn:train`, or without its operation.
+
+    An operation that a file holds without a model is `./train`.
+    """
+    start = f"{model.package or '.'}/{model.name}"
+    if operation is None:
+        return start
+    return f"{start}:{operation.name}" if model.name else f"{start}{operation.name}"
 
 
 def resolve_operation(spec: str, models: Sequence[ModelDef]) -> tuple[ModelDef, OperationDef]:
@@ -29,12 +39,16 @@ def resolve_operation(spec: str, models: Sequence[ModelDef]) -> tuple[ModelDef, 
 
     OPERATION is exact. MODEL is a full name when it holds a slash, else any part of a model's name; an equal
     name wins over names that contain it. Without MODEL, or with one that fits several models, the operation
-    must be found in exactly one of them.
+    must be found in exactly one of them; but one that belongs to no model has no longer name, and wins.
 
     Raises:
         OperationNameError: the text is no operation name, fits nothing, or fits several operations.
     """
     model_text, name = _split(spec)
+    for model in models:
+        for operation in model.operations:
+            if not model.name and spec in (operation.name, full_name(model, operation)):
+                return model, operation
     fitting = models if model_text is None else _fitting_models(model_text, models)
     if not fitting:
         raise _unknown_model(model_text, models)
@@ -91,7 +105,8 @@ def _ambiguous(name: str, model_text: str | None, candidates: Iterable[str]) -> 
         message = f"several models have an operation '{printable(name)}'"
     else:
         message = f"there are multiple models that match '{printable(model_text)}' and have '{printable(name)}'"
-    return OperationNameError(message, hint=_listing("Try specifying one of the following:", candidates))
+    hint = _listing("Try specifying one of the following:", candidates)
+    return OperationNameError(message, hint=hint, is_ambiguous=True)
 
 
 def _available(models: Iterable[ModelDef]) -> str:

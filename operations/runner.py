@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 
 from artifacts.home import Home
@@ -18,6 +19,7 @@ from ledger.canonical import Value
 from ledger.errors import GuildError, LedgerError
 from ledger.events.base import Event
 from ledger.events.life import RunStatusChanged
+from ledger.events.start import RunDependenciesResolved
 from ledger.ids import RunId, run_stream, system_clock
 from ledger.log import Ledger
 from ledger.seams import seam
@@ -123,16 +125,28 @@ def put_in_place(plan: RunPlan, run_dir: str, home: Home) -> list[Event]:
         OSError: something cannot be written.
     """
     answers: list[Event] = []
-    if plan.dependencies is not None:
-        from operations.materialise import put_dependencies
+    if plan.dependencies is not None and plan.dependencies.items:
+        from operations.resolving import materialise
 
-        answers = put_dependencies(plan.dependencies, run_dir, home)
+        materialise(plan.dependencies, run_dir, cache_dir=home.cache_dir, told=_teller(plan))
+        answers.append(RunDependenciesResolved(tuple(plan.dependencies.to_body())))  # type: ignore[arg-type]  # mappings
     for path, content in plan.files.items():
         target = os.path.join(run_dir, path)
         os.makedirs(os.path.dirname(target), exist_ok=True)
         with open(target, "wb") as file:
             file.write(content)
     return answers
+
+
+def _teller(plan: RunPlan) -> Callable[[str], None]:
+    """Return what shows a line about a download to whoever sees the run's errors."""
+
+    def tell(line: str) -> None:
+        if plan.stderr is not None:
+            with suppress(OSError):
+                os.write(plan.stderr, f"{line}\n".encode(errors="backslashreplace"))
+
+    return tell
 
 
 def process_spec(plan: RunPlan, home: Home) -> ProcessSpec:

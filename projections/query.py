@@ -52,6 +52,7 @@ class RunFilter:
         statuses: any of them.
         labels: substrings of the label; any of them.
         cwd: directory that displayed operations are relative to.
+        keys: exactly these operations; None for any.
     """
 
     place: str = LIVE
@@ -60,11 +61,12 @@ class RunFilter:
     statuses: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     cwd: str = "/"
+    keys: tuple[OpKey, ...] | None = None
 
 
 def displayed(op: OpKey, cwd: str) -> str:
     """Return an operation as people see it: `./model:op` in its project, `../p/model:op` beside it, `pkg/model:op`."""
-    name = f"{op.model}:{op.operation}"
+    name = f"{op.model}:{op.operation}" if op.model else op.operation
     if op.project is None:
         return f"{op.package}/{name}" if op.package else name
     way = os.path.relpath(op.project, as_stored(cwd))
@@ -95,6 +97,7 @@ class Query:
             for op, key in self.ops.items()
             if (wanted.project is None or key.project == wanted.project)
             and (not wanted.operations or self._matches(key))
+            and (wanted.keys is None or key in wanted.keys)
         }
 
     def _matches(self, key: OpKey) -> bool:
@@ -170,7 +173,7 @@ class Query:
         return " UNION ALL ".join(parts), values
 
     def _arms(self) -> list[tuple[str, list[object]]]:
-        if self.filter.project is None and not self.filter.operations:
+        if self.filter.project is None and not self.filter.operations and self.filter.keys is None:
             if not self._statuses:
                 return [("place = ?", [self._place])]
             return [("place = ? AND status = ?", [self._place, status]) for status in self._statuses]
@@ -214,6 +217,7 @@ class Query:
             row.place == wanted.place
             and (wanted.project is None or row.op.project == wanted.project)
             and (not wanted.operations or self._matches(row.op))
+            and (wanted.keys is None or row.op in wanted.keys)
             and (not wanted.statuses or row.status in wanted.statuses)
             and (not wanted.labels or (row.label is not None and any(part in row.label for part in wanted.labels)))
         )

@@ -1,0 +1,167 @@
+"""Starting new runs: one, or a batch of trials; also what only shows or keeps what would be started."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.app import App
+from commands.run_one import execute
+from commands.run_options import RunOptions
+from commands.run_setting import setting_of
+from commands.terminal import confirm, note, say, warn
+from ledger.errors import GuildError
+from ledger.ids import RunId, new_run_id
+from operations.catalog import Found
+from operations.command import format_command
+from operations.flags import FlagError
+from operations.planning import Setting, plan_run, split_overrides, with_dependencies
+from operations.run_plan import RunPlan
+from operations.trials import Trials, plan_trials
+
+if TYPE_CHECKING:
+    from operations.definitions import FlagValue
+
+_SHOWN_TRIALS = 20
+_SEED_BITS = 31
+
+
+def start_new(app: App, found: Found, words: Sequence[str], options: RunOptions, proto: RunId | None) -> int:
+    """Start what the words ask for: a run or a batch; returns the exit code."""
+    overrides, flags = split_overrides(found, words)
+    setting = setting_of(app, found, options, overrides)
+    trials = _trials(app, found, flags, options)
+    rows = _edited(found, trials.rows, setting) if options.edit_flags else trials.rows
+    plans = _plans(found, rows, setting, trials, proto)
+    if options.needed:
+        plans = _needed(app, found, plans)
+        if not plans:
+            return 0
+    if _only_shown(app, plans, options, setting):
+        return 0
+    # What a batch requires is looked for again by each of its trials; here it is for the sake of an early refusal.
+    checked = with_dependencies(plans[0], found, setting)
+    if not options.yes and not _confirmed(found, plans, options, is_batch=trials.is_batch):
+        return 0
+    if trials.is_batch or options.stage or options.background:
+        return _start_staged(app, plans, options)
+    return execute(app, checked, recorded=options.run_dir is None)
+
+
+def _trials(app: App, found: Found, words: Sequence[str], options: RunOptions) -> Trials:
+    seed = int.from_bytes(os.urandom(4)) >> 1 if options.random_seed is None else options.random_seed
+    trials = plan_trials(found.operation, words, cwd=app.cwd, max_trials=options.max_trials, seed=seed)
+    if (trials.random or trials.total > len(trials.rows)) and options.random_seed is None:
+        note(f"The trials were chosen with --random-seed {seed}")
+    if not trials.is_batch and options.jobs > 1:
+        note("There is only one run, so -j has nothing to do")
+    return trials
+
+
+def _plans(
+    found: Found, rows: Sequence[Mapping[str, FlagValue]], setting: Setting, trials: Trials, proto: RunId | None
+) -> list[RunPlan]:
+    batch = new_run_id() if trials.is_batch else None
+    plans, told = [], dict.fromkeys(found.warnings)
+    for number, row in enumerate(rows, 1):
+        try:
+            plan, warnings = plan_run(found, row, setting, new_run_id())
+        except FlagError as error:
+            if not trials.is_batch:
+                raise
+            raise FlagError(f"trial {number} of {len(rows)}: {error.message}", hint=error.hint) from error
+        told |= dict.fromkeys(warnings)
+        plans.append(replace(plan, batch=batch, proto=proto))
+    for text in told:
+        warn(text)
+    if not plans:
+        raise GuildError("there is no trial to run", hint="Is the file of trials empty?")
+    return plans
+
+
+def _edited(
+    found: Found, rows: Sequence[Mapping[str, FlagValue]], setting: Setting
+) -> tuple[Mapping[str, FlagValue], ...]:
+    if len(rows) > 1:
+        raise GuildError("the flags of a batch cannot be edited", hint="Use --save-trials, edit the file, and run @FILE.")
+    from commands.editing import edited_flags
+
+    plan, _ = plan_run(replace_required(found), rows[0], setting, new_run_id())
+    return (edited_flags(found, plan.flags),)
+
+
+def replace_required(found: Found) -> Found:
+    """Return the operation with no flag required: what is missing is about to be filled in."""
+    flags = tuple(replace(flag, required=False) for flag in found.operation.flags)
+    return replace(found, operation=replace(found.operation, flags=flags))
+
+
+def _needed(app: App, found: Found, plans: list[RunPlan]) -> list[RunPlan]:
+    from commands.run_needed import equal_runs
+
+    equal = equal_runs(app, found, plans)
+    for plan in plans:
+        if plan.run_id in equal:
+            note(f"Not needed: run {equal[plan.run_id][:8]} has the same operation and flags")
+    return [plan for plan in plans if plan.run_id not in equal]
+
+
+def _only_shown(app: App, plans: Sequence[RunPlan], options: RunOptions, setting: Setting) -> bool:
+    """Print what was asked for instead of a start; tell whether anything was."""
+    if options.print_cmd:
+        for plan in plans:
+            say(format_command(plan.command))
+    elif options.print_env:
+        from operations.runner import process_spec
+
+        environment = process_spec(plans[0], app.home).env
+        for name in sorted(environment):
+            if environment[name] != setting.environment.get(name):
+                say(f"export {format_command([f'{name}={environment[name]}'])}")
+    elif options.print_trials or options.save_trials:
+        from commands.trial_table import print_trials, save_trials
+
+        if options.save_trials:
+            save_trials(plans, os.path.join(app.cwd, options.save_trials))
+        else:
+            print_trials(plans)
+    else:
+        return False
+    return True
+
+
+def _confirmed(found: Found, plans: Sequence[RunPlan], options: RunOptions, *, is_batch: bool) -> bool:
+    from operations.help_text import preview
+
+    if is_batch:
+        from commands.trial_table import trial_lines
+
+        how = "stage" if options.stage else "run"
+        click.echo(f"You are about to {how} {found.name} as a batch ({len(plans)} trials)", err=True)
+        for line in trial_lines(plans, _SHOWN_TRIALS):
+            click.echo(f"  {line}", err=True)
+    else:
+        click.echo(preview(found.name, plans[0].flags), err=True)  # type: ignore[arg-type]  # values of flags
+    if options.run_dir is not None:
+        note(f"Run directory is '{plans[0].run_dir}' (the run is not recorded)")
+    return confirm("Continue?", default=True)
+
+
+def _start_staged(app: App, plans: Sequence[RunPlan], options: RunOptions) -> int:
+    from commands.batch import run_batch, stage
+
+    stage(app, plans)
+    if options.stage:
+        ids = [plan.run_id[:8] for plan in plans]
+        say(ids[0] if len(ids) == 1 else f"Staged {len(ids)} runs")
+        note(f"To start: guild run --start {ids[0] if len(ids) == 1 else ':'}")
+        return 0
+    if options.background:
+        from commands.background import start_in_background
+
+        return start_in_background(app, plans, options)
+    return run_batch(app, [plan.run_id for plan in plans], options)

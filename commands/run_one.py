@@ -1,0 +1,60 @@
+"""Carrying out the plan of one run, and saying what became of it when it did not end well by itself."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from commands.app import App
+from commands.terminal import note, warn
+from ledger.errors import GuildError
+
+if TYPE_CHECKING:
+    from operations.run_plan import RunPlan
+    from operations.supervise import Ending
+
+
+def execute(app: App, plan: RunPlan, *, recorded: bool = True) -> int:
+    """Run the plan to its end and return the exit code.
+
+    Raises:
+        GuildError: the process could not be started, or something of the run could not be recorded.
+    """
+    from operations.supervise import exit_code
+
+    ending = carried_out(app, plan) if recorded else _unrecorded(app, plan)
+    name = plan.run_id[:8]
+    if ending.failure:
+        hint = "It is listed with status error." if recorded else "It is not recorded."
+        raise GuildError(f"run {name} failed: {ending.failure}", hint=hint)
+    if ending.timed_out:
+        note(f"Run {name} was stopped: its time was up.")
+    elif ending.stopped_by:
+        note(f"Run {name} was stopped ({ending.stopped_by}).")
+    if ending.output.failure:
+        warn(f"the output of run {name} was not captured to its end: {ending.output.failure}")
+    return exit_code(ending)
+
+
+def carried_out(app: App, plan: RunPlan) -> Ending:
+    """Run the plan to its end; no database is open meanwhile.
+
+    Raises:
+        GuildError: something could not be recorded.
+    """
+    from operations.runner import run
+
+    app.home.ensure()
+    header = app.header()
+    app.close()
+    if not os.environ.get("GUILD_LEDGER") and not os.path.exists(app.home.ledger_path):
+        # Before the run has its lease: a home with traces of runs and no ledger is one that lost it.
+        app.open_ledger().store.close()
+    return run(plan, app.home, header, app.open_ledger)
+
+
+def _unrecorded(app: App, plan: RunPlan) -> Ending:
+    """Run in a directory of the user's; its lease lies in it, and no ledger hears of it."""
+    from operations.runner import run_outside
+
+    return run_outside(plan, app.home, os.uname().nodename)

@@ -1,0 +1,139 @@
+"""The options of `guild run`, once for all the ways in which a run can be started."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from ledger.errors import UsageError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_SECONDS = {"": 60.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the options of `guild run` said; the names are those of the options."""
+
+    yes: bool
+    label: str | None
+    tags: tuple[str, ...]
+    print_cmd: bool
+    print_env: bool
+    print_trials: bool
+    save_trials: str | None
+    help_op: bool
+    help_model: bool
+    force_flags: bool
+    edit_flags: bool
+    stage: bool
+    start: tuple[str, ...]
+    restart: str | None
+    proto: str | None
+    background: bool
+    needed: bool
+    jobs: int
+    max_trials: int | None
+    random_seed: int | None
+    stop_after: float | None
+    gpus: str | None
+    no_gpus: bool
+    quiet: bool
+    run_dir: str | None
+
+
+class _Duration(click.ParamType):
+    """A time: a number of minutes, or of another unit (`90s`, `2h`)."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's signature
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        found = _DURATION.fullmatch(str(value))
+        if found is None or float(found[1]) == 0:
+            self.fail(f"{value!r} is no time: expected minutes (10), or a number with s, m, h or d (90s, 2h)", param, ctx)
+        return float(found[1]) * _SECONDS[found[2]]
+
+
+def run_options(command: F) -> F:
+    """Add the options of `guild run` to a command; it receives them as one `options` argument."""
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the command's own
+        given = {name: kwargs.pop(name) for name in RunOptions.__dataclass_fields__}
+        options = RunOptions(**given)
+        _refuse_contradictions(options)
+        return command(*args, options=options, **kwargs)
+
+    wrapped.__doc__ = command.__doc__
+    wrapped.__name__ = command.__name__
+    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own
+    for option in reversed(_OPTIONS):
+        option(wrapped)
+    return wrapped  # type: ignore[return-value]  # same command, fewer parameters
+
+
+def _refuse_contradictions(options: RunOptions) -> None:
+    exclusive = {
+        "--stage": options.stage,
+        "--start": bool(options.start),
+        "--restart": options.restart is not None,
+        "--run-dir": options.run_dir is not None,
+    }
+    given = [name for name, said in exclusive.items() if said]
+    if len(given) > 1:
+        raise UsageError(f"{given[0]} and {given[1]} cannot be used together", hint="Give one of them.")
+    if options.background and (options.stage or options.run_dir is not None):
+        raise UsageError(f"--background and {given[0]} cannot be used together", hint="Give one of them.")
+    if options.proto is not None and (options.start or options.restart is not None):
+        raise UsageError(f"--proto and {given[0]} cannot be used together", hint="Give one of them.")
+    if options.gpus is not None and options.no_gpus:
+        raise UsageError("--gpus and --no-gpus cannot be used together", hint="Give one of them.")
+    if options.label == "" or "" in options.tags:
+        raise UsageError("the label or tag is empty", hint="Leave the option out to start a run without one.")
+
+
+def _flag(*names: str, text: str) -> Callable[[Any], Any]:
+    return click.option(*names, is_flag=True, help=text)
+
+
+_OPTIONS = (
+    _flag("-y", "--yes", text="Start without asking."),
+    click.option("-l", "--label", metavar="TEXT", help="Label of the run."),
+    click.option("-t", "--tag", "tags", metavar="TEXT", multiple=True, help="Tag of the run; may be repeated."),
+    click.option("-j", "--jobs", metavar="N", type=click.IntRange(1, 256), default=1, help="Run N trials at a time."),
+    click.option(
+        "-m", "--max-trials", metavar="N", type=click.IntRange(min=1), help="Run at most N trials, chosen at random."
+    ),
+    click.option("--random-seed", metavar="N", type=int, help="What chance begins with; the same seed, the same trials."),
+    _flag("--print-trials", text="Print the trials as a table, and start nothing."),
+    click.option("--save-trials", metavar="FILE", help="Write the trials to a CSV file, and start nothing."),
+    _flag("--stage", text="Prepare the run, to be started later with --start."),
+    click.option(
+        "--start", metavar="RUN", multiple=True, help="Start a staged run (index, range or id); may be repeated."
+    ),
+    click.option("--restart", metavar="RUN", help="Start a run that has ended again, in its own directory."),
+    click.option("--proto", metavar="RUN", help="Take operation and flags over from a run, where none are given."),
+    _flag("--background", text="Return at once; `guild watch` follows the run, `guild stop` ends it."),
+    _flag("--needed", text="Do nothing when an equal run has completed or is running."),
+    click.option(
+        "--stop-after", metavar="TIME", type=_Duration(), help="Stop the run after so many minutes (or 90s, 2h)."
+    ),
+    click.option("--gpus", metavar="LIST", help="Let the run see only these devices (CUDA_VISIBLE_DEVICES)."),
+    _flag("--no-gpus", text="Let the run see no such devices."),
+    _flag("-q", "--quiet", text="Do not show the output; it is captured all the same."),
+    click.option("-d", "--run-dir", metavar="DIR", help="Run in DIR; the run is not recorded."),
+    _flag("--print-cmd", text="Print the command of the process, and start nothing."),
+    _flag("--print-env", text="Print what is added to the environment, and start nothing."),
+    _flag("--edit-flags", text="Edit the flags in your editor first."),
+    _flag("--help-op", text="Show help for the operation and its flags."),
+    _flag("--help-model", text="Show help for the operation's model."),
+    _flag("--force-flags", text="Accept flags that the operation does not define, and values that do not fit."),
+)

@@ -1,0 +1,179 @@
+"""What can be run from a directory, and finding one of it: operations of its model file, scripts, packages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ledger.errors import GuildError, UsageError
+from ledger.text import printable
+from operations.definitions import ModelDef, OperationDef
+from operations.model_file_path import find_model_file
+from operations.names import OperationNameError, full_name, resolve_operation
+
+if TYPE_CHECKING:
+    from operations.definitions import ModelFile
+
+_SCRIPTS = (".py", ".sh", ".bash", ".zsh", ".R", ".jl", ".ipynb")
+
+PackagedModels = Callable[[], Sequence[ModelDef]]
+"""Gives the models of installed packages; asked only when nothing nearer fits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An operation that can be run.
+
+    Attributes:
+        model: its model.
+        operation: with the flags that it imports.
+        project: absolute directory that its paths are relative to.
+        models: all models of the same file, for what it requires by name.
+        warnings: about the model file.
+    """
+
+    model: ModelDef
+    operation: OperationDef
+    project: str
+    models: tuple[ModelDef, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def package(self) -> str | None:
+        """The package that carries it, None for a model file or a script."""
+        return self.model.package
+
+    @property
+    def name(self) -> str:
+        """Its full name, as listings show it in its own project."""
+        return full_name(self.model, self.operation)
+
+
+class Catalog:
+    """What can be run from one directory; the model file is read on first use, and once."""
+
+    def __init__(self, directory: str, packaged: PackagedModels) -> None:
+        self.directory = directory
+        self._packaged = packaged
+        self._file: ModelFile | None = None
+
+    @property
+    def path(self) -> str | None:
+        """The directory's model file, or None."""
+        return find_model_file(self.directory)
+
+    @property
+    def model_file(self) -> ModelFile | None:
+        """The directory's model file as read, None when it has none.
+
+        Raises:
+            ModelFileError: it cannot be used.
+        """
+        if self._file is None and (path := self.path) is not None:
+            from operations.model_file import load_model_file
+
+            self._file = load_model_file(path)
+        return self._file
+
+    @property
+    def local_models(self) -> tuple[ModelDef, ...]:
+        """The models of the directory's model file."""
+        return () if self.model_file is None else self.model_file.models
+
+    def packaged_models(self) -> tuple[ModelDef, ...]:
+        """Return the models of installed packages."""
+        return tuple(self._packaged())
+
+    def find(self, spec: str | None) -> Found:
+        """Return the operation that `spec` means: of the model file, else a script, else of a package.
+
+        Args:
+            spec: `OPERATION`, `MODEL:OPERATION`, `PACKAGE/MODEL:OPERATION`, the path of a script, or None for the
+                operation that the model file makes the default.
+
+        Raises:
+            GuildError: nothing or several things fit.
+            UsageError: None, and there is no default.
+        """
+        if spec is None:
+            return self._local(*self._default())
+        try:
+            return self._local(*resolve_operation(spec, _public(self.local_models)))
+        except OperationNameError as error:
+            if error.is_ambiguous:
+                raise
+            return self._elsewhere(spec, error)
+
+    def of_run(self, package: str | None, model: str, operation: str) -> Found:
+        """Return the operation that a run was a run of, as it is now.
+
+        Raises:
+            GuildError: it is there no more.
+        """
+        models = self.local_models if package is None else self.packaged_models()
+        for candidate in models:
+            if candidate.name == model and candidate.package == package:
+                for found in candidate.operations:
+                    if found.name == operation:
+                        return self._local(candidate, found) if package is None else _packaged(candidate, found, models)
+        if package is None and not model and self._is_script(operation):
+            return self._script(operation)
+        name = f"{model}:{operation}" if model else operation
+        raise GuildError(
+            f"operation '{printable(name)}' is not there any more in {printable(package or self.directory, 4096)}",
+            hint="Bring it back into the model file, or start a new run of another operation.",
+        )
+
+    def _default(self) -> tuple[ModelDef, OperationDef]:
+        defaults = [(model, found) for model in self.local_models for found in model.operations if found.default]
+        if len(defaults) == 1:
+            return defaults[0]
+        if defaults:
+            names = ", ".join(full_name(*pair) for pair in defaults)
+            raise GuildError(f"several operations are the default: {names}", hint="Name one of them.")
+        raise UsageError("missing argument for [MODEL:]OPERATION", hint="`guild operations` lists what can be run.")
+
+    def _local(self, model: ModelDef, operation: OperationDef) -> Found:
+        from operations.importing import with_imported_flags
+
+        file = self.model_file
+        project, warnings = (self.directory, ()) if file is None else (file.project, file.warnings)
+        imported = with_imported_flags(operation, project, (project,))
+        return Found(model, imported, project, self.local_models, warnings)
+
+    def _elsewhere(self, spec: str, error: OperationNameError) -> Found:
+        if self._is_script(spec):
+            return self._script(spec)
+        packaged = _public(self._packaged())
+        if packaged:
+            try:
+                return _packaged(*resolve_operation(spec, packaged), packaged)
+            except OperationNameError as other:
+                if other.is_ambiguous or not self.local_models:
+                    raise
+        raise error
+
+    def _is_script(self, spec: str) -> bool:
+        if ":" in spec and not os.path.exists(os.path.join(self.directory, spec)):
+            return False
+        return spec.endswith(_SCRIPTS) or os.path.isfile(os.path.join(self.directory, spec))
+
+    def _script(self, spec: str) -> Found:
+        from operations.scripts import script_operation
+
+        model, operation = script_operation(os.path.join(self.directory, spec), self.directory)
+        return Found(model, operation, self.directory, (model,))
+
+
+def _public(models: Sequence[ModelDef]) -> tuple[ModelDef, ...]:
+    return tuple(model for model in models if not model.private)
+
+
+def _packaged(model: ModelDef, operation: OperationDef, models: Sequence[ModelDef]) -> Found:
+    from operations.importing import with_imported_flags
+
+    siblings = tuple(other for other in models if other.package == model.package)
+    imported = with_imported_flags(operation, model.project, (model.project,))
+    return Found(model, imported, model.project, siblings)
