@@ -20,8 +20,13 @@ class OperationNameError(GuildError):
 
 
 def full_name(model: ModelDef, operation: OperationDef | None = None) -> str:
-    """Return the name that means nothing else: `./iris-cnn`, or `./iris-cnn:train` with its operation."""
-    return f"./{model.name}:{operation.name}" if operation else f"./{model.name}"
+    """Return the name that means nothing else: `./iris-cnn`, or `./iris-cnn:train` with its operation.
+
+    An operation that a file holds without a model is `./train`.
+    """
+    if operation is None:
+        return f"./{model.name}"
+    return f"./{model.name}:{operation.name}" if model.name else f"./{operation.name}"
 
 
 def resolve_operation(spec: str, models: Sequence[ModelDef]) -> tuple[ModelDef, OperationDef]:
