@@ -159,3 +159,8 @@ def test_bytes_that_are_no_text_are_shown_escaped() -> None:
         (message + hint).encode("utf-8")
         assert "\x1b" not in message
         assert len(message) < 400
+
+
+def test_an_operation_without_a_model_is_named_by_itself() -> None:
+    """There is no model to put before a colon."""
+    assert full_name(ModelDef(""), OperationDef("train")) == "./train"
