@@ -114,16 +114,15 @@ def _others(flags: tuple[FlagDef, ...], own: tuple[FlagDef, ...]) -> tuple[FlagD
 
 def _what_it_runs(keys: Keys, key: ScalarNode, *, main_by_name: bool) -> dict[str, str]:
     """Return the text of `cmd`, `main` or `exec`; nothing for `steps`."""
-    given = [(word, pair[1]) for word in RUN_WORDS if (pair := keys.pair(word))]
-    given.sort(key=lambda item: item[1].place)
+    given = sorted((pair for word in RUN_WORDS if (pair := keys.pair(word))), key=lambda pair: pair[0].place)
     if len(given) > 1:
-        both = f"both '{given[0][0]}' and '{given[1][0]}'"
-        raise NodeError(f"{keys.what} has {both}: expected only one of {', '.join(RUN_WORDS)}", given[1][1].place)
+        both = f"both '{given[0][0].text}' and '{given[1][0].text}'"
+        raise NodeError(f"{keys.what} has {both}: expected only one of {', '.join(RUN_WORDS)}", given[1][0].place)
     if not given:
         if main_by_name:
             return {"main": key.text.replace("-", "_")}
         raise _runs_nothing(keys.what, key.place if keys.node.pairs else keys.node.place)
-    word, node = given[0]
+    word, node = given[0][0].text, given[0][1]
     return {} if word == "steps" else {word: _command(node, word, keys.what)}
 
 
