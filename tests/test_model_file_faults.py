@@ -96,7 +96,7 @@ def check(folder: Path, text: str, place: str, words: list[str]) -> None:
         ("model: m\nprivate: 1\n", "2:10", ["'private' of model 'm' is a number", "'yes' or 'no'"]),
         ("model: m\nreferences: {a: b}\n", "2:13", ["'references' of model 'm' is a mapping"]),
         ("model: m\nextra: x\n", "2:8", ["'extra' of model 'm' is text"]),
-        ("model: m\nop-defaults: x\noperations: {a: }\n", "2:14", ["'op-defaults' of model 'm' is text"]),
+        ("model: m\nop-defaults: [x]\noperations: {a: }\n", "2:14", ["'op-defaults' of model 'm' is a list"]),
         ("model: m\nop-defaults: {}\nop-default-config: {}\n", "3:1", ["both 'op-defaults' and 'op-default-config'"]),
         # Packages
         ("package: p\nversion: [1]\n", "2:10", ["'version' of package 'p' is a list: expected text"]),

@@ -77,10 +77,10 @@ def test_a_text_is_cmd_in_the_early_vocabulary_and_main_in_the_later(tmp_path: P
 
 
 def test_an_operation_of_the_later_format_runs_the_module_of_its_name(tmp_path: Path) -> None:
-    """`train-all:` with nothing said means the module `train_all`."""
-    model = models_of(tmp_path, "model: m\noperations:\n  train-all:\n  b: {flags: {x: 1}}\n")["m"]
+    """`train-all 2:` with nothing said means the module `train_all_2`."""
+    model = models_of(tmp_path, "model: m\noperations:\n  train-all 2:\n  b.c: {flags: {x: 1}}\n")["m"]
 
-    assert [operation.main for operation in model.operations] == ["train_all", "b"]
+    assert [operation.main for operation in model.operations] == ["train_all_2", "b.c"]
 
 
 def test_a_config_is_no_model(tmp_path: Path) -> None:
@@ -96,6 +96,9 @@ def test_a_package_is_read_beside_the_models(tmp_path: Path) -> None:
 
     assert read.package == PackageDef("p", "0.10", tags=("x",), packages={"p": "src"})
     assert load(tmp_path, "package: p\n").package == PackageDef("p", "0.0.0")
+    listed = load(tmp_path, "package: p\npackages: [p, q]\n").package
+    assert listed is not None
+    assert listed.packages == {"p": "p", "q": "q"}
     assert load(tmp_path, "model: m\n").package is None
 
 
@@ -323,6 +326,19 @@ def test_a_key_is_warned_of_once_however_often_it_is_inherited(tmp_path: Path) -
 
     assert warning == (
         f"{tmp_path}/guild.yml:3: key 'lable' of operation 't' is not known and is ignored (did you mean 'label'?)"
+    )
+
+
+def test_what_the_later_format_says_and_this_program_does_not_do_is_warned_of(tmp_path: Path) -> None:
+    """The name of a config for all operations, and options of the command line in a step."""
+    text = "model: m\nop-default-config: c\noperations:\n  t:\n    steps: [u x=1 --max-trials 3 y=2]\n"
+
+    read = load(tmp_path, text)
+
+    assert read.models[0].operations[0].steps[0].flags == ("x=1", "y=2")
+    assert read.warnings == (
+        f"{tmp_path}/guild.yml:2: 'op-default-config' of model 'm' is a name, which is not supported and is ignored",
+        f"{tmp_path}/guild.yml:5: '--max-trials 3' in a step of operation 't' is not supported and is ignored",
     )
 
 

@@ -84,6 +84,7 @@ def test_flags_to_import_are_all_none_or_named(tmp_path: Path, text: str, expect
 def test_flags_go_to_one_of_the_known_places(tmp_path: Path, text: str) -> None:
     """All of the later format's destinations are kept as written."""
     assert operation(tmp_path, f"flags-dest: {text}").flags_dest == text
+    assert operation(tmp_path, "flags-dest: dict:params").flags_dest == "global:params"
 
 
 @pytest.mark.parametrize(
