@@ -24,7 +24,7 @@ from operations.model_sourcecode import read_sourcecode
 from operations.model_text import MAX_FILE_BYTES, ModelFileError, Notes, Sources, shown_path
 from operations.model_tree import Budget, found, merged
 from operations.model_values import Keys, mapping
-from operations.nodes import MappingNode, Node, NodeError, value_of
+from operations.nodes import MappingNode, Node, NodeError, ScalarNode, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +32,16 @@ if TYPE_CHECKING:
 __all__ = ["MAX_FILE_BYTES", "ModelFileError", "load_model_file"]
 
 _UNSUPPORTED = (
-    *("default-operation", "disable-plugins", "disabled-plugins", "env", "env-secrets", "optimizers", "plugins"),
+    *(
+        "default",
+        "default-operation",
+        "disable-plugins",
+        "disabled-plugins",
+        "env",
+        "env-secrets",
+        "optimizers",
+        "plugins",
+    ),
     *("python-requires", "remote"),
 )
 
@@ -107,14 +116,25 @@ class _ModelReader:
         return MappingNode(full.place, full.end, full.size, full.depth, tuple(pairs))
 
     def _operations(self, keys: Keys, inherited: Inherited) -> tuple[OperationDef, ...]:
-        defaults = keys.pair(*DEFAULTS_WORDS)
-        if defaults:
-            mapping(defaults[1], f"'{defaults[0].text}' of {keys.what}")
+        defaults = self._defaults(keys)
         operations = []
         for key, node in keys.pairs("operations"):
-            whole = self._on_defaults(defaults[1], node) if defaults else node
+            whole = self._on_defaults(defaults, node) if defaults else node
             operations.append(read_operation(key, whole, inherited, self._notes, self._budget))
         return tuple(operations)
+
+    def _defaults(self, keys: Keys) -> Node | None:
+        """Return what every operation begins with; the name of a config is no mapping, and is warned of."""
+        pair = keys.pair(*DEFAULTS_WORDS)
+        if pair is None:
+            return None
+        key, node = pair
+        if isinstance(node, ScalarNode) and isinstance(node.value, str):
+            self._notes.warn(
+                node.place, f"'{key.text}' of {keys.what} is a name, which is not supported and is ignored"
+            )
+            return None
+        return mapping(node, f"'{key.text}' of {keys.what}")
 
     def _on_defaults(self, defaults: Node, node: Node) -> Node:
         self._budget.spend_values(defaults.size, node.place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 UNSUPPORTED = (
     *("can-stage-trials", "default-flag-arg-skip", "default-max-trials", "delete-on-success", "disable-plugins"),
     *("disabled-plugins", "env-secrets", "flag-encoder", "handle-keyboard-interrupt", "nbexec", "notebook"),
-    *("objective", "op-cmd", "optimizers", "pip-freeze", "plugin-op", "plugins", "pre-process", "python-requires"),
+    *("objective", "op-cmd", "optimizers", "pip-freeze", "plugin-op", "plugins", "pre-process", "publish"),
+    "python-requires",
     *("references", "remote", "run-attrs", "set-trace", "stage", "uv-sync"),
 )
 """Keys of operations that mean something elsewhere and nothing here."""
 
+_NO_MODULE = re.compile(r"[^\w.]")
 _DESTINATIONS = ("args", "args:click", "globals", "global:NAME", "namespace:NAME", "config:FILE")
 
 
@@ -114,16 +117,15 @@ def _others(flags: tuple[FlagDef, ...], own: tuple[FlagDef, ...]) -> tuple[FlagD
 
 def _what_it_runs(keys: Keys, key: ScalarNode, *, main_by_name: bool) -> dict[str, str]:
     """Return the text of `cmd`, `main` or `exec`; nothing for `steps`."""
-    given = [(word, pair[1]) for word in RUN_WORDS if (pair := keys.pair(word))]
-    given.sort(key=lambda item: item[1].place)
+    given = sorted((pair for word in RUN_WORDS if (pair := keys.pair(word))), key=lambda pair: pair[0].place)
     if len(given) > 1:
-        both = f"both '{given[0][0]}' and '{given[1][0]}'"
-        raise NodeError(f"{keys.what} has {both}: expected only one of {', '.join(RUN_WORDS)}", given[1][1].place)
+        both = f"both '{given[0][0].text}' and '{given[1][0].text}'"
+        raise NodeError(f"{keys.what} has {both}: expected only one of {', '.join(RUN_WORDS)}", given[1][0].place)
     if not given:
         if main_by_name:
-            return {"main": key.text.replace("-", "_")}
+            return {"main": _NO_MODULE.sub("_", key.text)}
         raise _runs_nothing(keys.what, key.place if keys.node.pairs else keys.node.place)
-    word, node = given[0]
+    word, node = given[0][0].text, given[0][1]
     return {} if word == "steps" else {word: _command(node, word, keys.what)}
 
 
@@ -162,11 +164,11 @@ def _destination(keys: Keys) -> str | None:
     if pair is None or text is None or text in ("args", "args:click", "globals"):
         return text
     word, colon, name = text.partition(":")
-    if word not in ("global", "namespace", "config") or not colon or not name.strip():
+    if word not in ("global", "dict", "namespace", "config") or not colon or not name.strip():
         raise NodeError(
             f"'flags-dest' of {keys.what} is '{text}': expected one of {', '.join(_DESTINATIONS)}", pair[1].place
         )
-    return text
+    return f"global:{name}" if word == "dict" else text
 
 
 def _environment(keys: Keys) -> dict[str, str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from operations.definitions import PackageDef
 from operations.model_values import Keys, plain_text
+from operations.nodes import SequenceNode
 
 if TYPE_CHECKING:
     from operations.model_items import Item
@@ -34,7 +35,14 @@ def read_package(item: Item, notes: Notes) -> PackageDef:
         data_files=keys.texts("data-files"),
         python_requires=keys.text("python-requires"),
         requires=keys.texts("requires"),
-        packages={key.text: plain_text(node, f"package '{key.text}'") for key, node in keys.pairs("packages")},
+        packages=_packages(keys),
     )
     keys.finish(_UNSUPPORTED)
     return package
+
+
+def _packages(keys: Keys) -> dict[str, str]:
+    """Return the directory of each Python package; in a plain list each is in the one of its name."""
+    if isinstance(keys.get("packages"), SequenceNode):
+        return {name: name for name in keys.texts("packages")}
+    return {key.text: plain_text(node, f"package '{key.text}'") for key, node in keys.pairs("packages")}

@@ -34,13 +34,13 @@ def read_steps(node: Node, what: str, notes: Notes) -> tuple[StepDef, ...]:
 
 def _step(node: Node, what: str, notes: Notes) -> StepDef:
     if isinstance(node, ScalarNode):
-        run, flags = _command(node, what)
+        run, flags = _command(node, what, notes)
         return StepDef(run, flags)
     keys = Keys(mapping(node, what, "'OPERATION NAME=VALUE ...' or a mapping with 'run'"), what, notes)
     pair = keys.pair("run")
     if pair is None:
         raise NodeError(f"{what} has no 'run': expected the operation that it runs", node.place)
-    run, flags = _command(pair[1], f"'run' of {what}")
+    run, flags = _command(pair[1], f"'run' of {what}", notes)
     step = StepDef(
         run=run,
         flags=(*flags, *_flags(keys.get("flags"), f"'flags' of {what}")),
@@ -53,7 +53,7 @@ def _step(node: Node, what: str, notes: Notes) -> StepDef:
     return step
 
 
-def _command(node: Node, what: str) -> tuple[str, tuple[str, ...]]:
+def _command(node: Node, what: str, notes: Notes) -> tuple[str, tuple[str, ...]]:
     """Return operation and flags of a step that is written as on the command line."""
     text = plain_text(node, what)
     try:
@@ -62,7 +62,19 @@ def _command(node: Node, what: str) -> tuple[str, tuple[str, ...]]:
         raise NodeError(f"{what} cannot be taken apart into words: {error}", node.place) from error
     if not words:
         raise NodeError(f"{what} is empty: expected the operation that it runs", node.place)
-    return words[0], _assignments(words[1:], what, node.place)
+    return words[0], _assignments(_without_options(words[1:], what, node.place, notes), what, node.place)
+
+
+def _without_options(words: list[str], what: str, place: Place, notes: Notes) -> list[str]:
+    """Return the words without options of the command line, such as `--max-trials 3`, which are warned of."""
+    kept: list[str] = []
+    options: list[str] = []
+    for word in words:
+        is_value = bool(options) and "=" not in word
+        (options if word.startswith("-") or is_value else kept).append(word)
+    if options:
+        notes.warn(place, f"'{' '.join(options)}' in {what} is not supported and is ignored")
+    return kept
 
 
 def _flags(node: Node | None, what: str) -> tuple[str, ...]:

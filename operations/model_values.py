@@ -46,6 +46,7 @@ class Keys:
         self._asked.update(dict.fromkeys(words))
         given = [self._values[word] for word in words if word in self._values]
         if len(given) > 1:
+            given.sort(key=lambda pair: pair[0].place)
             both = f"both '{given[0][0].text}' and '{given[1][0].text}'"
             raise NodeError(f"{self.what} has {both}: expected only one of them", given[1][0].place)
         return None if not given or is_nothing(given[0][1]) else given[0]
