@@ -22,7 +22,10 @@ MAX_SCRIPT_BYTES = 10 * 1024 * 1024
 
 _LONGEST_PATH = 4096
 _OTHER_LIBRARIES = frozenset(
-    "absl clize configargparse docopt fire getopt hydra jsonargparse plac simple_parsing tap typer tyro".split()
+    (
+        *("absl", "clize", "configargparse", "docopt", "fire", "getopt", "hydra", "jsonargparse", "plac"),
+        *("simple_parsing", "tap", "typer", "tyro"),
+    )
 )
 
 

@@ -90,8 +90,8 @@ def test_the_root_of_the_source_code_and_the_python_path_are_searched(project: P
         (OperationDef("t", main="train", flags_import=()), ("args", {})),
         (OperationDef("t", main="train", flags=(FlagDef("x", 1), FlagDef("lr"))), ("args", {"x": 1, "lr": 0.1})),
         (
-            OperationDef("t", main="train", flags=(FlagDef("x", 1),), flags_import="all", flags_import_skip=("lr", "data")),
-            ("args", {"x": 1, "no-cuda": False}),
+            OperationDef("t", main="train", flags=(FlagDef("x", 1),), flags_import="all", flags_import_skip=("lr",)),
+            ("args", {"x": 1, "data": None, "no-cuda": False}),
         ),
         (OperationDef("t", main="variables"), ("globals", {"lr": 0.1, "epochs": 5})),
         (OperationDef("t", main="variables", flags_dest="args"), ("args", {})),
