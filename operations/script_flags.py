@@ -21,6 +21,12 @@ MAX_SCRIPT_BYTES = 10 * 1024 * 1024
 """The largest script that is read."""
 
 _LONGEST_PATH = 4096
+_OTHER_LIBRARIES = frozenset(
+    (
+        *("absl", "clize", "configargparse", "docopt", "fire", "getopt", "hydra", "jsonargparse", "plac"),
+        *("simple_parsing", "tap", "typer", "tyro"),
+    )
+)
 
 
 class ScriptError(GuildError):
@@ -42,11 +48,16 @@ class ScriptFlags:
     notes: tuple[str, ...] = ()
 
 
-def read_script_flags(path: str) -> ScriptFlags:
+def read_script_flags(path: str, *, variables: bool = False) -> ScriptFlags:
     """Return the flags of a script.
 
     A parser of `argparse` counts when the script lets it parse, a command of `click` when it is decorated as
-    one. Without either, public names that get a constant at the top level are flags.
+    one. Without either, public names that get a constant at the top level are flags; but a script that imports
+    another library for arguments is taken to use it, although its flags cannot be found.
+
+    Args:
+        path: the script.
+        variables: whether it is known to take its flags as variables, whatever parsers it has.
 
     Raises:
         ScriptError: the file cannot be read, is above `MAX_SCRIPT_BYTES`, or is no Python.
@@ -56,10 +67,13 @@ def read_script_flags(path: str) -> ScriptFlags:
     from operations.global_flags import global_flags
 
     tree = parsed_script(path)
-    for dest, reader in (("args:click", click_flags), ("args", argparse_flags)):
+    for dest, reader in () if variables else (("args:click", click_flags), ("args", argparse_flags)):
         found = reader(tree)
         if found is not None:
             return ScriptFlags(dest, *found)
+    other = None if variables else _other_library(tree)
+    if other:
+        return ScriptFlags("args", (), (f"flags cannot be found in a script that uses '{other}'",))
     return ScriptFlags("globals", global_flags(tree))
 
 
@@ -92,6 +106,20 @@ def parsed_script(path: str) -> ast.Module:
         raise _error(path, f"it is not valid Python{where}: {error.msg}") from error
     except (ValueError, RecursionError, MemoryError) as error:
         raise _error(path, f"it is not valid Python: {error or type(error).__name__}") from error
+
+
+def _other_library(tree: ast.Module) -> str | None:
+    import ast
+
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        else:
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else []
+        for name in names:
+            if name.partition(".")[0] in _OTHER_LIBRARIES:
+                return name.partition(".")[0]
+    return None
 
 
 def _source(path: str) -> str:

@@ -144,7 +144,7 @@ def test_an_option_of_argparse_is_a_flag(tmp_path: Path, words: str, flag: FlagD
         ),
         (
             (
-                "class C:\n    def __init__(self):\n        self.p = ArgumentParser()\n        self.p.add_argument('--a')\n"
+                "class C:\n    def f(self):\n        self.p = ArgumentParser()\n        self.p.add_argument('--a')\n"
                 "    def run(self):\n        return self.p.parse_args()"
             ),
             ["a"],
