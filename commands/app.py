@@ -31,7 +31,7 @@ class App:
         self.cwd = cwd
         self.directory = directory
         self.home = home
-        self._argv = tuple(argv)
+        self.argv = tuple(argv)
         self._ledger: Ledger | None = None
         self._index: Index | None = None
 
@@ -42,7 +42,7 @@ class App:
         return Header(
             actor=_actor(),
             host=os.uname().nodename,
-            argv=self._argv,
+            argv=self.argv,
             cwd=working_directory(),
             program=f"guild-ledger {__version__}",
             reason=reason,

@@ -69,7 +69,9 @@ def _is_there(app: App, name: str) -> bool:
 
 def _refuse_operation(operation: str | None, words: tuple[str, ...], option: str, *, staged: bool) -> None:
     if operation is not None:
-        raise UsageError(f"{option} names a run, so '{operation}' is one word too many", hint="Leave the operation out.")
+        raise UsageError(
+            f"{option} names a run, so '{operation}' is one word too many", hint="Leave the operation out."
+        )
     if staged and words:
         raise UsageError("the flags of a staged run are fixed", hint="Use --proto RUN to start a run with other flags.")
 

@@ -87,7 +87,9 @@ def _edited(
     found: Found, rows: Sequence[Mapping[str, FlagValue]], setting: Setting
 ) -> tuple[Mapping[str, FlagValue], ...]:
     if len(rows) > 1:
-        raise GuildError("the flags of a batch cannot be edited", hint="Use --save-trials, edit the file, and run @FILE.")
+        raise GuildError(
+            "the flags of a batch cannot be edited", hint="Use --save-trials, edit the file, and run @FILE."
+        )
     from commands.editing import edited_flags
 
     plan, _ = plan_run(replace_required(found), rows[0], setting, new_run_id())

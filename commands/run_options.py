@@ -53,20 +53,22 @@ class _Duration(click.ParamType):
 
     name = "time"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's signature
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds."""
         if isinstance(value, float):
             return value
         found = _DURATION.fullmatch(str(value))
         if found is None or float(found[1]) == 0:
-            self.fail(f"{value!r} is no time: expected minutes (10), or a number with s, m, h or d (90s, 2h)", param, ctx)
+            self.fail(
+                f"{value!r} is no time: expected minutes (10), or a number with s, m, h or d (90s, 2h)", param, ctx
+            )
         return float(found[1]) * _SECONDS[found[2]]
 
 
 def run_options(command: F) -> F:
     """Add the options of `guild run` to a command; it receives them as one `options` argument."""
 
-    def wrapped(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - the command's own
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
         given = {name: kwargs.pop(name) for name in RunOptions.__dataclass_fields__}
         options = RunOptions(**given)
         _refuse_contradictions(options)
@@ -112,7 +114,9 @@ _OPTIONS = (
     click.option(
         "-m", "--max-trials", metavar="N", type=click.IntRange(min=1), help="Run at most N trials, chosen at random."
     ),
-    click.option("--random-seed", metavar="N", type=int, help="What chance begins with; the same seed, the same trials."),
+    click.option(
+        "--random-seed", metavar="N", type=int, help="What chance begins with; the same seed, the same trials."
+    ),
     _flag("--print-trials", text="Print the trials as a table, and start nothing."),
     click.option("--save-trials", metavar="FILE", help="Write the trials to a CSV file, and start nothing."),
     _flag("--stage", text="Prepare the run, to be started later with --start."),

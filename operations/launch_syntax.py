@@ -1,4 +1,4 @@
-"""Put values into the syntax tree of a program; loaded by `launch_child.py` alone, in the process of a run.
+"""Put values into the syntax tree of a program; loaded by `launch_program.py` alone, in the process of a run.
 
 Like that program it imports nothing that the process does not have anyway.
 """

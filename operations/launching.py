@@ -1,4 +1,4 @@
-"""Say how a process is started that gets its flags as variables: what it runs is the program in `launch_child.py`."""
+"""Say how a process is started that gets its flags as variables: what it runs is `launch_child.py`."""
 
 from __future__ import annotations
 

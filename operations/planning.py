@@ -150,9 +150,10 @@ def split_overrides(found: Found, words: Sequence[str]) -> tuple[dict[str, str],
     from operations.requirements import override_names, required_resources
 
     defaults = {flag.name: flag.default for flag in operation.flags}
-    names = override_names(
-        required_resources(operation, found.model, found.models, defaults, project=found.project)
-    ) - defaults.keys()
+    names = (
+        override_names(required_resources(operation, found.model, found.models, defaults, project=found.project))
+        - defaults.keys()
+    )
     overrides: dict[str, str] = {}
     others: list[str] = []
     for word in words:

@@ -1,0 +1,171 @@
+"""Several trials at a time: each worker is a process that supervises one trial after the other.
+
+The parent hands out run ids and counts answers; it records nothing, so it may die at any moment. A worker whose parent
+is gone finishes the trial it is at, which is recorded as always, and takes no other.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from commands.app import App
+from commands.batch import Tally
+from commands.run_options import RunOptions
+from commands.terminal import warn
+from ledger.ids import RunId
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+    from types import FrameType
+
+FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+CODE = "import sys; sys.path.insert(0, sys.argv[1]); from commands.worker import main; main(sys.argv[2])"
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run_at_a_time(app: App, run_ids: Sequence[RunId], options: RunOptions) -> Tally:
+    """Carry staged runs out, `options.jobs` at a time."""
+    jobs = min(options.jobs, len(run_ids))
+    pool = _Pool(app, run_ids, replace(options, quiet=True))
+    app.close()
+    return pool.run(jobs)
+
+
+class _Pool:
+    """The parent of the workers."""
+
+    def __init__(self, app: App, run_ids: Sequence[RunId], options: RunOptions) -> None:
+        self._app = app
+        self._options = options
+        self._waiting = list(reversed(run_ids))
+        self._tally = Tally(len(run_ids))
+        self._at: dict[int, tuple[Popen[bytes], RunId | None]] = {}
+        self._progress = _Progress(self._tally)
+
+    def run(self, jobs: int) -> Tally:
+        """Work until every trial has ended, or until a signal asks to stop."""
+        from selectors import EVENT_READ, DefaultSelector
+
+        before = {number: signal.signal(number, self._stop) for number in _STOPPING}
+        try:
+            with DefaultSelector() as selector:
+                for _ in range(jobs):
+                    worker = self._started()
+                    selector.register(worker.stdout, EVENT_READ, worker)  # type: ignore[arg-type]  # it is a pipe
+                while self._at:
+                    for key, _ in selector.select(timeout=0.5):
+                        if not self._answered(key.data):
+                            selector.unregister(key.fileobj)
+                            if self._waiting and not self._tally.stopped_by:
+                                worker = self._started()
+                                selector.register(worker.stdout, EVENT_READ, worker)  # type: ignore[arg-type]
+                    self._progress.show(sum(1 for _, run_id in self._at.values() if run_id))
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            self._progress.end()
+        return self._tally
+
+    def _started(self) -> Popen[bytes]:
+        """Start a worker and give it its first trial.
+
+        In a session of its own: a Ctrl-C on the terminal reaches this process only, which passes it on once.
+        """
+        from subprocess import DEVNULL, PIPE, Popen
+
+        import orjson
+
+        words = [sys.executable, "-c", CODE, FOLDER, orjson.dumps(self._setting()).decode()]
+        worker = Popen(words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True)
+        self._at[worker.pid] = (worker, None)
+        self._give(worker)
+        return worker
+
+    def _setting(self) -> dict[str, object]:
+        return {
+            "argv": list(self._app.argv),
+            "directory": self._app.cwd,
+            "home": self._app.home.root,
+            "options": asdict(self._options),
+        }
+
+    def _give(self, worker: Popen[bytes]) -> None:
+        """Give a worker the next trial, or let it go when there is none."""
+        if worker.stdin is None:
+            return
+        run_id = None if self._tally.stopped_by or not self._waiting else self._waiting.pop()
+        self._at[worker.pid] = (worker, run_id)
+        try:
+            if run_id is None:
+                worker.stdin.close()
+            else:
+                worker.stdin.write(f"{run_id}\n".encode())
+                worker.stdin.flush()
+        except BrokenPipeError:
+            return  # it has died: its end of the other pipe tells, too
+
+    def _answered(self, worker: Popen[bytes]) -> bool:
+        """Take an answer; tell whether the worker lives on."""
+        import orjson
+
+        line = worker.stdout.readline() if worker.stdout is not None else b""
+        _, run_id = self._at[worker.pid]
+        if line:
+            self._count(orjson.loads(line))
+            self._give(worker)
+            return True
+        del self._at[worker.pid]
+        worker.wait()
+        if run_id is not None:
+            self._tally.failed += 1
+            warn(f"run {run_id[:8]} was lost: its supervisor died")
+        return False
+
+    def _count(self, answer: dict[str, str]) -> None:
+        if answer["outcome"] == "completed":
+            self._tally.completed += 1
+        elif answer["outcome"] == "failed":
+            self._tally.failed += 1
+        if answer.get("message"):
+            self._progress.clear()
+            warn(answer["message"])
+
+    def _stop(self, number: int, _frame: FrameType | None) -> None:
+        """Pass a signal on to the workers' trials; no trial is started from here on."""
+        self._tally.stopped_by = self._tally.stopped_by or signal.Signals(number).name
+        for worker, _ in list(self._at.values()):
+            if worker.poll() is None:
+                worker.send_signal(number)
+
+
+class _Progress:
+    """One line that tells how far a batch is; on a terminal it is written over, elsewhere nothing is shown."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._shown = ""
+        self._live = sys.stderr is not None and sys.stderr.isatty()
+
+    def show(self, running: int) -> None:
+        """Show the line when it has changed."""
+        tally = self._tally
+        done = tally.completed + tally.failed
+        text = f"  {done}/{tally.total} done, {running} running" + (f", {tally.failed} failed" if tally.failed else "")
+        if self._live and text != self._shown:
+            click.echo(f"\r\x1b[K{text}", nl=False, err=True)
+            self._shown = text
+
+    def clear(self) -> None:
+        """Make room for a line of another kind."""
+        if self._live and self._shown:
+            click.echo("\r\x1b[K", nl=False, err=True)
+            self._shown = ""
+
+    end = clear

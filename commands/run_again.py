@@ -1,0 +1,192 @@
+"""Starting runs that are there already: staged ones, ended ones in their own directory, and new ones like an old one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, cast
+
+import click
+
+from commands.app import App
+from commands.catalogs import catalog_of
+from commands.run_one import execute
+from commands.run_options import RunOptions
+from commands.run_setting import setting_of
+from commands.terminal import confirm, note
+from ledger.errors import GuildError
+from ledger.ids import RunId, run_stream
+from ledger.registry import current_body
+from operations.flags import parse_assignments
+from operations.planning import plan_run, split_overrides, with_dependencies
+from operations.run_plan import AGAIN, STAGED
+from projections.query import RunFilter, RunRow, runs_by_id
+from projections.schema import LIVE
+
+if TYPE_CHECKING:
+    from operations.catalog import Catalog, Found
+    from operations.definitions import FlagValue
+    from operations.run_plan import RunPlan
+
+
+class Beginning(NamedTuple):
+    """What the ledger knows of how a run was staged or last started."""
+
+    project: str | None
+    package: str | None
+    model: str
+    operation: str
+    flags: dict[str, FlagValue]
+    batch: str | None
+    proto: str | None
+
+
+def start_staged(app: App, options: RunOptions) -> int:
+    """Start staged runs, in the order in which they were staged."""
+    rows = _selected(app, options.start, ("staged",))
+    if not rows:
+        raise GuildError("there is no staged run to start", hint="`guild runs --staged` lists them.")
+    rows.reverse()
+    if not options.yes and not _confirmed(app, rows, "start"):
+        return 0
+    if options.background:
+        from commands.background import start_runs_in_background
+
+        return start_runs_in_background(app, [row.run_id for row in rows], options)
+    if len(rows) == 1 and options.jobs == 1:
+        return execute(app, Stager(app, options).plan(rows[0].run_id))
+    from commands.batch import run_batch
+
+    return run_batch(app, [row.run_id for row in rows], options)
+
+
+def restart_run(app: App, words: Sequence[str], options: RunOptions) -> int:
+    """Start a run that has ended again, in its own directory, with other flags where they are given."""
+    row = _one(app, options.restart or "", ("completed", "error", "terminated", "staged"))
+    if row.status == "staged" and words:
+        raise GuildError("the flags of a staged run are fixed", hint="Use --proto RUN to start a run with other flags.")
+    plan = Stager(app, options).plan(row.run_id, words, follows=STAGED if row.status == "staged" else AGAIN)
+    if not options.yes and not _confirmed(app, [row], "start again"):
+        return 0
+    if options.background:
+        raise GuildError("a run cannot be started again in the background", hint="Leave --background out.")
+    return execute(app, plan)
+
+
+def taken_over(
+    app: App, operation: str | None, words: Sequence[str], proto: str
+) -> tuple[Found, tuple[str, ...], RunId]:
+    """Return what `--proto RUN` means: the operation (unless another is named), and the words with the run's flags."""
+    from operations.flags import flow_text
+
+    row = _one(app, proto, ())
+    begun = beginning_of(app, row.run_id)
+    catalog = catalog_of(app, begun.project)
+    found = (
+        catalog.of_run(begun.package, begun.model, begun.operation)
+        if operation is None
+        else catalog_of(app).find(operation)
+    )
+    given = {word.partition("=")[0] for word in words}
+    known = {flag.name for flag in found.operation.flags}
+    taken = [
+        f"{name}={_word(value, flow_text(value))}"
+        for name, value in begun.flags.items()
+        if name not in given and value is not None and name in known
+    ]
+    return found, (*taken, *words), row.run_id
+
+
+def _word(value: FlagValue, flow: str) -> str:
+    """Return a value so that it is read as itself: a list in a list, because a list alone would be trials."""
+    return f"[{flow}]" if isinstance(value, list) else flow
+
+
+def beginning_of(app: App, run_id: RunId) -> Beginning:
+    """Return how a run was staged or started, its flags those of the latest start.
+
+    Raises:
+        GuildError: the ledger has no such run.
+    """
+    body: dict[str, object] = {}
+    for row in app.ledger.store.stream_events([run_stream(run_id)]):
+        if row.type in ("run.staged", "run.started", "run.restarted", "run.imported") and row.body is not None:
+            body |= current_body(row.type, row.schema_version, row.body)
+    if not body:
+        raise GuildError(f"run {run_id[:8]} has no start on record", hint="`guild log` shows what was recorded.")
+    values = [body.get(name) for name in Beginning._fields]
+    return Beginning._make(cast("list[str]", values))
+
+
+class Stager:
+    """Makes plans of runs that are in the ledger already; reads each project's model file once."""
+
+    def __init__(self, app: App, options: RunOptions) -> None:
+        self._app = app
+        self._options = options
+        self._catalogs: dict[str, Catalog] = {}
+        self._found: dict[tuple[str | None, ...], Found] = {}
+
+    def plan(self, run_id: RunId, words: Sequence[str] = (), follows: str = STAGED) -> RunPlan:
+        """Return the plan of starting a run, with all that it requires.
+
+        Raises:
+            GuildError: its operation is not there any more, a flag does not fit, or something required is missing.
+        """
+        begun = beginning_of(self._app, run_id)
+        found = self._operation(begun)
+        overrides, others = split_overrides(found, words)
+        given = {**begun.flags, **parse_assignments(others, found.operation.flags)}
+        # Flags that the operation knows no more were checked when the run was staged.
+        setting = replace(setting_of(self._app, found, self._options, overrides), force=True)
+        plan, _ = plan_run(found, given, setting, run_id)
+        label = self._options.label or runs_by_id(self._app.index, [run_id])[run_id].label
+        plan = replace(plan, follows=follows, batch=begun.batch, proto=begun.proto, label=label, tags=())
+        return with_dependencies(plan, found, setting)
+
+    def _operation(self, begun: Beginning) -> Found:
+        key = begun[:4]
+        if key not in self._found:
+            project = begun.project or self._app.cwd
+            if begun.project is not None and not os.path.isdir(project):
+                raise GuildError(f"the project {project!r} is not there any more", hint="Bring the directory back.")
+            catalog = self._catalogs.setdefault(project, catalog_of(self._app, project))
+            self._found[key] = catalog.of_run(begun.package, begun.model, begun.operation)
+        return self._found[key]
+
+
+def _selected(app: App, specs: Sequence[str], statuses: tuple[str, ...]) -> list[RunRow]:
+    from commands.options import Limits
+    from commands.selecting import run_filter, selected
+
+    wanted = run_filter(app, Limits(everywhere=False, operations=(), statuses=statuses, labels=()), place=LIVE)
+    command = "guild runs --staged" if statuses == ("staged",) else "guild runs"
+    return selected(app, wanted, specs, list_command=command)
+
+
+def _one(app: App, spec: str, statuses: tuple[str, ...]) -> RunRow:
+    """Return the run that `spec` names in the list of all runs, which must have one of these statuses."""
+    from commands.selecting import selected
+
+    rows = selected(app, RunFilter(cwd=app.cwd), [spec]) if len(spec) == _ID_LENGTH else _selected(app, [spec], ())
+    if len(rows) != 1:
+        raise GuildError(f"'{spec}' names {len(rows)} runs", hint="Name one run.")
+    if statuses and rows[0].status not in statuses:
+        raise GuildError(f"run {rows[0].run_id[:8]} is {rows[0].status}", hint="Wait for its end, or stop it first.")
+    return rows[0]
+
+
+_ID_LENGTH = 32
+
+
+def _confirmed(app: App, rows: Sequence[RunRow], how: str) -> bool:
+    from commands.table import preview
+    from commands.terminal import width
+
+    click.echo(f"You are about to {how} the following runs:", err=True)
+    for line in preview(rows[:20], app.cwd, width()):
+        click.echo(line, err=True)
+    if len(rows) > 20:  # noqa: PLR2004 - as many as are shown
+        note(f"  ... and {len(rows) - 20} more")
+    return confirm("Continue?", default=True)
