@@ -26,17 +26,25 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check fou
 130 interrupted; `guild run` returns its process's own."""
 
 _COMMANDS = {
+    "completion": "commands.completion:completion",
+    "help": "commands.help:show_help",
     "label": "commands.runs_label:label",
     "ledger": "commands.ledger:ledger",
     "log": "commands.log:log",
+    "models": "commands.models:models",
+    "operations": "commands.operations:operations",
     "run": "commands.run:run",
     "runs": "commands.runs:runs",
+    "train": "commands.aliases:train",
 }
+_ALIASES = {"ops": "operations"}
 
 
 @click.group(
     cls=LazyGroup,
     lazy=_COMMANDS,
+    aliases=_ALIASES,
+    declared="commands.aliases:declared_commands",
     epilog=_EPILOG,
     context_settings={"help_option_names": ["--help"], "max_content_width": 100},
 )
