@@ -184,10 +184,11 @@ def _started(plan: RunPlan, home: Home, evidence: Evidence) -> RunStarted:
     )
 
 
-def _sources(plan: RunPlan, home: Home) -> Mapping[str, Value]:
+def _sources(plan: RunPlan, home: Home) -> Mapping[str, Value] | None:
     from artifacts.sources import take_snapshot
 
-    return take_snapshot(home, plan.project, plan.environment).to_body()
+    snapshot = take_snapshot(home, plan.project, plan.environment)
+    return None if snapshot is None else snapshot.to_body()
 
 
 def _platform(plan: RunPlan) -> dict[str, Value]:
