@@ -20,7 +20,7 @@ A RUN is one of
   ID           a run id, or as much of its beginning as no other run has
 """
 
-_STATUSES = (("E", "error"), ("T", "terminated"), ("C", "completed"), ("R", "running"))
+_STATUSES = (("E", "error"), ("T", "terminated"), ("C", "completed"), ("R", "running"), ("S", "staged"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Limits:
     Attributes:
         everywhere: `--all`: global scope.
         operations: `--op`, any of them.
-        statuses: of `-E -T -C -R`, any of them.
+        statuses: of `-E -T -C -R -S`, any of them.
         labels: `--label`, any of them.
     """
 

@@ -40,7 +40,7 @@ def run(app: App, operation: str | None, words: tuple[str, ...], *, options: Run
 def start_operation(app: App, operation: str | None, words: tuple[str, ...], options: RunOptions) -> int:
     """Do what `guild run` says; aliases such as `guild train` come here as well."""
     if operation is not None and "=" in operation and not _is_there(app, operation):
-        operation, words = None, (operation, *words)
+        words, operation = (operation, *words), None
     if options.start or options.restart is not None:
         from commands.run_again import restart_run, start_staged
 

@@ -1,4 +1,4 @@
-"""Starting runs that are there already: staged ones, ended ones in their own directory, and new ones like an old one."""
+"""Starting runs that are there already: staged ones, and ended ones in their own directory; new ones like an old."""
 
 from __future__ import annotations
 

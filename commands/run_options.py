@@ -48,7 +48,7 @@ class RunOptions:
     run_dir: str | None
 
 
-class _Duration(click.ParamType):
+class _Duration(click.ParamType[float]):
     """A time: a number of minutes, or of another unit (`90s`, `2h`)."""
 
     name = "time"
