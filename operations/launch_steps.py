@@ -33,10 +33,10 @@ def main(text: str) -> int:
     plan: Steps = json.loads(text)
     guild = [*plan["guild"], "-C", plan["project"], "run", "-y"]
     for number, step in enumerate(plan["steps"], 1):
-        print(f"Step {number} of {len(plan['steps'])}: {' '.join(step['words'])}", flush=True)
+        _tell(f"Step {number} of {len(plan['steps'])}: {' '.join(step['words'])}")
         code = _run(guild, step)
         if code:
-            print(f"Step {number} failed with exit code {code}", file=sys.stderr, flush=True)
+            _tell(f"Step {number} failed with exit code {code}")
             return code
     return 0
 
@@ -52,6 +52,11 @@ def _run(guild: list[str], step: Step) -> int:
     return subprocess.run(
         [*guild, *(word for run_id in run_ids for word in ("--start", run_id))], check=False
     ).returncode
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _link(name: str, run_id: str) -> None:
