@@ -31,6 +31,8 @@ _COMMANDS = {
     "log": "commands.log:log",
     "run": "commands.run:run",
     "runs": "commands.runs:runs",
+    "stop": "commands.stop:stop",
+    "watch": "commands.watch:watch",
 }
 
 

@@ -135,7 +135,8 @@ def with_dependencies(plan: RunPlan, found: Found, setting: Setting) -> RunPlan:
         from operations.dependencies_modules import check_modules
 
         check_modules(dependencies, setting.interpreter, _asker(plan))
-    return replace(plan, dependencies=dependencies)
+    # The configuration file that flags go into is one of them.
+    return replace(plan, dependencies=dependencies, files={})
 
 
 def _asker(plan: RunPlan) -> Ask:

@@ -154,7 +154,8 @@ def put_in_place(plan: RunPlan, run_dir: str, home: Home) -> list[Event]:
     if plan.dependencies is not None and plan.dependencies.items:
         from operations.resolving import materialise
 
-        materialise(plan.dependencies, run_dir, cache_dir=home.cache_dir, told=_teller(plan))
+        again = plan.follows == AGAIN
+        materialise(plan.dependencies, run_dir, cache_dir=home.cache_dir, told=_teller(plan), again=again)
         answers.append(RunDependenciesResolved(tuple(plan.dependencies.to_body())))  # type: ignore[arg-type]  # mappings
     for path, content in plan.files.items():
         target = os.path.join(run_dir, path)
