@@ -19,7 +19,8 @@ from ledger.seams import seam
 from ledger.text import printable
 
 if TYPE_CHECKING:
-    from http.client import HTTPResponse
+    from http.client import HTTPMessage, HTTPResponse
+    from typing import IO
     from urllib.request import OpenerDirector, Request
 
 SCHEMES = ("http", "https", "file")
@@ -191,7 +192,9 @@ def _opener() -> OpenerDirector:
     from urllib import request
 
     class _Redirects(request.HTTPRedirectHandler):
-        def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202, PLR0917
+        def redirect_request(  # noqa: PLR0917 - as the library calls it
+            self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+        ) -> Request | None:
             target = urlsplit(newurl).scheme
             if target not in {"http", "https"} or (req.type == "https" and target != "https"):
                 fp.close()

@@ -109,10 +109,12 @@ class Placer:
 
     Args:
         run_dir: absolute path of a directory that is there.
+        renew: whether a file that is there already gives way, as in the directory of a run that is started again.
     """
 
-    def __init__(self, run_dir: str) -> None:
+    def __init__(self, run_dir: str, *, renew: bool = False) -> None:
         self.run_dir = run_dir
+        self.renew = renew
         self._real = {""}
 
     def folder(self, path: str) -> None:
@@ -185,6 +187,9 @@ class Placer:
         folder, name = os.path.split(path)
         self.folder(folder)
         full = os.path.join(self.run_dir, folder, name)
+        if self.renew and os.path.lexists(full) and not stat.S_ISDIR(os.lstat(full).st_mode):
+            seam("placing.renew")
+            os.unlink(full)
         if os.path.lexists(full):
             raise PlacingError(f"'{printable(path)}' is there already")
         return full

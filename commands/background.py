@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from commands.app import App
-from commands.batch_workers import FOLDER
+from commands.itself import guild_itself
 from commands.run_options import RunOptions
 from commands.terminal import note, say
 
 if TYPE_CHECKING:
     from ledger.ids import RunId
     from operations.run_plan import RunPlan
-
-_CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from guild_ledger.main import main; main()"
 
 
 def start_in_background(app: App, plans: Sequence[RunPlan], options: RunOptions) -> int:
@@ -27,7 +24,7 @@ def start_runs_in_background(app: App, run_ids: Sequence[RunId], options: RunOpt
     """Start staged runs; print the ids and return at once."""
     from subprocess import DEVNULL, Popen
 
-    words = [sys.executable, "-c", _CODE, FOLDER, "-C", app.cwd, "-H", app.home.root, "run", "-y", "--quiet"]
+    words = [*guild_itself(), "-C", app.cwd, "-H", app.home.root, "run", "-y", "--quiet"]
     for run_id in run_ids:
         words += ["--start", run_id]
     words += ["--jobs", str(options.jobs)]
@@ -38,7 +35,7 @@ def start_runs_in_background(app: App, run_ids: Sequence[RunId], options: RunOpt
     app.close()
     Popen(words, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
     for run_id in run_ids:
-        say(run_id[:8])
+        say(run_id)
     note(
         f"Started in the background; `guild watch {run_ids[0][:8]}` follows it, `guild stop {run_ids[0][:8]}` ends it."
     )

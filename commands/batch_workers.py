@@ -6,7 +6,6 @@ is gone finishes the trial it is at, which is recorded as always, and takes no o
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -17,6 +16,7 @@ import click
 
 from commands.app import App
 from commands.batch import Tally
+from commands.itself import worker_itself
 from commands.run_options import RunOptions
 from commands.terminal import warn
 from ledger.ids import RunId
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from subprocess import Popen
     from types import FrameType
 
-FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-CODE = "import sys; sys.path.insert(0, sys.argv[1]); from commands.worker import main; main(sys.argv[2])"
 _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -82,7 +80,7 @@ class _Pool:
 
         import orjson
 
-        words = [sys.executable, "-c", CODE, FOLDER, orjson.dumps(self._setting()).decode()]
+        words = [*worker_itself(), orjson.dumps(self._setting()).decode()]
         worker = Popen(words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True)
         self._at[worker.pid] = (worker, None)
         self._give(worker)

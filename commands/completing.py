@@ -5,11 +5,15 @@ These functions read and never write, ask nobody, and may fail: `commands.shells
 
 from __future__ import annotations
 
-import click
+from typing import TYPE_CHECKING
+
 from click.shell_completion import CompletionItem
 
 from commands.app import App, make_app
 from commands.lazy import LazyGroup
+
+if TYPE_CHECKING:
+    import click
 
 Items = list[CompletionItem[str]]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import click
+from typing import TYPE_CHECKING
 
 from commands.aliases import alias_spec, declared_aliases
 from commands.app import App
@@ -14,6 +14,10 @@ from ledger.errors import GuildError
 from operations.definitions import ChoiceDef, FlagDef, ModelDef, OperationDef
 from operations.flags import flow_text, parse_value
 from operations.names import full_name
+
+if TYPE_CHECKING:
+    import click
+
 
 def run_operations(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
     """Offer what `guild run` takes first: operations, scripts, or flags of the default operation."""
@@ -27,7 +31,7 @@ def run_flags(ctx: click.Context, _param: click.Parameter, incomplete: str) -> I
     """Offer the flags of the operation that was named, or the values of one."""
     operation, words = ctx.params.get("operation"), texts(ctx.params.get("words"))
     if operation is not None and _is_flag(operation):
-        operation, words = None, (operation, *words)
+        words, operation = (operation, *words), None
     return flag_items(app_of(ctx), operation, words, incomplete)
 
 
@@ -39,10 +43,9 @@ def alias_models(ctx: click.Context, param: click.Parameter, incomplete: str) ->
 
 def alias_flags(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
     """Offer the flags of the operation that an alias means, or the values of one."""
-    from commands.aliases import alias_spec, declared_aliases
     model, words, name = ctx.params.get("model"), texts(ctx.params.get("words")), str(ctx.info_name)
     if model is not None and _is_flag(model):
-        model, words = None, (model, *words)
+        words, model = (model, *words), None
     pairs = [] if name == "train" else declared_aliases(ctx.find_root()).get(name, [])
     train = "train" if model is None else f"{model}:train"
     return flag_items(app_of(ctx), alias_spec(name, pairs, model) if pairs else train, words, incomplete)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import click
 from click.shell_completion import CompletionItem
 
 from commands.app import App
@@ -17,12 +17,16 @@ from projections.peek import Peek, labels_with_prefix, peek
 from projections.query import Query, RunFilter, RunRow, displayed
 from projections.schema import DELETED, LIVE, STATUSES
 
+if TYPE_CHECKING:
+    import click
+
 Found = list[tuple[str, CompletionItem[str]]]
 """Words with the id of the run that each means."""
 
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _LONGEST_ID = 32
 _ENDED = ("completed", "error", "terminated", "staged")
+
 
 def runs(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
     """Offer the runs that the options before the cursor leave."""
@@ -96,9 +100,7 @@ def _numbered(
             yield row.run_id, item(str(number), _about(row, cwd))
 
 
-def _by_id(
-    query: Query, incomplete: str, cwd: str, shown: tuple[str, ...]
-) -> Found:
+def _by_id(query: Query, incomplete: str, cwd: str, shown: tuple[str, ...]) -> Found:
     if not set(incomplete) <= _HEXADECIMAL or len(incomplete) > _LONGEST_ID:
         return []
     rows = query.with_prefix(incomplete, MOST, held=True) if incomplete else query.rows(limit=MOST)
@@ -142,8 +144,7 @@ def _filter(
     params = ctx.params
     is_deleted = params.get("deleted") or ctx.command.name in ("restore", "purge")
     if statuses is None:
-        initials = {name.removeprefix("status_") for name, given in params.items() if given}
-        statuses = tuple(status for status in STATUSES if {status, status[0].upper()} & initials)
+        statuses = tuple(status for status in STATUSES if params.get(f"status_{status}"))
     is_local = not params.get("everywhere") and find_model_file(app.cwd) is not None
     wanted = params.get("operations") or () if operations is None else operations
     return RunFilter(

@@ -66,7 +66,8 @@ def _install(path: str, block: str, *, yes: bool) -> None:
         _write(path, after)
     except OSError as error:
         raise GuildError(
-            f"cannot write {path!r}: {error.strerror}", hint="Put the output of `guild completion SHELL` there yourself."
+            f"cannot write {path!r}: {error.strerror}",
+            hint="Put the output of `guild completion SHELL` there yourself.",
         ) from error
     note(f"Written to {path!r}; new terminals will use it")
 

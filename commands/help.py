@@ -10,6 +10,7 @@ import click
 
 from commands.app import App
 from commands.catalogs import catalog_of
+from commands.lazy import completer
 from commands.terminal import page, say
 from ledger.errors import GuildError
 from ledger.text import printable
@@ -18,10 +19,11 @@ if TYPE_CHECKING:
     from operations.definitions import ModelDef
 
 _LONGEST_PATH = 400
+_TARGETS = completer("commands.completing:help_targets")
 
 
 @click.command("help")
-@click.argument("words", metavar="[PATH-OR-PACKAGE]", nargs=-1)
+@click.argument("words", metavar="[PATH-OR-PACKAGE]", nargs=-1, shell_complete=_TARGETS)
 @click.option("-n", "--no-pager", is_flag=True, help="Do not use the pager.")
 @click.pass_context
 def show_help(ctx: click.Context, words: tuple[str, ...], *, no_pager: bool) -> None:
@@ -37,7 +39,9 @@ def show_help(ctx: click.Context, words: tuple[str, ...], *, no_pager: bool) -> 
     """
     text = _command_help(ctx, words) if len(words) > 1 else _help(ctx, words[0] if words else None)
     if text is None:
-        raise GuildError(f"there is no command '{printable(' '.join(words))}'", hint="`guild --help` lists the commands.")
+        raise GuildError(
+            f"there is no command '{printable(' '.join(words))}'", hint="`guild --help` lists the commands."
+        )
     lines = text.split("\n")
     if not no_pager:
         page(lines)

@@ -98,6 +98,6 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-def _imported(target: str) -> Any:  # noqa: ANN401 - whatever has that name
+def _imported(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)

@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from commands.app import App, make_app
-from commands.lazy import LazyGroup
+from commands.lazy import LazyGroup, completer
 from commands.terminal import drop_output, tell_error
 from guild_ledger import __version__
 from ledger.errors import GuildError
@@ -35,9 +35,12 @@ _COMMANDS = {
     "operations": "commands.operations:operations",
     "run": "commands.run:run",
     "runs": "commands.runs:runs",
+    "stop": "commands.stop:stop",
     "train": "commands.aliases:train",
+    "watch": "commands.watch:watch",
 }
 _ALIASES = {"ops": "operations"}
+_DIRECTORIES = completer("commands.completing:directories")
 
 
 @click.group(
@@ -48,9 +51,13 @@ _ALIASES = {"ops": "operations"}
     epilog=_EPILOG,
     context_settings={"help_option_names": ["--help"], "max_content_width": 100},
 )
-@click.option("-C", "directory", metavar="PATH", help="Act as if started in PATH.")
+@click.option("-C", "directory", metavar="PATH", shell_complete=_DIRECTORIES, help="Act as if started in PATH.")
 @click.option(
-    "-H", "home", metavar="PATH", help="Use PATH as the guild home (default: $GUILD_HOME, .guild or ~/.guild)."
+    "-H",
+    "home",
+    metavar="PATH",
+    shell_complete=_DIRECTORIES,
+    help="Use PATH as the guild home (default: $GUILD_HOME, .guild or ~/.guild).",
 )
 @click.version_option(__version__, prog_name="guild-ledger", message="%(prog)s %(version)s")
 @click.pass_context
@@ -68,6 +75,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         if stream is not None and hasattr(stream, "reconfigure"):
             # Names may hold bytes that are no text; showing them escaped beats dying in the middle of a list.
             stream.reconfigure(errors="backslashreplace")
+    if os.environ.get("_GUILD_COMPLETE", "").endswith("_complete"):
+        from commands.shells import complete
+
+        sys.exit(complete(guild))
     sys.exit(_flushed(_guarded(argv)))
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from commands.lazy import completer
 from ledger.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,7 +21,12 @@ A RUN is one of
   ID           a run id, or as much of its beginning as no other run has
 """
 
-_STATUSES = (("E", "error"), ("T", "terminated"), ("C", "completed"), ("R", "running"))
+run_words = completer("commands.completing_runs:runs")
+"""What a shell offers for a RUN; for a LABEL it is `label_words`."""
+
+label_words = completer("commands.completing_runs:labels")
+
+_STATUSES = (("E", "error"), ("T", "terminated"), ("C", "completed"), ("R", "running"), ("S", "staged"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class Limits:
     Attributes:
         everywhere: `--all`: global scope.
         operations: `--op`, any of them.
-        statuses: of `-E -T -C -R`, any of them.
+        statuses: of `-E -T -C -R -S`, any of them.
         labels: `--label`, any of them.
     """
 
@@ -76,10 +82,11 @@ def _options() -> list[Callable[[Any], Any]]:
         click.option("-a", "--all", "everywhere", is_flag=True, help="All runs, not only those of this directory."),
         click.option(
             "-o", "--op", "--operation", "operations", metavar="TEXT", multiple=True,
+            shell_complete=completer("commands.completing_runs:recorded_operations"),
             help="Runs whose operation contains TEXT; may be repeated (any of them).",
         ),
         click.option(
-            "-l", "--label", "labels", metavar="TEXT", multiple=True,
+            "-l", "--label", "labels", metavar="TEXT", multiple=True, shell_complete=label_words,
             help="Runs whose label contains TEXT; may be repeated (any of them).",
         ),
     ]  # fmt: skip

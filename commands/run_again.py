@@ -1,4 +1,4 @@
-"""Starting runs that are there already: staged ones, ended ones in their own directory, and new ones like an old one."""
+"""Starting runs that are there already: staged ones, and ended ones in their own directory; new ones like an old."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ledger.registry import current_body
 from operations.flags import parse_assignments
 from operations.planning import plan_run, split_overrides, with_dependencies
 from operations.run_plan import AGAIN, STAGED
-from projections.query import RunFilter, RunRow, runs_by_id
+from projections.query import RunRow, runs_by_id
 from projections.schema import LIVE
 
 if TYPE_CHECKING:
@@ -160,16 +160,15 @@ def _selected(app: App, specs: Sequence[str], statuses: tuple[str, ...]) -> list
     from commands.options import Limits
     from commands.selecting import run_filter, selected
 
-    wanted = run_filter(app, Limits(everywhere=False, operations=(), statuses=statuses, labels=()), place=LIVE)
+    everywhere = all(len(spec) == _ID_LENGTH for spec in specs)  # whole ids: there is nothing to limit
+    wanted = run_filter(app, Limits(everywhere=everywhere, operations=(), statuses=statuses, labels=()), place=LIVE)
     command = "guild runs --staged" if statuses == ("staged",) else "guild runs"
     return selected(app, wanted, specs, list_command=command)
 
 
 def _one(app: App, spec: str, statuses: tuple[str, ...]) -> RunRow:
     """Return the run that `spec` names in the list of all runs, which must have one of these statuses."""
-    from commands.selecting import selected
-
-    rows = selected(app, RunFilter(cwd=app.cwd), [spec]) if len(spec) == _ID_LENGTH else _selected(app, [spec], ())
+    rows = _selected(app, [spec], ())
     if len(rows) != 1:
         raise GuildError(f"'{spec}' names {len(rows)} runs", hint="Name one run.")
     if statuses and rows[0].status not in statuses:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from commands.app import App
 from commands.reaping import reap
-from ledger.ids import RunId, run_stream
+from ledger.ids import RunId, Stream, run_stream
 from ledger.registry import current_body
 from operations.planning import equal_flags
 from projections.query import Query, RunFilter
@@ -60,8 +60,8 @@ def _compare(
 def _flags_of(app: App, run_ids: Sequence[RunId]) -> dict[RunId, Mapping[str, Value]]:
     flags: dict[RunId, Mapping[str, Value]] = {}
     names = {run_stream(run_id): run_id for run_id in run_ids}
-    for row in app.ledger.store.stream_events(list(names)):
+    for row in app.ledger.store.stream_events(list[str](names)):
         if row.type in ("run.staged", "run.started", "run.restarted") and row.body is not None:
             given = current_body(row.type, row.schema_version, row.body).get("flags")
-            flags[names[row.stream]] = given if isinstance(given, dict) else {}
+            flags[names[Stream(row.stream)]] = given if isinstance(given, dict) else {}
     return flags

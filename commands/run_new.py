@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import click
 
@@ -137,17 +137,16 @@ def _only_shown(app: App, plans: Sequence[RunPlan], options: RunOptions, setting
 
 
 def _confirmed(found: Found, plans: Sequence[RunPlan], options: RunOptions, *, is_batch: bool) -> bool:
-    from operations.help_text import preview
+    from operations.help_text import preview, preview_trials
 
+    rows = [cast("Mapping[str, FlagValue]", plan.flags) for plan in plans]
+    labels = {plan.label for plan in plans}
+    label = labels.pop() if len(labels) == 1 else None
     if is_batch:
-        from commands.trial_table import trial_lines
-
-        how = "stage" if options.stage else "run"
-        click.echo(f"You are about to {how} {found.name} as a batch ({len(plans)} trials)", err=True)
-        for line in trial_lines(plans, _SHOWN_TRIALS):
-            click.echo(f"  {line}", err=True)
+        text = preview_trials(found.name, rows, _SHOWN_TRIALS, label=label, tags=plans[0].tags)
     else:
-        click.echo(preview(found.name, plans[0].flags), err=True)  # type: ignore[arg-type]  # values of flags
+        text = preview(found.name, rows[0], label=label, tags=plans[0].tags)
+    click.echo(text.replace("about to run", "about to stage", 1) if options.stage else text, err=True)
     if options.run_dir is not None:
         note(f"Run directory is '{plans[0].run_dir}' (the run is not recorded)")
     return confirm("Continue?", default=True)
@@ -158,9 +157,11 @@ def _start_staged(app: App, plans: Sequence[RunPlan], options: RunOptions) -> in
 
     stage(app, plans)
     if options.stage:
-        ids = [plan.run_id[:8] for plan in plans]
-        say(ids[0] if len(ids) == 1 else f"Staged {len(ids)} runs")
-        note(f"To start: guild run --start {ids[0] if len(ids) == 1 else ':'}")
+        for plan in plans:
+            say(plan.run_id)
+        note(
+            f"Staged {len(plans)} run(s); to start: guild run --start {plans[0].run_id[:8] if len(plans) == 1 else ':'}"
+        )
         return 0
     if options.background:
         from commands.background import start_in_background

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from artifacts.environment import active_interpreter
 from commands.app import App, working_directory
+from commands.itself import guild_itself
 from commands.run_options import RunOptions
 from ledger.errors import GuildError
 from operations.catalog import Found
@@ -28,6 +29,7 @@ def setting_of(app: App, found: Found, options: RunOptions, overrides: Mapping[s
         cmd_dir=working_directory() or app.cwd,
         environment=dict(os.environ),
         interpreter=active_interpreter(os.environ, sys.executable),
+        guild=guild_itself(),
         find_run=run_finder(app, found),
         overrides=overrides or {},
         force=options.force_flags,

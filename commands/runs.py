@@ -16,6 +16,7 @@ _COMMANDS = {
     "list": "commands.runs_list:list_runs",
     "purge": "commands.runs_purge:purge",
     "restore": "commands.runs_restore:restore",
+    "stop": "commands.stop:stop",
 }
 _ALIASES = {"rm": "delete", "ls": "list"}
 

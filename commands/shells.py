@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
-import click
 from click.shell_completion import (
     BashComplete,
     FishComplete,
@@ -14,6 +14,9 @@ from click.shell_completion import (
     add_completion_class,
     split_arg_string,
 )
+
+if TYPE_CHECKING:
+    import click
 
 VARIABLE = "_GUILD_COMPLETE"
 """The environment variable by which a shell asks; the same that click would take."""

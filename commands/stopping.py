@@ -33,7 +33,7 @@ def stop_running(app: App, change: Change, yes: bool) -> Change | None:
             if not confirm("Really delete these runs?"):
                 return None
         for row in running:
-            _stop(app, row)
+            stop_run(app, row)
         change = _as_they_are(app, change)
     lost = [row.run_id for row in change.runs if row.status == "terminated" and row.exit_status is None]
     if lost:
@@ -55,7 +55,7 @@ def _as_they_are(app: App, change: Change) -> Change:
     return replace(change, runs=[now.get(row.run_id, row) for row in change.runs])
 
 
-def _stop(app: App, row: RunRow) -> None:
+def stop_run(app: App, row: RunRow) -> None:
     """Stop one run and wait until its supervisor has recorded the end and is gone."""
     from operations.process_info import boot_id
     from operations.process_tree import stop_tree
@@ -73,5 +73,5 @@ def _stop(app: App, row: RunRow) -> None:
     deadline = time.monotonic() + GRACE_SECONDS
     while is_held(path):
         if time.monotonic() > deadline:
-            raise GuildError(f"run {name} did not stop", hint="Nothing was deleted. Stop its process and try again.")
+            raise GuildError(f"run {name} did not stop", hint="Stop its process and try again.")
         time.sleep(0.02)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from ledger.ids import RunId
 
 
-def main(setting: str) -> None:
-    """Work until there is nothing more to read; `setting` is what the parent says of options and home, as JSON."""
+def main() -> None:
+    """Work until there is nothing more to read; the argument is what the parent says of options and home, as JSON."""
     import orjson
 
-    known = orjson.loads(setting)
+    known = orjson.loads(sys.argv[1])
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     # Nothing that is printed by mistake may be taken for an answer.
     os.dup2(2, 1)

@@ -39,7 +39,8 @@ class FindRun(Protocol):
         """Return the latest completed run of `[MODEL:]OPERATION`, or the one with the least or greatest scalar.
 
         Args:
-            spec: with the model of the operation that requires it, unless it names one or there is none.
+            spec: with the model of the operation that requires it, unless it names one or there is none. Several
+                of them have commas between; the latest run of any of them is meant.
             select_min: name of the scalar whose least value decides, None for none.
             select_max: the same for the greatest value.
         """
@@ -79,6 +80,11 @@ class PlannedSource:
         """What messages call it: `file:data.csv`."""
         return f"{self.source.kind}:{self.source.target}"
 
+    @property
+    def modules(self) -> tuple[str, ...]:
+        """The modules that it names, which commas separate; none when it is of another kind."""
+        return tuple(word.strip() for word in self.origin.split(",")) if self.kind == "module" else ()
+
     def to_body(self) -> dict[str, Value]:
         """Return it as it is recorded with the start of a run."""
         from hashlib import sha256
@@ -106,7 +112,7 @@ class DependencyPlan:
     @property
     def modules(self) -> tuple[str, ...]:
         """The modules that the run's interpreter must be able to import; each once."""
-        return tuple(dict.fromkeys(item.origin for item in self.items if item.kind == "module"))
+        return tuple(dict.fromkeys(name for item in self.items for name in item.modules))
 
     def to_body(self) -> list[Value]:
         """Return it as it is recorded with the start of a run."""

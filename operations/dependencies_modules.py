@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from ledger.text import printable
 from operations.dependencies import DependencyError, DependencyPlan, not_started
 
 Ask = Callable[[Sequence[str]], tuple[int, str]]
@@ -56,9 +57,10 @@ def check_modules(plan: DependencyPlan, interpreter: str, run: Ask) -> None:
     """
     missing = missing_modules(interpreter, plan.modules, run)
     for item in plan.items:
-        if item.kind == "module" and item.origin in missing:
+        absent = [name for name in item.modules if name in missing]
+        if absent:
             raise not_started(
                 item,
-                f"{interpreter} has no module '{item.origin}'",
-                f"Install what is missing: {', '.join(missing)}.",
+                f"{interpreter} has no module '{printable(absent[0])}'",
+                f"Install what is missing: {', '.join(map(printable, missing))}.",
             )

@@ -85,7 +85,7 @@ def _check_definition(item: PlannedSource) -> None:
                 f"'{printable(replacement)}' cannot stand for what '{printable(pattern)}' matches: {error}"
             ) from error
     if source.kind != "operation" and any(not re.compile(text).groups for text in chosen):
-        raise GuildError("`select-min` and `select-max` need a group that matches the number: `model-([0-9]+)`")
+        raise GuildError("the `min` and `max` of `select` need a group that matches a number: `model-([0-9]+)`")
 
 
 def _located(context: Context, item: PlannedSource, required: Required, value: str | None) -> PlannedSource:
@@ -134,9 +134,9 @@ def _located_run(context: Context, item: PlannedSource, value: str | None) -> Pl
 
 
 def _found_run(context: Context, item: PlannedSource) -> FoundRun:
-    source, spec = item.source, item.source.target
-    if ":" not in spec and context.model.name:
-        spec = f"{context.model.name}:{spec}"
+    source, own = item.source, f"{context.model.name}:" if context.model.name else ""
+    words = [word.strip() for word in source.target.split(",")]
+    spec = ",".join(word if ":" in word else own + word for word in words)
 
     def scalar(text: str | None) -> str | None:
         # With a group it chooses among the files of a run, without one among the runs.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from ledger.canonical import Value
 from ledger.ids import RunId
 from operations.catalog import Found
-from operations.command import build_command, label_of, operation_environment
+from operations.command import Command, build_command, label_of, operation_environment
 from operations.flags import flow_text, resolve_flags
 from operations.run_plan import NEW, RunPlan
 
@@ -31,6 +31,7 @@ class Setting:
         cmd_dir: directory that guild was called in.
         environment: the whole environment of the caller.
         interpreter: the Python to run with.
+        guild: how `guild` itself is started, for the steps of an operation.
         find_run: finds runs whose files are required.
         overrides: texts that stand in for required files, by name.
         force: whether undefined flags are accepted.
@@ -48,6 +49,7 @@ class Setting:
     cmd_dir: str
     environment: Mapping[str, str]
     interpreter: str
+    guild: tuple[str, ...]
     find_run: FindRun
     overrides: Mapping[str, str] = field(default_factory=dict)
     force: bool = False
@@ -70,7 +72,7 @@ def plan_run(
     """
     operation = found.operation
     flags = resolve_flags(operation, given, force=setting.force, cwd=setting.cwd, project=found.project)
-    command = build_command(operation, flags, setting.interpreter, found.project)
+    command = _command(found, flags, setting)
     plan = RunPlan(
         run_id=run_id,
         project=found.project,
@@ -95,6 +97,14 @@ def plan_run(
         stderr=setting.stderr,
     )
     return plan, command.warnings
+
+
+def _command(found: Found, flags: Mapping[str, FlagValue], setting: Setting) -> Command:
+    if found.operation.steps:
+        from operations.steps import steps_command
+
+        return steps_command(found.operation, flags, setting.interpreter, found.project, setting.guild)
+    return build_command(found.operation, flags, setting.interpreter, found.project)
 
 
 def with_dependencies(plan: RunPlan, found: Found, setting: Setting) -> RunPlan:
@@ -125,7 +135,8 @@ def with_dependencies(plan: RunPlan, found: Found, setting: Setting) -> RunPlan:
         from operations.dependencies_modules import check_modules
 
         check_modules(dependencies, setting.interpreter, _asker(plan))
-    return replace(plan, dependencies=dependencies)
+    # The configuration file that flags go into is one of them.
+    return replace(plan, dependencies=dependencies, files={})
 
 
 def _asker(plan: RunPlan) -> Ask:

@@ -46,7 +46,9 @@ def check_local(plan: DependencyPlan, cache_dir: str) -> None:
                 raise _nothing(item)
 
 
-def materialise(plan: DependencyPlan, run_dir: str, *, cache_dir: str, told: Told) -> tuple[Placed, ...]:
+def materialise(
+    plan: DependencyPlan, run_dir: str, *, cache_dir: str, told: Told, again: bool = False
+) -> tuple[Placed, ...]:
     """Put all that a run needs into its directory.
 
     Args:
@@ -54,11 +56,12 @@ def materialise(plan: DependencyPlan, run_dir: str, *, cache_dir: str, told: Tol
         run_dir: absolute path of the run directory, which is there.
         cache_dir: the home's cache, for downloads.
         told: takes lines about downloads, what is left out and what is empty.
+        again: whether they were put there before: files are renewed, archives not unpacked a second time.
 
     Raises:
         DependencyError: a source cannot be resolved. What was placed before stays; nothing is there in part.
     """
-    work = _Work(run_dir, cache_dir, told)
+    work = _Work(run_dir, cache_dir, told, again=again)
     for item in plan.items:
         with _explained(item, unresolved):
             work.resolve(item)
@@ -68,9 +71,10 @@ def materialise(plan: DependencyPlan, run_dir: str, *, cache_dir: str, told: Tol
 class _Work:
     """The state of `materialise`."""
 
-    def __init__(self, run_dir: str, cache_dir: str, told: Told) -> None:
+    def __init__(self, run_dir: str, cache_dir: str, told: Told, *, again: bool) -> None:
         self.placed: list[Placed] = []
-        self._placer = Placer(run_dir)
+        self._again = again
+        self._placer = Placer(run_dir, renew=again)
         self._claims = Claims()
         self._run_dir = run_dir
         self._cache_dir = cache_dir
@@ -80,7 +84,7 @@ class _Work:
     def resolve(self, item: PlannedSource) -> None:
         """Place the files of one source."""
         before = len(self.placed)
-        if item.kind == "module":
+        if item.kind == "module" or (item.unpack and self._again):
             return
         if item.content is not None:
             path = _config_target(item)

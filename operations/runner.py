@@ -55,6 +55,32 @@ def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Endin
     return ending
 
 
+def run_outside(plan: RunPlan, home: Home, host: str) -> Ending:
+    """Run in `plan.run_dir`, a directory of the user's: nothing is recorded, and the lease lies in it.
+
+    Raises:
+        GuildError: the directory cannot be used.
+    """
+    spec = process_spec(plan, home)
+    try:
+        os.makedirs(spec.output_dir, exist_ok=True)
+        put_in_place(plan, spec.cwd, home)
+    except OSError as error:
+        raise GuildError(
+            f"{spec.cwd!r} cannot be used as a run directory: {error.strerror}", hint="Give another one with --run-dir."
+        ) from error
+    record = LeaseRecord(**asdict(evidence_of(os.getpid(), host)))
+    lease = Lease.acquire(os.path.join(spec.output_dir, "lease"), record)
+    if lease is None:
+        raise GuildError(
+            f"another run is going on in {spec.cwd!r}", hint="Wait for its end, or give another directory."
+        )
+    try:
+        return run_process(spec, lease=lease, on_started=lambda _started: None)
+    finally:
+        lease.release(remove=True)
+
+
 def _begin(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Lease:
     """Take the lease and record the start, or leave no trace."""
     evidence = evidence_of(os.getpid(), header.host)
@@ -128,7 +154,8 @@ def put_in_place(plan: RunPlan, run_dir: str, home: Home) -> list[Event]:
     if plan.dependencies is not None and plan.dependencies.items:
         from operations.resolving import materialise
 
-        materialise(plan.dependencies, run_dir, cache_dir=home.cache_dir, told=_teller(plan))
+        again = plan.follows == AGAIN
+        materialise(plan.dependencies, run_dir, cache_dir=home.cache_dir, told=_teller(plan), again=again)
         answers.append(RunDependenciesResolved(tuple(plan.dependencies.to_body())))  # type: ignore[arg-type]  # mappings
     for path, content in plan.files.items():
         target = os.path.join(run_dir, path)

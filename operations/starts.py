@@ -83,7 +83,8 @@ def _tagged(plan: RunPlan) -> list[Event]:
 def _sources(plan: RunPlan, home: Home) -> Mapping[str, Value] | None:
     from artifacts.sources import take_snapshot
 
-    return take_snapshot(home, plan.project, plan.environment).to_body()
+    snapshot = take_snapshot(home, plan.project, plan.environment, code=plan.sourcecode)
+    return None if snapshot is None else snapshot.to_body()
 
 
 def _platform(plan: RunPlan) -> dict[str, Value]:

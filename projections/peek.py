@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from ledger.errors import GuildError
 from ledger.format import REVISION
@@ -27,7 +27,8 @@ _MOST_EVENTS = 2_000
 _MOST_BYTES = 16 * 1024 * 1024
 
 
-class Peek(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Peek:
     """What was seen.
 
     Attributes:
@@ -69,7 +70,7 @@ def peek(index_dir: str, ledger_path: str | None) -> Iterator[Peek | None]:
     if not os.path.exists(ledger_path):
         yield None
         return
-    with closing(_TracelessStore(ledger_path)) as store:
+    with closing(_TracelessStore(ledger_path, read_only=True)) as store:
         if store.revision() != REVISION:
             raise GuildError("the ledger is of another version of the program")
         check_format(store)

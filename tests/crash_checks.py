@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from artifacts.home import Home
 from artifacts.lease import is_held
-from artifacts.sources import read_manifest, snapshot_digest
+from artifacts.source_manifest import read_manifest, snapshot_digest
 from ledger.canonical import Value, decode
 from ledger.log import Ledger
 from ledger.sqlite_store import SqliteStore

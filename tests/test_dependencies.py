@@ -525,15 +525,20 @@ def test_the_files_of_a_run_are_copied_without_what_guild_keeps_there(world: Wor
 
 def test_a_run_is_looked_for_in_the_same_model_unless_one_is_named(world: World) -> None:
     """An expression with a group chooses a file, one without a scalar that chooses the run."""
-    for spec in ("cnn:prepare", "rnn:prepare"):
+    for spec in ("cnn:prepare", "rnn:prepare", "cnn:prepare,rnn:prepare"):
         world.runs[spec] = FoundRun(RUN_ID, str(world.elsewhere), None)
     sources = (
         operation("prepare", select_min="loss"),
         operation("rnn:prepare", select_max="m-([0-9]+)"),
+        operation("prepare, rnn:prepare"),
     )
     op = OperationDef("train", requires=(RequirementDef("data", ResourceDef("data", sources)),))
     world.plan(operation=op, model=ModelDef("cnn", operations=(op,)))
-    assert world.asked == [("cnn:prepare", "loss", None), ("rnn:prepare", None, None)]
+    assert world.asked == [
+        ("cnn:prepare", "loss", None),
+        ("rnn:prepare", None, None),
+        ("cnn:prepare,rnn:prepare", None, None),
+    ]
 
 
 def test_no_run_refuses_the_start_and_says_how_to_get_one(world: World) -> None:
@@ -610,8 +615,8 @@ def test_the_interpreter_of_the_run_is_asked_for_modules(world: World) -> None:
     """Dotted names as well; a name that makes no sense is missing."""
     names = ("json", "os.path", "json.no", "no_such_module", "no_such.thing", "")
     assert missing_modules(sys.executable, names, ask) == ("json.no", "no_such_module", "no_such.thing", "")
-    plan = world.plan(SourceDef("module", "json"), SourceDef("module", "no_such_module"))
-    assert plan.modules == ("json", "no_such_module")
+    plan = world.plan(SourceDef("module", "json, os"), SourceDef("module", "no_such_module"))
+    assert plan.modules == ("json", "os", "no_such_module")
     with pytest.raises(DependencyError, match=r"'module:no_such_module' in data resource: .* has no module"):
         check_modules(plan, sys.executable, ask)
     assert materialise(plan, str(world.run_dir), cache_dir=world.home.cache_dir, told=world.told.append) == ()

@@ -17,17 +17,14 @@ from pathlib import Path
 import pytest
 
 from artifacts.home import Home
+from artifacts.source_manifest import SourceFile, read_manifest, snapshot_digest, snapshot_dir
 from artifacts.source_rules import DEFAULT_RULES, LeftOut, Reason, SnapshotRules
 from artifacts.sources import (
     LEFT_OUT_KEPT,
     Snapshot,
     SnapshotFailure,
     SnapshotPlan,
-    SourceFile,
     plan_snapshot,
-    read_manifest,
-    snapshot_digest,
-    snapshot_dir,
     take_snapshot,
 )
 from ledger.errors import GuildError

@@ -1,0 +1,23 @@
+"""How this program starts itself anew: the same code, whatever the working directory and PYTHONPATH hold."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+"""Where this program's packages are: a checkout, or the one package of an installed wheel."""
+
+_CODE = "import sys; sys.path.insert(0, sys.argv.pop(1)); from {module} import main; main()"
+
+
+def guild_itself() -> tuple[str, ...]:
+    """Return the words that start the command line; its arguments follow."""
+    if os.path.isdir(os.path.join(FOLDER, "guild_ledger")):
+        return (sys.executable, "-c", _CODE.format(module="guild_ledger.main"), FOLDER)
+    return (sys.executable, "-c", _CODE.format(module="guild_ledger.main"), os.path.dirname(FOLDER))
+
+
+def worker_itself() -> tuple[str, ...]:
+    """Return the words that start a worker of a batch; its setting follows."""
+    return (sys.executable, "-c", _CODE.format(module="commands.worker"), FOLDER)

@@ -1,0 +1,62 @@
+"""`guild stop`: end running runs, each with all that it started, and wait until that is recorded."""
+
+from __future__ import annotations
+
+import click
+
+from commands.app import App
+from commands.change import NothingToDoError
+from commands.lazy import completer
+from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
+from commands.selecting import run_filter, selected
+from commands.stopping import stop_run
+from commands.table import preview
+from commands.terminal import confirm, say, warn, width
+from ledger.errors import GuildError
+
+_RUNNING = ("running",)
+_RUNS = completer("commands.completing_runs:running_runs")
+
+
+@click.command("stop", epilog=SELECTION_HELP)
+@click.argument("specs", metavar="[RUN]...", nargs=-1, shell_complete=_RUNS)
+@limiting
+@yes_option
+@dry_run_option
+@click.pass_obj
+def stop(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_run: bool) -> None:
+    """Stop running runs: those that are named, or all that match.
+
+    A run gets the signal that Ctrl-C gives, in time a firmer one, and is recorded as terminated. Runs of a batch that
+    were not started yet stay staged.
+
+    \b
+    Examples:
+      guild stop 0
+      guild stop --op train -y
+    """
+    statuses = tuple(status for status in limits.statuses if status in _RUNNING) or _RUNNING
+    if limits.statuses and not set(limits.statuses) & set(_RUNNING):
+        raise NothingToDoError("Nothing to stop.", hint="Only running runs can be stopped.")
+    limited = Limits(
+        everywhere=limits.everywhere, operations=limits.operations, statuses=statuses, labels=limits.labels
+    )
+    rows = selected(app, run_filter(app, limited), specs, list_command="guild runs --running")
+    if not rows:
+        raise NothingToDoError("Nothing to stop.")
+    if dry_run or not yes:
+        warn("You are about to stop the following runs:")
+        for line in preview(rows, app.cwd, width()):
+            say(line)
+    if dry_run or not (yes or confirm("Stop these runs?")):
+        return
+    failed = 0
+    for row in rows:
+        try:
+            stop_run(app, row)
+        except GuildError as error:
+            warn(error.message)
+            failed += 1
+    say(f"Stopped {len(rows) - failed} run(s)")
+    if failed:
+        raise GuildError(f"{failed} of {len(rows)} runs could not be stopped", hint="The reasons stand above.")
