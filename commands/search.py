@@ -51,7 +51,7 @@ def search(app: App, term: str, *, only_installed: bool, index_url: str | None, 
             more = f" and {len(versions) - _SHOWN_VERSIONS} more" if len(versions) > _SHOWN_VERSIONS else ""
             say(f"Available:\n  {term}  {', '.join(versions[:_SHOWN_VERSIONS])}{more}")
     if trouble and (shown or versions):
-        note(f"The index was not asked: {trouble}")
+        note(f"The index gave no answer: {trouble}")
     elif trouble:
         raise GuildError(f"nothing is installed about '{printable(term)}', and the index gave no answer: {trouble}")
     elif not shown and not versions and not as_json:
