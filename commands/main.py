@@ -26,12 +26,17 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check fou
 130 interrupted; `guild run` returns its process's own."""
 
 _COMMANDS = {
+    "install": "commands.install:install",
     "label": "commands.runs_label:label",
     "ledger": "commands.ledger:ledger",
     "log": "commands.log:log",
+    "package": "commands.package:package",
+    "packages": "commands.packages:packages",
     "run": "commands.run:run",
     "runs": "commands.runs:runs",
+    "search": "commands.search:search",
     "stop": "commands.stop:stop",
+    "uninstall": "commands.uninstall:uninstall",
     "watch": "commands.watch:watch",
 }
 
