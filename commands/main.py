@@ -28,15 +28,20 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check fou
 _COMMANDS = {
     "completion": "commands.completion:completion",
     "help": "commands.help:show_help",
+    "install": "commands.install:install",
     "label": "commands.runs_label:label",
     "ledger": "commands.ledger:ledger",
     "log": "commands.log:log",
     "models": "commands.models:models",
     "operations": "commands.operations:operations",
+    "package": "commands.package:package",
+    "packages": "commands.packages:packages",
     "run": "commands.run:run",
     "runs": "commands.runs:runs",
+    "search": "commands.search:search",
     "stop": "commands.stop:stop",
     "train": "commands.aliases:train",
+    "uninstall": "commands.uninstall:uninstall",
     "watch": "commands.watch:watch",
 }
 _ALIASES = {"ops": "operations"}

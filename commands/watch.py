@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -84,6 +85,5 @@ def _follow(app: App, run_id: RunId, *, follow: bool) -> None:
 
 
 def _show(piece: bytes) -> None:
-    stream = click.get_binary_stream("stdout")
-    stream.write(piece)
-    stream.flush()
+    sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()

@@ -14,7 +14,8 @@ from operations.model_file_path import find_model_file
 from operations.names import OperationNameError, full_name, resolve_operation
 
 if TYPE_CHECKING:
-    from operations.definitions import ModelFile
+    from operations.definitions import ModelFile, ResourceDef
+    from operations.requirements import PackageResources
 
 _SCRIPTS = (".py", ".sh", ".bash", ".zsh", ".R", ".jl", ".ipynb")
 
@@ -32,6 +33,7 @@ class Found:
         project: absolute directory that its paths are relative to.
         models: all models of the same file, for what it requires by name.
         warnings: about the model file.
+        find_package_resource: finds resources of packages, None when there are none.
     """
 
     model: ModelDef
@@ -39,6 +41,7 @@ class Found:
     project: str
     models: tuple[ModelDef, ...]
     warnings: tuple[str, ...] = ()
+    find_package_resource: PackageResources | None = None
 
     @property
     def package(self) -> str | None:
@@ -117,7 +120,7 @@ class Catalog:
             if candidate.name == model and candidate.package == package:
                 for found in candidate.operations:
                     if found.name == operation:
-                        return self._local(candidate, found) if package is None else _packaged(candidate, found, models)
+                        return self._local(candidate, found) if package is None else self._of_package(candidate, found)
         if package is None and not model and self._is_script(operation):
             return self._script(operation)
         name = f"{model}:{operation}" if model else operation
@@ -141,19 +144,31 @@ class Catalog:
         file = self.model_file
         project, warnings = (self.directory, ()) if file is None else (file.project, file.warnings)
         imported = with_imported_flags(operation, project, (project,))
-        return Found(model, imported, project, self.local_models, warnings)
+        return Found(model, imported, project, self.local_models, warnings, self._package_resource)
 
     def _elsewhere(self, spec: str, error: OperationNameError) -> Found:
         if self._is_script(spec):
             return self._script(spec)
-        packaged = _public(self._packaged())
+        packaged = _public(self.packaged_models())
         if packaged:
             try:
-                return _packaged(*resolve_operation(spec, packaged), packaged)
+                return self._of_package(*resolve_operation(spec, packaged))
             except OperationNameError as other:
                 if other.is_ambiguous or not self.local_models:
                     raise
         raise error
+
+    def _of_package(self, model: ModelDef, operation: OperationDef) -> Found:
+        from operations.importing import with_imported_flags
+
+        siblings = tuple(other for other in self.packaged_models() if other.package == model.package)
+        imported = with_imported_flags(operation, model.project, (model.project,))
+        return Found(model, imported, model.project, siblings, find_package_resource=self._package_resource)
+
+    def _package_resource(self, name: str) -> tuple[ResourceDef, str] | None:
+        from operations.packages import package_resource_finder
+
+        return package_resource_finder(self.packaged_models())(name)
 
     def _is_script(self, spec: str) -> bool:
         if ":" in spec and not os.path.exists(os.path.join(self.directory, spec)):
@@ -169,11 +184,3 @@ class Catalog:
 
 def _public(models: Sequence[ModelDef]) -> tuple[ModelDef, ...]:
     return tuple(model for model in models if not model.private)
-
-
-def _packaged(model: ModelDef, operation: OperationDef, models: Sequence[ModelDef]) -> Found:
-    from operations.importing import with_imported_flags
-
-    siblings = tuple(other for other in models if other.package == model.package)
-    imported = with_imported_flags(operation, model.project, (model.project,))
-    return Found(model, imported, model.project, siblings)

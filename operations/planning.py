@@ -129,6 +129,7 @@ def with_dependencies(plan: RunPlan, found: Found, setting: Setting) -> RunPlan:
         find_run=setting.find_run,
         overrides=setting.overrides,
         cwd=setting.cwd,
+        find_package_resource=found.find_package_resource,
     )
     check_local(dependencies, setting.home.cache_dir)
     if dependencies.modules:
@@ -161,10 +162,15 @@ def split_overrides(found: Found, words: Sequence[str]) -> tuple[dict[str, str],
     from operations.requirements import override_names, required_resources
 
     defaults = {flag.name: flag.default for flag in operation.flags}
-    names = (
-        override_names(required_resources(operation, found.model, found.models, defaults, project=found.project))
-        - defaults.keys()
+    required = required_resources(
+        operation,
+        found.model,
+        found.models,
+        defaults,
+        project=found.project,
+        find_package_resource=found.find_package_resource,
     )
+    names = override_names(required) - defaults.keys()
     overrides: dict[str, str] = {}
     others: list[str] = []
     for word in words:

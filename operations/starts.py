@@ -36,9 +36,10 @@ def begin_events(plan: RunPlan, home: Home, evidence: Evidence) -> list[Event]:
     from artifacts.environment import allowed
     from artifacts.git_info import start_git_info
 
-    git = start_git_info(plan.project, plan.environment)
+    # Installed files are not those of the repository that their environment may lie in.
+    git = None if _is_installed(plan) else start_git_info(plan.project, plan.environment)
     sources = _sources(plan, home)
-    found = git.result()
+    found = None if git is None else git.result()
     told: Mapping[str, Value] = {"commit": found.commit, "dirty": found.dirty} if found is not None else {}
     environment = dict(allowed({**plan.environment, **plan.variables}))
     witness: Mapping[str, Value] = {**asdict(evidence), "home": home.identity()}
@@ -70,6 +71,10 @@ def begin_events(plan: RunPlan, home: Home, evidence: Evidence) -> list[Event]:
         proto=plan.proto,
     )
     return [started] if plan.follows == STAGED else [started, *_tagged(plan)]
+
+
+def _is_installed(plan: RunPlan) -> bool:
+    return plan.package is not None and not {"site-packages", "dist-packages"}.isdisjoint(plan.project.split(os.sep))
 
 
 def _tagged(plan: RunPlan) -> list[Event]:

@@ -37,7 +37,8 @@ def _preload(*, migrations: bool) -> None:
     for folder in ("commands", "ledger", "ledger/events", "projections", "operations", "artifacts"):
         for name in sorted(os.listdir(os.path.join(ROOT, folder))):
             heavy = name.startswith(("migrate", "sql_", "tables"))
-            if name.endswith(".py") and name != "__init__.py" and (migrations or not heavy):
+            is_program = name.startswith("launch_")  # it would run
+            if name.endswith(".py") and name != "__init__.py" and (migrations or not heavy) and not is_program:
                 import_module(f"{folder.replace('/', '.')}.{name[:-3]}")
     import_module("difflib")
     gc.collect()

@@ -185,7 +185,7 @@ def test_values_that_look_like_options_stay_values(tmp_path: Path) -> None:
 
 def test_numbers_of_every_size_are_kept(tmp_path: Path) -> None:
     """What JSON cannot say is recorded in an explicit form, shown, and verified."""
-    values = ["1e400", "-1e400", ".nan", ".inf", "9" * 400, "0x" + "f" * 100, "1_000", "[1, {a: [2]}]"]
+    values = ["1e400", "-1e400", ".nan", ".inf", "9" * 400, "0x" + "f" * 100, "1_000", "[[1, {a: [2]}]]"]
     flags = [f"x{number}" for number in range(len(values))]
     guild = project_of(tmp_path, "", f"{{{', '.join(f'{name}: null' for name in flags)}}}")
     guild.ok("run", "go", *(f"{name}={value}" for name, value in zip(flags, values, strict=True)), "-y")

@@ -77,7 +77,7 @@ def test_an_unknown_operation_is_refused(iris: Guild, name: str, message: str) -
 def test_no_operation_is_a_usage_error(iris: Guild) -> None:
     """`guild run` alone says what is missing."""
     error = iris.refused("run", code=2)
-    assert error == ("guild: missing argument for [MODEL:]OPERATION\nTry 'guild run --help' for more information.\n")
+    assert error == ("guild: missing argument for [MODEL:]OPERATION\n`guild operations` lists what can be run.\n")
 
 
 def test_without_a_model_file_nothing_can_be_run(iris: Guild, tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_an_undefined_flag_needs_force(iris: Guild) -> None:
 
 def test_an_empty_label_is_refused(iris: Guild) -> None:
     """A shell variable that is not set must not become a label."""
-    assert "the label is empty" in iris.refused("run", "cnn:train", "-l", "", "-y")
+    assert "the label or tag is empty" in iris.refused("run", "cnn:train", "-l", "", "-y", code=2)
 
 
 @pytest.mark.parametrize("answer", ["", "y\n", "YES\n", " yes \n", "\n"])
