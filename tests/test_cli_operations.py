@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli_kit import IRIS, Guild, make_project
+from tests.test_cli_packages import environment, in_environment, site_packages
+from tests.test_packages import MODEL, declare
 
 SCOPE = "Limiting models to the current directory (use --all to include all)\n"
 FULL = """\
@@ -53,6 +55,29 @@ def iris(tmp_path: Path) -> Guild:
 def tulip(tmp_path: Path) -> Guild:
     """Give a project with descriptions, an alias and a private model."""
     return Guild(tmp_path / "home", make_project(tmp_path / "tulip", FULL))
+
+
+def test_packages_are_listed_outside_a_project_and_on_demand(tmp_path: Path) -> None:
+    """As `PACKAGE/MODEL:OPERATION`; `-i` lists nothing else, and `guild help` explains a package by any part of it."""
+    env = environment(tmp_path / "env")
+    for name in ("pkg-a", "pkg-b"):
+        declare(site_packages(env), name, MODEL)
+    guild = in_environment(tmp_path, env)
+    rows = "pkg-a/cnn:train\npkg-b/cnn:train\n"
+    assert guild("ops") == (0, rows, "")
+    assert guild.ok("models") == "pkg-a/cnn\npkg-b/cnn\n"
+    local = guild.at(make_project(tmp_path / "iris", "{name: iris, operations: {go: work}}\n"))
+    assert local.ok("ops") == "./iris:go\n"
+    assert local("ops", "-a") == (0, f"./iris:go\n{rows}", "")
+    assert local("ops", "-i") == (0, rows, "")
+    assert guild.json("ops", "a/")[0]["package"] == "pkg-a"
+    assert "You are viewing help for the 'pkg-a' package." in local.ok("help", "pkg-a")
+    assert "for the 'pkg-b' package." in local.ok("help", "b/cnn")
+    error = local.refused("help", "cnn")
+    assert "multiple packages match 'cnn'\n" in error
+    assert "models: pkg-a/cnn, pkg-b/cnn\n" in error
+    asked = guild.with_env(COMP_WORDS="guild run pkg-b", COMP_CWORD="2", _GUILD_COMPLETE="bash_complete")
+    assert asked() == (0, "plain,pkg-b/cnn:train\n", "")
 
 
 @pytest.mark.parametrize("command", ["operations", "ops"])
