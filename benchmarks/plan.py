@@ -19,6 +19,7 @@ class Plan:
         sizes: numbers of runs of the homes, ascending.
         many: how many runs are deleted at once.
         rounds: repetitions of a command.
+        trials: how many trials a batch has.
         commits: repetitions of a durable commit.
         replays: repetitions of a rebuild and of a verification.
         singles: runs of the home in which each event is a transaction.
@@ -30,6 +31,7 @@ class Plan:
     sizes: tuple[int, ...] = (100, 100_000, 1_000_000)
     many: int = 1_000
     rounds: int = 21
+    trials: int = 50
     commits: int = 1_000
     replays: int = 3
     singles: int = 50_000
@@ -45,4 +47,6 @@ class Plan:
 
 def quick(cache: str, scratch: str, guildai: str | None) -> Plan:
     """Return a plan with small numbers: it shows that everything works and measures nothing well."""
-    return Plan(cache, scratch, (20, 50, 300), many=30, rounds=1, commits=5, replays=1, singles=50, guildai=guildai)
+    return Plan(
+        cache, scratch, (20, 50, 300), many=30, rounds=1, trials=4, commits=5, replays=1, singles=50, guildai=guildai
+    )

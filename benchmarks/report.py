@@ -44,6 +44,7 @@ _METHOD = """\
   which every command of the group has its turn.
 - "Adds" is the time of `guild run train -y` less that of the same script started by the same interpreter in the same
   round. Guild AI {guildai}.
+- A trial is an equal part of the time of a batch of {trials} trials of that script, its output not shown.
 - The append is one `run.started` through all rules of the ledger, {commits:,} times, in turns with an INSERT of as many
   bytes into a table of one column, in WAL mode with `synchronous=FULL`, on the same disk.
 - The bare fold reads the same rows, decodes the bodies, folds them in one dict, inserts with `executemany` and makes
@@ -59,7 +60,9 @@ def page(figures: Sequence[Figure], plan: Plan) -> str:
     guildai = (
         "0.9.0 was started by Python of its own, in an environment of its own" if plan.guildai else "was not there"
     )
-    method = _METHOD.format(rounds=plan.rounds, guildai=guildai, commits=plan.commits, replays=plan.replays)
+    method = _METHOD.format(
+        rounds=plan.rounds, trials=plan.trials, guildai=guildai, commits=plan.commits, replays=plan.replays
+    )
     return _PAGE.format(
         conditions=conditions(),
         rows="\n".join(table_row(figure) for figure in figures),

@@ -12,13 +12,14 @@ from benchmarks.turns import Case, in_turns
 
 _OF_GUILD_AI = 1 / 8
 _SCRIPT = 'print("loss: 0.5")\n'
-_MODEL_FILE = "- name: model\n  operations:\n    train: train\n"
+_MODEL_FILE = "- name: model\n  operations:\n    train: {cmd: train, flags: {n: 0}}\n"
 
 
 def figures(plan: Plan) -> Iterator[Figure]:
     """Run a script that does nothing: bare, as a run, and as a run of Guild AI."""
     where = _project(os.path.join(plan.scratch, "project"), {"train.py": _SCRIPT, "MODELS": _MODEL_FILE})
     script = [BARE[0], "-u", "-m", "train"]
+    batch = ("run", "train", f"n=range[1:{plan.trials}]", "-y", "--quiet")
     cases = [
         Case("bare", lambda _round: BARE, where, {}),
         Case("script", lambda _round: script, where, {}),
@@ -26,6 +27,8 @@ def figures(plan: Plan) -> Iterator[Figure]:
         Case(
             "large", lambda _round: guild("run", "train", "-y"), where, {"GUILD_HOME": plan.home(plan.sizes[-1]).root}
         ),
+        Case("batch", lambda _round: guild(*batch), where, _home(plan, "batch")),
+        Case("batch -j 2", lambda _round: guild(*batch, "-j", "2"), where, _home(plan, "batch-2")),
         *_guild_ai_cases(plan),
     ]
     taken = in_turns(cases, plan.rounds, plan.scratch)
@@ -33,7 +36,10 @@ def figures(plan: Plan) -> Iterator[Figure]:
     yield Figure("`guild run train -y`", taken["run"], "the script alone", taken["script"])
     yield Figure("what `guild run` adds", added, "a bare Python", taken["bare"])
     large = taken["large"].over(taken["script"])
-    yield Figure(f"the same in a home with {plan.sizes[-1]:,} runs", large, "in a new home", added)
+    for name in ("batch", "batch -j 2"):
+        trial = taken[name].each(plan.trials)
+        yield Figure(f"a trial of a {name} of {plan.trials}", trial, "the script alone", taken["script"])
+    yield Figure(f"what it adds in a home with {plan.sizes[-1]:,} runs", large, "in a new home", added)
     if plan.guildai:
         theirs = taken["guildai run"].over(taken["guildai script"])
         yield Figure("what `guild run` adds", added, "what that of Guild AI adds", theirs, _OF_GUILD_AI)

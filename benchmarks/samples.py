@@ -37,6 +37,10 @@ class Samples:
         """Return what each repetition took more than the same repetition of `other`."""
         return Samples(tuple(one - two for one, two in zip(self.seconds, other.seconds, strict=True)))
 
+    def each(self, count: int) -> Samples:
+        """Return what one of `count` equal parts took."""
+        return Samples(tuple(second / count for second in self.seconds), tuple(second / count for second in self.cpu))
+
 
 def samples(usages: Sequence[Usage], peak: float = 0.0) -> Samples:
     """Return the measurements of one thing together."""

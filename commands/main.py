@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from commands.app import App, make_app
-from commands.lazy import LazyGroup
+from commands.lazy import LazyGroup, completer
 from commands.terminal import drop_output, tell_error
 from guild_ledger import __version__
 from ledger.errors import GuildError
@@ -26,30 +26,43 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check fou
 130 interrupted; `guild run` returns its process's own."""
 
 _COMMANDS = {
+    "completion": "commands.completion:completion",
+    "help": "commands.help:show_help",
     "install": "commands.install:install",
     "label": "commands.runs_label:label",
     "ledger": "commands.ledger:ledger",
     "log": "commands.log:log",
+    "models": "commands.models:models",
+    "operations": "commands.operations:operations",
     "package": "commands.package:package",
     "packages": "commands.packages:packages",
     "run": "commands.run:run",
     "runs": "commands.runs:runs",
     "search": "commands.search:search",
     "stop": "commands.stop:stop",
+    "train": "commands.aliases:train",
     "uninstall": "commands.uninstall:uninstall",
     "watch": "commands.watch:watch",
 }
+_ALIASES = {"ops": "operations"}
+_DIRECTORIES = completer("commands.completing:directories")
 
 
 @click.group(
     cls=LazyGroup,
     lazy=_COMMANDS,
+    aliases=_ALIASES,
+    declared="commands.aliases:declared_commands",
     epilog=_EPILOG,
     context_settings={"help_option_names": ["--help"], "max_content_width": 100},
 )
-@click.option("-C", "directory", metavar="PATH", help="Act as if started in PATH.")
+@click.option("-C", "directory", metavar="PATH", shell_complete=_DIRECTORIES, help="Act as if started in PATH.")
 @click.option(
-    "-H", "home", metavar="PATH", help="Use PATH as the guild home (default: $GUILD_HOME, .guild or ~/.guild)."
+    "-H",
+    "home",
+    metavar="PATH",
+    shell_complete=_DIRECTORIES,
+    help="Use PATH as the guild home (default: $GUILD_HOME, .guild or ~/.guild).",
 )
 @click.version_option(__version__, prog_name="guild-ledger", message="%(prog)s %(version)s")
 @click.pass_context
@@ -67,6 +80,10 @@ def main(argv: Sequence[str] | None = None) -> NoReturn:
         if stream is not None and hasattr(stream, "reconfigure"):
             # Names may hold bytes that are no text; showing them escaped beats dying in the middle of a list.
             stream.reconfigure(errors="backslashreplace")
+    if os.environ.get("_GUILD_COMPLETE", "").endswith("_complete"):
+        from commands.shells import complete
+
+        sys.exit(complete(guild))
     sys.exit(_flushed(_guarded(argv)))
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from commands.lazy import completer
 from ledger.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -19,6 +20,11 @@ A RUN is one of
   START:STOP   a range of numbers, both included; either may be left out (: is all)
   ID           a run id, or as much of its beginning as no other run has
 """
+
+run_words = completer("commands.completing_runs:runs")
+"""What a shell offers for a RUN; for a LABEL it is `label_words`."""
+
+label_words = completer("commands.completing_runs:labels")
 
 _STATUSES = (("E", "error"), ("T", "terminated"), ("C", "completed"), ("R", "running"), ("S", "staged"))
 
@@ -76,10 +82,11 @@ def _options() -> list[Callable[[Any], Any]]:
         click.option("-a", "--all", "everywhere", is_flag=True, help="All runs, not only those of this directory."),
         click.option(
             "-o", "--op", "--operation", "operations", metavar="TEXT", multiple=True,
+            shell_complete=completer("commands.completing_runs:recorded_operations"),
             help="Runs whose operation contains TEXT; may be repeated (any of them).",
         ),
         click.option(
-            "-l", "--label", "labels", metavar="TEXT", multiple=True,
+            "-l", "--label", "labels", metavar="TEXT", multiple=True, shell_complete=label_words,
             help="Runs whose label contains TEXT; may be repeated (any of them).",
         ),
     ]  # fmt: skip

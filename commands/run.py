@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.app import App
+from commands.lazy import completer
 from commands.run_options import RunOptions, run_options
 from commands.terminal import say
 from ledger.errors import UsageError
@@ -14,10 +15,13 @@ from ledger.errors import UsageError
 if TYPE_CHECKING:
     from operations.catalog import Found
 
+_OPERATIONS = completer("commands.completing_operations:run_operations")
+_FLAGS = completer("commands.completing_operations:run_flags")
+
 
 @click.command("run")
-@click.argument("operation", metavar="[[MODEL:]OPERATION]", required=False)
-@click.argument("words", metavar="[FLAG=VALUE]...", nargs=-1)
+@click.argument("operation", metavar="[[MODEL:]OPERATION]", required=False, shell_complete=_OPERATIONS)
+@click.argument("words", metavar="[FLAG=VALUE]...", nargs=-1, shell_complete=_FLAGS)
 @run_options
 @click.pass_obj
 def run(app: App, operation: str | None, words: tuple[str, ...], *, options: RunOptions) -> int:

@@ -9,9 +9,16 @@ from typing import Any, TypeVar
 
 import click
 
+from commands.lazy import completer
+from commands.options import label_words, run_words
 from ledger.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+_DIRECTORIES = completer("commands.completing:directories")
+_FILES = completer("commands.completing:files")
+_STAGED = completer("commands.completing_runs:staged_runs")
+_ENDED = completer("commands.completing_runs:ended_runs")
 
 _SECONDS = {"": 60.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)([smhd]?)")
@@ -108,7 +115,7 @@ def _flag(*names: str, text: str) -> Callable[[Any], Any]:
 
 _OPTIONS = (
     _flag("-y", "--yes", text="Start without asking."),
-    click.option("-l", "--label", metavar="TEXT", help="Label of the run."),
+    click.option("-l", "--label", metavar="TEXT", shell_complete=label_words, help="Label of the run."),
     click.option("-t", "--tag", "tags", metavar="TEXT", multiple=True, help="Tag of the run; may be repeated."),
     click.option("-j", "--jobs", metavar="N", type=click.IntRange(1, 256), default=1, help="Run N trials at a time."),
     click.option(
@@ -118,13 +125,32 @@ _OPTIONS = (
         "--random-seed", metavar="N", type=int, help="What chance begins with; the same seed, the same trials."
     ),
     _flag("--print-trials", text="Print the trials as a table, and start nothing."),
-    click.option("--save-trials", metavar="FILE", help="Write the trials to a CSV file, and start nothing."),
+    click.option(
+        "--save-trials",
+        metavar="FILE",
+        shell_complete=_FILES,
+        help="Write the trials to a CSV file, and start nothing.",
+    ),
     _flag("--stage", text="Prepare the run, to be started later with --start."),
     click.option(
-        "--start", metavar="RUN", multiple=True, help="Start a staged run (index, range or id); may be repeated."
+        "--start",
+        metavar="RUN",
+        multiple=True,
+        shell_complete=_STAGED,
+        help="Start a staged run (index, range or id); may be repeated.",
     ),
-    click.option("--restart", metavar="RUN", help="Start a run that has ended again, in its own directory."),
-    click.option("--proto", metavar="RUN", help="Take operation and flags over from a run, where none are given."),
+    click.option(
+        "--restart",
+        metavar="RUN",
+        shell_complete=_ENDED,
+        help="Start a run that has ended again, in its own directory.",
+    ),
+    click.option(
+        "--proto",
+        metavar="RUN",
+        shell_complete=run_words,
+        help="Take operation and flags over from a run, where none are given.",
+    ),
     _flag("--background", text="Return at once; `guild watch` follows the run, `guild stop` ends it."),
     _flag("--needed", text="Do nothing when an equal run has completed or is running."),
     click.option(
@@ -133,7 +159,9 @@ _OPTIONS = (
     click.option("--gpus", metavar="LIST", help="Let the run see only these devices (CUDA_VISIBLE_DEVICES)."),
     _flag("--no-gpus", text="Let the run see no such devices."),
     _flag("-q", "--quiet", text="Do not show the output; it is captured all the same."),
-    click.option("-d", "--run-dir", metavar="DIR", help="Run in DIR; the run is not recorded."),
+    click.option(
+        "-d", "--run-dir", metavar="DIR", shell_complete=_DIRECTORIES, help="Run in DIR; the run is not recorded."
+    ),
     _flag("--print-cmd", text="Print the command of the process, and start nothing."),
     _flag("--print-env", text="Print what is added to the environment, and start nothing."),
     _flag("--edit-flags", text="Edit the flags in your editor first."),

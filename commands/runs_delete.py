@@ -8,7 +8,7 @@ import click
 
 from commands.app import App
 from commands.change import Change, execute, selector_of
-from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
+from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
 from commands.selecting import run_filter, selected
 from commands.stopping import stop_running
 from ledger.events.base import Event
@@ -18,7 +18,7 @@ from projections.schema import DELETED, PURGED
 
 
 @click.command("delete", epilog=SELECTION_HELP)
-@click.argument("specs", metavar="[RUN]...", nargs=-1)
+@click.argument("specs", metavar="[RUN]...", nargs=-1, shell_complete=run_words)
 @click.option("-p", "--permanent", is_flag=True, help="Remove for good: such runs cannot be restored.")
 @limiting
 @yes_option

@@ -8,7 +8,7 @@ from typing import cast
 import click
 
 from commands.app import App
-from commands.options import SELECTION_HELP, Limits, json_option, limiting
+from commands.options import SELECTION_HELP, Limits, json_option, limiting, run_words
 from commands.runs_list import as_object
 from commands.selecting import open_query, run_filter, selected
 from commands.table import local_time
@@ -34,7 +34,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 
 
 @click.command("info", epilog=SELECTION_HELP)
-@click.argument("spec", metavar="[RUN]", required=False)
+@click.argument("spec", metavar="[RUN]", required=False, shell_complete=run_words)
 @limiting
 @click.option("-d", "--deleted", is_flag=True, help="A deleted run; indexes are those of `guild runs --deleted`.")
 @click.option("-e", "--env", "with_environment", is_flag=True, help="Show the recorded environment.")

@@ -8,6 +8,7 @@ import click
 
 from commands.app import App
 from commands.change import Change, execute
+from commands.lazy import completer
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
 from commands.selecting import open_query, run_filter, selected
 from ledger.errors import UsageError
@@ -15,9 +16,11 @@ from ledger.events.notes import RunLabeled
 from ledger.text import printable
 from projections.query import RunRow
 
+_WORDS = completer("commands.completing_runs:runs_or_labels")
+
 
 @click.command("label", epilog=SELECTION_HELP)
-@click.argument("words", metavar="[RUN]... [LABEL]", nargs=-1)
+@click.argument("words", metavar="[RUN]... [LABEL]", nargs=-1, shell_complete=_WORDS)
 @click.option("-c", "--clear", is_flag=True, help="Remove the label; every word is then a RUN.")
 @limiting
 @yes_option

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 import click
 
 from commands.app import App
-from commands.options import Limits, json_option, limiting
+from commands.options import Limits, json_option, label_words, limiting
 from commands.selecting import listed, open_query, run_filter
 from commands.table import listing, local_time, utc_time
 from commands.terminal import page, width
@@ -33,7 +33,7 @@ def listing_options(command: F) -> F:
 
 
 @click.command("list")
-@click.argument("labels_or_names", metavar="[LABEL]...", nargs=-1)
+@click.argument("labels_or_names", metavar="[LABEL]...", nargs=-1, shell_complete=label_words)
 @limiting
 @listing_options
 @click.pass_obj

@@ -6,14 +6,14 @@ import click
 
 from commands.app import App
 from commands.change import Change, execute, selector_of
-from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
+from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
 from commands.selecting import run_filter, selected
 from ledger.events.life import RunRestored
 from projections.schema import DELETED, LIVE
 
 
 @click.command("restore", epilog=SELECTION_HELP)
-@click.argument("specs", metavar="[RUN]...", nargs=-1)
+@click.argument("specs", metavar="[RUN]...", nargs=-1, shell_complete=run_words)
 @limiting
 @yes_option
 @dry_run_option

@@ -6,6 +6,7 @@ import click
 
 from commands.app import App
 from commands.change import NothingToDoError
+from commands.lazy import completer
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
 from commands.selecting import run_filter, selected
 from commands.stopping import stop_run
@@ -14,10 +15,11 @@ from commands.terminal import confirm, say, warn, width
 from ledger.errors import GuildError
 
 _RUNNING = ("running",)
+_RUNS = completer("commands.completing_runs:running_runs")
 
 
 @click.command("stop", epilog=SELECTION_HELP)
-@click.argument("specs", metavar="[RUN]...", nargs=-1)
+@click.argument("specs", metavar="[RUN]...", nargs=-1, shell_complete=_RUNS)
 @limiting
 @yes_option
 @dry_run_option

@@ -61,6 +61,13 @@ def preview(rows: Sequence[RunRow], cwd: str, columns: int | None = None) -> Ite
         yield _cut(("  " + "  ".join(padded)).rstrip(), columns)
 
 
+def aligned(rows: Sequence[tuple[str, str]], columns: int | None) -> Iterator[str]:
+    """Yield the lines of a table of two columns, cut at the width `columns`; None cuts nothing."""
+    first = max((_columns(left) for left, _ in rows), default=0)
+    for left, right in rows:
+        yield _cut(f"{_padded(left, first)}  {right}".rstrip(), columns)
+
+
 def _columns(text: str) -> int:
     """Return how many columns of a terminal `text` takes: some characters take two, some none."""
     return len(text) if text.isascii() else sum(_columns_of(character) for character in text)

@@ -13,7 +13,7 @@ import click
 from artifacts.lease import is_held
 from artifacts.output import OUTPUT
 from commands.app import App
-from commands.options import SELECTION_HELP, Limits, limiting
+from commands.options import SELECTION_HELP, Limits, limiting, run_words
 from commands.selecting import open_query, run_filter, selected
 from commands.terminal import note
 from ledger.errors import GuildError
@@ -25,7 +25,7 @@ _PIECE = 65_536
 
 
 @click.command("watch", epilog=SELECTION_HELP)
-@click.argument("spec", metavar="[RUN]", required=False)
+@click.argument("spec", metavar="[RUN]", required=False, shell_complete=run_words)
 @limiting
 @click.option("--no-follow", is_flag=True, help="Show what there is, and do not wait for more.")
 @click.pass_obj

@@ -173,12 +173,13 @@ def _flag_rows(flags: Sequence[FlagDef]) -> list[str]:
     width = max(len(printable(flag.name)) for flag in flags)
     rows: list[str] = []
     for flag in sorted(flags, key=lambda flag: flag.name):
-        rows.append(f"  {printable(flag.name):{width}}  {_flag_text(flag)}".rstrip())
+        rows.append(f"  {printable(flag.name):{width}}  {flag_text(flag)}".rstrip())
         rows += [f"  {'':{width}}  {row}" for row in _choice_rows(flag.choices, allow_other=flag.allow_other)]
     return rows
 
 
-def _flag_text(flag: FlagDef) -> str:
+def flag_text(flag: FlagDef) -> str:
+    """Return what a listing says of a flag on one line: description, kind, default or that it is required."""
     notes = [_one_line(flag.description)]
     if flag.type is not None or (flag.minimum, flag.maximum) != (None, None):
         from operations.flag_check import bounds_text
