@@ -139,6 +139,24 @@ def test_an_operation_of_a_package_runs_by_any_part_of_its_name(guild: Guild, na
     assert (row.op, row.status) == ("iris-models/iris-cnn:train", "completed")
 
 
+def test_what_a_package_can_do_is_listed_and_explained(guild: Guild, tmp_path: Path) -> None:
+    """Operations and models are listed by their full names, also beside those of a project, and have help."""
+    assert guild.ok("operations") == "iris-models/iris-cnn:train  Train it\n"
+    assert guild.ok("models") == "iris-models/iris-cnn  Iris CNN\n"
+    project = make_project(tmp_path / "project")
+    assert "iris-models/" not in guild.at(project).ok("operations")
+    assert "iris-models/iris-cnn:train  " in guild.at(project).ok("operations", "--all")
+    text = guild.at(project).ok("help", "iris-models")
+    assert "'iris-models' package" in text
+    assert "Iris CNN" in text
+
+
+def test_an_alias_takes_the_model_of_a_package(guild: Guild, tmp_path: Path) -> None:
+    """`guild train PACKAGE/MODEL` starts the package's operation, from a project with such a model too."""
+    project = make_project(tmp_path / "project")
+    assert guild.at(project).ok("train", "iris-models/iris-cnn", "lr=2", "-y").startswith("lr is 2.0 and ")
+
+
 def test_a_run_of_a_package_belongs_to_no_project(guild: Guild, tmp_path: Path) -> None:
     """It is listed everywhere but in the scope of a project, and can be started again."""
     guild.ok("run", "train", "-y")
