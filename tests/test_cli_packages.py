@@ -203,6 +203,18 @@ def test_packages_are_found_in_the_environment_that_guild_itself_lives_in(instal
         assert expected in printed
 
 
+def test_steps_and_trials_of_a_package_are_runs_of_the_package(declaring: Callable[..., Guild]) -> None:
+    """What an operation with steps starts, and each trial of a batch, bears the package's name as well."""
+    models = (
+        "{name: cnn, operations: {train: {cmd: train, flags: {lr: 1}}, both: {steps: [train, 'cnn:train lr=2']}}}\n"
+    )
+    guild = declaring("one", models=models)
+    guild.ok("run", "both", "-y")
+    guild.ok("run", "train", "lr=[3,4]", "-y")
+    assert {row.op for row in guild.rows()} == {"one/cnn:both", "one/cnn:train"}
+    assert len(guild.rows()) == 5
+
+
 def test_what_was_run_stays_when_the_package_goes(wheel: Path, tmp_path: Path) -> None:
     """Uninstalling takes nothing from the history; the operation is not there any more, and the message says so."""
     guild = in_environment(tmp_path, environment(tmp_path / "env"))
