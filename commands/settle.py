@@ -60,13 +60,16 @@ def _reconcile(app: App) -> list[Settled]:
 
 
 def _settled(app: App, run_id: RunId, place: str) -> Settled:
-    """Settle one run; one without a directory here may be in another home that shares the ledger."""
+    """Settle one run; one without a directory was never started, or is in another home that shares the ledger."""
     from artifacts.reconcile import settle
 
     result = settle(app.home, run_id, place)
-    if result.missing and evidence_of_start(app, run_id).get("home", app.home.identity()) != app.home.identity():
-        return replace(result, elsewhere=True)
-    return result
+    if not result.missing:
+        return result
+    evidence = evidence_of_start(app, run_id)
+    if not evidence:
+        return replace(result, missing=False)
+    return replace(result, elsewhere=evidence.get("home", app.home.identity()) != app.home.identity())
 
 
 def _make_durable(home: Home) -> None:
