@@ -53,6 +53,16 @@ class Found:
         """Its full name, as listings show it in its own project."""
         return full_name(self.model, self.operation)
 
+    def step(self, name: str) -> str:
+        """Return how `guild run` finds what a step of the operation calls `name`: in a package by its full name."""
+        if self.package is None:
+            return name
+        own = next((found for found in self.model.operations if found.name == name), None)
+        try:
+            return full_name(self.model, own) if own else full_name(*resolve_operation(name, self.models))
+        except OperationNameError:
+            return name
+
 
 class Catalog:
     """What can be run from one directory; the model file is read on first use, and once."""
