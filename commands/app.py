@@ -25,6 +25,9 @@ class App:
         cwd: absolute directory that model files, scope and displayed operations are relative to (`-C`).
         directory: what was given with `-C`, or None.
         home: the guild home.
+        argv: the command line, as it is recorded.
+        fresh: whether indexes mean what they mean now, whatever an earlier listing showed.
+        moved: what has moved since the listing that the user's indexes are from, a line each.
     """
 
     def __init__(self, cwd: str, directory: str | None, home: Home, argv: Sequence[str]) -> None:
@@ -32,6 +35,8 @@ class App:
         self.directory = directory
         self.home = home
         self.argv = tuple(argv)
+        self.fresh = False
+        self.moved: list[str] = []
         self._ledger: Ledger | None = None
         self._index: Index | None = None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from commands.app import App
 from commands.settle import follow
 from commands.table import preview, size
-from commands.terminal import confirm, note, say, width
+from commands.terminal import confirm, note, say, warn, width
 from ledger.errors import GuildError
 from ledger.events.base import Event
 from ledger.ids import RunId, run_stream
@@ -46,14 +46,23 @@ class Change:
 Preparation = Callable[[App, Change, bool], Change | None]
 
 
-def execute(app: App, change: Change, *, yes: bool, dry_run: bool, before: Preparation | None = None) -> None:
+def execute(
+    app: App,
+    change: Change,
+    *,
+    yes: bool,
+    dry_run: bool,
+    before: Preparation | None = None,
+    at_once: bool = False,
+) -> None:
     """Show the plan, ask, and carry it out.
 
     Args:
         app: the command's context.
         change: the plan.
-        yes: neither show nor ask.
+        yes: `-y`: neither show nor ask.
         dry_run: show and stop.
+        at_once: neither show nor ask, as with `-y`, but only while the runs are those that the user was shown.
         before: called after the first yes with the plan; returns the plan to carry out, or None to give up.
 
     Raises:
@@ -61,12 +70,20 @@ def execute(app: App, change: Change, *, yes: bool, dry_run: bool, before: Prepa
     """
     if not change.runs:
         raise NothingToDoError(change.nothing)
-    if dry_run or not yes:
+    if app.moved and yes and not dry_run:
+        raise GuildError(
+            f"the list has changed since you saw it: {'; '.join(app.moved)}",
+            hint="Nothing was changed. List the runs again, name them by id, or say --fresh for the list as it is now.",
+        )
+    ask = not (yes or at_once) or bool(app.moved)
+    if dry_run or ask:
         show(app, change)
+        for line in app.moved:
+            warn(line)
     if dry_run:
         note("Nothing was changed (--dry-run).")
         return
-    if not yes and not confirm(change.question):
+    if ask and not confirm(change.question):
         return
     if before is not None:
         prepared = before(app, change, yes)

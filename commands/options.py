@@ -38,12 +38,14 @@ class Limits:
         operations: `--op`, any of them.
         statuses: of `-E -T -C -R -S`, any of them.
         labels: `--label`, any of them.
+        fresh: `--fresh`: indexes mean what they mean now, whatever an earlier list showed.
     """
 
     everywhere: bool
     operations: tuple[str, ...]
     statuses: tuple[str, ...]
     labels: tuple[str, ...]
+    fresh: bool = False
 
     def given(self) -> bool:
         """Tell whether any option limits or widens the list."""
@@ -66,6 +68,7 @@ def limiting(command: F) -> F:
             operations=tuple(kwargs.pop("operations")),
             statuses=statuses,
             labels=tuple(kwargs.pop("labels")),
+            fresh=kwargs.pop("fresh"),
         )
         return command(*args, limits=limits, **kwargs)
 
@@ -79,6 +82,7 @@ def limiting(command: F) -> F:
 
 def _options() -> list[Callable[[Any], Any]]:
     found = [
+        click.option("--fresh", is_flag=True, help="Take indexes as they are now, even if the list has changed."),
         click.option("-a", "--all", "everywhere", is_flag=True, help="All runs, not only those of this directory."),
         click.option(
             "-o", "--op", "--operation", "operations", metavar="TEXT", multiple=True,

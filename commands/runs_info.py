@@ -10,7 +10,7 @@ import click
 from commands.app import App
 from commands.options import SELECTION_HELP, Limits, json_option, limiting, run_words
 from commands.runs_list import as_object
-from commands.selecting import open_query, run_filter, selected
+from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.table import local_time
 from commands.terminal import say
 from ledger.canonical import Value
@@ -48,6 +48,7 @@ def info(app: App, spec: str | None, limits: Limits, *, deleted: bool, with_envi
         rows = list(open_query(app, wanted).rows(limit=1))
     else:
         rows = selected(app, wanted, [spec], list_command=command)
+        tell_moved(app)
     if not rows:
         raise SelectionError("there is no run to show", hint=f"`{command} --all` lists all runs.")
     if len(rows) > 1:

@@ -43,7 +43,7 @@ def label(app: App, words: tuple[str, ...], limits: Limits, *, clear: bool, yes:
     wanted = run_filter(app, limits)
     runs = selected(app, wanted, specs) if specs else list(open_query(app, wanted).rows(limit=1))
     change = set_label(runs, text)
-    execute(app, change, yes=yes or len(runs) == 1, dry_run=dry_run)
+    execute(app, change, yes=yes, dry_run=dry_run, at_once=len(runs) == 1)
 
 
 def _label(words: tuple[str, ...]) -> str:

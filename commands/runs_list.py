@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar, cast
@@ -14,7 +15,7 @@ from commands.selecting import listed, open_query, run_filter
 from commands.table import listing, local_time, utc_time
 from commands.terminal import page, width
 from ledger.text import printable
-from projections.query import RunRow, displayed
+from projections.query import Query, RunRow, displayed
 from projections.schema import DELETED, LIVE
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -78,10 +79,28 @@ def show_runs(
     if as_json:
         page(json_lines(rows, app))
         return
+    if sys.stdout is not None and sys.stdout.isatty():
+        rows = _remembered(app, query, rows)
     lines: Iterable[str] = listing(rows, query, query.count(), width())
     if verbose:
         lines = _verbose(app, list(listed(app, query, limit)), lines)
     page(lines)
+
+
+def _remembered(app: App, query: Query, rows: Iterable[RunRow]) -> Iterator[RunRow]:
+    """Yield the rows, and keep what a person was shown of them, so that an index can be held to it."""
+    from commands.positions import MOST_SHOWN, remember
+
+    shown: list[RunRow] = []
+    complete = False
+    try:
+        for row in rows:
+            if len(shown) <= MOST_SHOWN:
+                shown.append(row)
+            yield row
+        complete = len(shown) == query.count()
+    finally:
+        remember(app, query, shown, complete=complete)
 
 
 def json_lines(rows: Iterable[RunRow], app: App) -> Iterator[str]:

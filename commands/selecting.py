@@ -13,11 +13,14 @@ from projections.query import Query, RunFilter, RunRow
 from projections.schema import LIVE
 from projections.selection import select
 
+_ID_LENGTH = 32
+
 
 def run_filter(app: App, limits: Limits, *, place: str = LIVE) -> RunFilter:
     """Return what a command is about, and say so when the working directory limits it."""
     from operations.model_file_path import find_model_file
 
+    app.fresh = limits.fresh
     local = not limits.everywhere and find_model_file(app.cwd) is not None
     if local:
         where = "the current directory" if app.directory is None else f"'{app.directory}'"
@@ -51,15 +54,33 @@ def open_query(app: App, wanted: RunFilter) -> Query:
 def selected(app: App, wanted: RunFilter, specs: Sequence[str], *, list_command: str = "guild runs") -> list[RunRow]:
     """Return the runs that `specs` name; all that match when there are none.
 
+    When an index means another run than the user was shown, that is noted in `app.moved`.
+
     Raises:
         SelectionError: a spec names no run or several; nothing is selected.
     """
     query = open_query(app, wanted)
     try:
-        return _resolve(query, specs, list_command)
+        rows = _resolve(query, specs, list_command)
     except IndexDamagedError as error:
         query = Query(app.rebuild_index(error.message), wanted)
-        return _resolve(query, specs, list_command)
+        rows = _resolve(query, specs, list_command)
+    if any(not is_whole_id(spec) for spec in specs) and not app.fresh:
+        from commands.positions import moved
+
+        app.moved += moved(app, query, specs, rows)
+    return rows
+
+
+def is_whole_id(spec: str) -> bool:
+    """Tell whether a word can only be a run's whole id, so that no list is needed to know which run it is."""
+    return len(spec) == _ID_LENGTH and not spec.isdecimal()
+
+
+def tell_moved(app: App) -> None:
+    """Say what has moved since the user was shown the list; for commands that change nothing and go on."""
+    for line in app.moved:
+        note(f"Note: {line}")
 
 
 def _resolve(query: Query, specs: Sequence[str], list_command: str) -> list[RunRow]:

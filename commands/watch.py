@@ -14,7 +14,7 @@ from artifacts.lease import is_held
 from artifacts.output import OUTPUT
 from commands.app import App
 from commands.options import SELECTION_HELP, Limits, limiting, run_words
-from commands.selecting import open_query, run_filter, selected
+from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.terminal import note
 from ledger.errors import GuildError
 from ledger.ids import RunId
@@ -58,6 +58,7 @@ def _chosen(app: App, spec: str | None, limits: Limits) -> RunId:
     wanted = run_filter(app, limits)
     if spec is not None:
         rows = selected(app, wanted, [spec])
+        tell_moved(app)
         if len(rows) != 1:
             raise GuildError(f"'{spec}' names {len(rows)} runs", hint="Name one run.")
         return rows[0].run_id
