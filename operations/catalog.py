@@ -158,7 +158,9 @@ class Catalog:
     def _is_script(self, spec: str) -> bool:
         if ":" in spec and not os.path.exists(os.path.join(self.directory, spec)):
             return False
-        return spec.endswith(_SCRIPTS) or os.path.isfile(os.path.join(self.directory, spec))
+        path = os.path.join(self.directory, spec)
+        # Any file may turn out to be a program, and a directory only when it says that it is one.
+        return spec.endswith(_SCRIPTS) or os.path.isfile(path) or os.path.isfile(os.path.join(path, "__main__.py"))
 
     def _script(self, spec: str) -> Found:
         from operations.scripts import script_operation
