@@ -103,7 +103,14 @@ def _command(found: Found, flags: Mapping[str, FlagValue], setting: Setting) -> 
     if found.operation.steps:
         from operations.steps import steps_command
 
-        return steps_command(found.operation, flags, setting.interpreter, found.project, setting.guild)
+        return steps_command(
+            found.model,
+            found.operation,
+            flags,
+            interpreter=setting.interpreter,
+            project=found.project,
+            guild=setting.guild,
+        )
     return build_command(found.operation, flags, setting.interpreter, found.project)
 
 

@@ -7,20 +7,28 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from operations.command import Command
+from operations.names import full_name
 from operations.templates import filled
 
 if TYPE_CHECKING:
-    from operations.definitions import FlagValue, OperationDef, StepDef
+    from operations.definitions import FlagValue, ModelDef, OperationDef, StepDef
 
 _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch_steps.py")
 
 
 def steps_command(
-    operation: OperationDef, flags: Mapping[str, FlagValue], interpreter: str, project: str, guild: Sequence[str]
+    model: ModelDef,
+    operation: OperationDef,
+    flags: Mapping[str, FlagValue],
+    *,
+    interpreter: str,
+    project: str,
+    guild: Sequence[str],
 ) -> Command:
     """Return the command that runs the steps of an operation.
 
     Args:
+        model: its model, whose operations a step means first.
         operation: one with steps.
         flags: its values, which the steps may refer to.
         interpreter: the Python to run with.
@@ -32,7 +40,7 @@ def steps_command(
     """
     import orjson
 
-    steps = [{"name": _name(step), "words": _words(operation, step, flags)} for step in operation.steps]
+    steps = [{"name": _name(step), "words": _words(model, operation, step, flags)} for step in operation.steps]
     text = orjson.dumps({"guild": list(guild), "project": project, "steps": steps}).decode()
     return Command((interpreter, "-u", _PROGRAM, text), ())
 
@@ -41,9 +49,12 @@ def _name(step: StepDef) -> str:
     return (step.name or step.run).replace("/", "-").replace(":", "-")
 
 
-def _words(operation: OperationDef, step: StepDef, flags: Mapping[str, FlagValue]) -> list[str]:
+def _words(model: ModelDef, operation: OperationDef, step: StepDef, flags: Mapping[str, FlagValue]) -> list[str]:
     what = f"step '{step.run}' of operation '{operation.name}'"
     words = [filled(word, flags, what=what) for word in (step.run, *step.flags)]
+    for own in model.operations:
+        if own.name == words[0] and model.name:
+            words[0] = full_name(model, own)
     if step.label is not None:
         words += ["--label", filled(step.label, flags, what=what)]
     for tag in step.tags:

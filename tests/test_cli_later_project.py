@@ -110,6 +110,7 @@ GUILD_YML = """\
 
 - model: forms
   operations:
+    prepare: {exec: echo another}
     args: {main: look --own first, flags-dest: args, flags: {$include: usual-flags}}
     argparse: {main: prepare, flags-import: all, flags: {sep: ';'}}
     click: {main: package/tap, flags-dest: 'args:click'}
@@ -135,6 +136,8 @@ GUILD_YML = """\
 
 - operations:
     exec: {exec: "printf '<%s>' ${flag_args}", flags: {$include: usual-flags}}
+    chosen: {exec: cat chosen.csv, requires: {file: 'data/${which}.csv', rename: '.+ chosen.csv'}, flags: {which: a}}
+    listed: {main: holders, flags: {sizes: [1, 2]}, flags-dest: 'global:params'}
     shell:
       exec: sh -c 'echo "$MY_A:$1:$2"' sh ${a} "${b} more"
       env: {MY_A: "${a}!"}
@@ -302,6 +305,7 @@ def test_flags_arrive_as_arguments(guild: Guild, words: list[str], argv: list[st
         (["no-flags"], {"values": [0.1, 3, [64, 32], False, "none"]}),
         (["one-dict", "lr=3"], {"params": {"lr": 3, "opt": "sgd"}, "args": {"lr": 0.1, "net": "cnn"}}),
         (["namespace", "lr=3"], {"params": {"lr": 0.2, "opt": "sgd"}, "args": {"lr": 3, "net": "rnn"}}),
+        (["listed"], {"params": {"lr": 0.2, "opt": "sgd", "sizes": [1, 2]}}),
         (["yaml", "net.depth=7"], {"text": "net:\n  depth: 7\n  width: 8\nlr: 0.1\n", "files": ["conf/net.yml"]}),
         (["ini", "net.depth=7"], {"text": "[net]\ndepth = 7\nname = a\n\n", "files": ["net.ini"]}),
         (["types", "name=x", "hidden=y"], {"env": {"MY_HIDDEN": "y"}}),
@@ -329,6 +333,8 @@ def test_flags_arrive_in_a_json_file(guild: Guild) -> None:
         (["shell"], "two words!:two words:5 more"),
         (["script"], "go --twice"),
         (["config", "depth=4"], "depth: 4\nnet:\n  name: n-4"),
+        (["chosen"], "a"),
+        (["forms:prepare"], "another"),
     ],
 )
 def test_commands_other_than_python_run(guild: Guild, words: list[str], out: str) -> None:
@@ -354,7 +360,7 @@ def test_a_download_is_there(guild: Guild, server: str) -> None:
 
 def test_an_operation_uses_what_another_has_made(guild: Guild) -> None:
     """The default operation, from preparation on: files, flags, environment, label, tags, source code, dependencies."""
-    made = told(guild.ok("run", "prepare", "-y"))
+    made = told(guild.ok("run", "petals:prepare", "-y"))
     assert (made["rows"], made["sep"], made["env"]["MY_THREADS"]) == (4, ",", "2")
 
     got = told(guild.ok("run", "lr=0.5", "-y"))
@@ -384,7 +390,7 @@ def test_an_operation_uses_what_another_has_made(guild: Guild) -> None:
 
 def test_files_of_a_run_may_be_linked(guild: Guild) -> None:
     """The link leads into the run that they are of."""
-    made = told(guild.ok("run", "prepare", "-y"))
+    made = told(guild.ok("run", "petals:prepare", "-y"))
     got = told(guild.ok("run", "linked", "-y"))
     link = Path(got["cwd"]) / "table.csv"
     assert link.is_symlink()
@@ -393,8 +399,8 @@ def test_files_of_a_run_may_be_linked(guild: Guild) -> None:
 
 def test_another_run_or_folder_may_stand_in(guild: Guild) -> None:
     """By the name of the source and the start of the ID of a run, or a path from here."""
-    first = Path(told(guild.ok("run", "prepare", "rows=1", "-y"))["cwd"])
-    guild.ok("run", "prepare", "rows=2", "-y")
+    first = Path(told(guild.ok("run", "petals:prepare", "rows=1", "-y"))["cwd"])
+    guild.ok("run", "petals:prepare", "rows=2", "-y")
     folder = guild.cwd / "mine"
     folder.mkdir()
     (folder / "own.csv").write_text("mine")
@@ -431,9 +437,13 @@ def test_a_pipeline_runs_its_steps(guild: Guild) -> None:
     ("words", "message"),
     [
         (["no-file"], "could not resolve 'file:gone.csv' .*gone.csv' does not exist"),
+        (
+            ["chosen", "which=b"],
+            "could not resolve 'file:data/b.csv' in data/b.csv resource: .*/data/b.csv' does not exist",
+        ),
         (["damaged"], "petals.csv' has another sha256 than it must have"),
         (["no-module"], "has no module 'no_such_module'"),
-        (["train"], "there is no completed run of prepare\nRun it first: guild run prepare.* prepared=RUN"),
+        (["train"], "there is no completed run of prepare\nRun it first: guild run petals:prepare. .* prepared=RUN"),
         (["train", "prepared=nothing"], "'nothing' is neither the ID of a run nor a directory"),
         (["args", "lr=2"], "flag 'lr' is '2': expected a number from 0 to 1"),
         (["args", "lr=x"], "flag 'lr' is 'x': expected a number"),
