@@ -104,6 +104,7 @@ def _lines(details: Mapping[str, Value], *, with_environment: bool) -> Iterator[
             yield f"{key}: {_text(value)}".rstrip()
     yield from _section("flags", details.get("flags"))
     yield from _section("git", details.get("git"))
+    yield from _dependencies(details.get("dependencies"))
     yield from _section("sources", details.get("sources"))
     yield from _section("output", details.get("output"))
     if with_environment:
@@ -124,6 +125,14 @@ def _section(name: str, values: Value) -> Iterator[str]:
     yield f"{name}:"
     for key in sorted(values):
         yield f"  {printable(str(key))}: {_text(values[key])}".rstrip()
+
+
+def _dependencies(values: Value) -> Iterator[str]:
+    found = [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+    if found:
+        yield "dependencies:"
+    for one in found:
+        yield f"  {printable(str(one.get('source')))}: {_text(one.get('from'))}".rstrip()
 
 
 def _text(value: Value) -> str:

@@ -21,10 +21,14 @@ def run_filter(app: App, limits: Limits, *, place: str = LIVE) -> RunFilter:
     from operations.model_file_path import find_model_file
 
     app.fresh = limits.fresh
-    local = not limits.everywhere and find_model_file(app.cwd) is not None
-    if local:
+    path = None if limits.everywhere else find_model_file(app.cwd)
+    local = path is not None
+    if path is not None:
         where = "the current directory" if app.directory is None else f"'{app.directory}'"
         note(f"Limiting runs to {where} (use --all to include all)")
+        from commands.model_check import warn_of_broken_model_file
+
+        warn_of_broken_model_file(path, app.home.cache_dir)
     return RunFilter(
         place=place,
         project=app.cwd if local else None,
