@@ -45,6 +45,7 @@ class Beginning(NamedTuple):
     batch: str | None
     proto: str | None
     label: str | None
+    tags: tuple[str, ...]
 
 
 class Proto(NamedTuple):
@@ -123,15 +124,22 @@ def beginning_of(app: App, run_id: RunId) -> Beginning:
         GuildError: the ledger has no such run.
     """
     body: dict[str, object] = {}
+    tags: set[str] = set()
     for row in app.ledger.store.stream_events([run_stream(run_id)]):
-        if row.type in ("run.staged", "run.started", "run.restarted", "run.imported") and row.body is not None:
-            body |= current_body(row.type, row.schema_version, row.body)
-        elif row.type == "run.labeled" and row.body is not None:
-            body["label"] = current_body(row.type, row.schema_version, row.body)["label"]
+        if row.type not in _TOLD_BY or row.body is None:
+            continue
+        told = current_body(row.type, row.schema_version, row.body)
+        if row.type == "run.tagged":
+            tags = (tags | {*cast("list[str]", told["added"])}) - {*cast("list[str]", told["removed"])}
+        else:
+            body |= told
     if not body:
         raise GuildError(f"run {run_id[:8]} has no start on record", hint="`guild log` shows what was recorded.")
-    values = [body.get(name) for name in Beginning._fields]
-    return Beginning._make(cast("list[str]", values))
+    values = [body.get(name) for name in Beginning._fields[:-1]]
+    return Beginning._make([*cast("list[str]", values), tuple(tags)])  # type: ignore[list-item]  # one of each kind
+
+
+_TOLD_BY = frozenset(("run.staged", "run.started", "run.restarted", "run.imported", "run.labeled", "run.tagged"))
 
 
 class Stager:
@@ -159,7 +167,7 @@ class Stager:
         plan, _ = plan_run(found, given, setting, run_id)
         # A run that is started again has its label, unless it is given another now.
         label = self._options.label or (None if follows == AGAIN else begun.label)
-        tags = self._options.tags
+        tags = tuple(tag for tag in self._options.tags if tag not in begun.tags)
         plan = replace(plan, follows=follows, batch=begun.batch, proto=begun.proto, label=label, tags=tags)
         return with_dependencies(plan, found, setting)
 
