@@ -77,6 +77,16 @@ class App:
         self.home.ensure()
         return open_sqlite(path, self.header(), witnesses=self._has_witnesses)
 
+    def take_ledger(self) -> Ledger:
+        """Return the ledger for the caller to close: the one that is open, or a newly opened one.
+
+        Raises:
+            GuildError: as `open_ledger` does.
+        """
+        self.close_index()
+        ledger, self._ledger = self.ledger, None
+        return ledger
+
     def _has_witnesses(self) -> bool:
         """Tell whether the home holds what only a ledger leads to; folders of other programs' runs do not count."""
         from projections.files import has_any_index

@@ -27,8 +27,8 @@ _RUNS = completer("commands.completing_runs:running_runs")
 def stop(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_run: bool) -> None:
     """Stop running runs: those that are named, or all that match.
 
-    A run gets the signal that Ctrl-C gives, in time a firmer one, and is recorded as terminated. Runs of a batch that
-    were not started yet stay staged.
+    A run is asked to end (SIGTERM), killed when it does not within ten seconds, and recorded as terminated. Runs
+    of its batch that were not started yet stay staged.
 
     \b
     Examples:
