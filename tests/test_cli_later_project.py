@@ -504,3 +504,16 @@ def test_other_commands_work_beside_a_broken_model_file(guild: Guild) -> None:
     assert (removed.code, "WARNING: the model file" in removed.err) == (0, True)
     path.write_text("train: train\n")
     assert "WARNING" not in guild("runs").err
+
+
+def test_a_sound_model_file_is_read_once_for_listings(guild: Guild) -> None:
+    """Reading it costs as much as a listing; after a change it is read again."""
+    path = guild.cwd / "guild.yml"
+    path.write_text("train: train\n")
+    traced = guild.with_env(PYTHONPROFILEIMPORTTIME="1")
+    guild.ok("run", "train", "-y")
+    reads = []
+    for _ in range(2):
+        reads += ["yaml" in traced("runs").err for _ in range(2)]
+        path.write_text("other: train\n")
+    assert reads == [True, False, True, False]
