@@ -136,7 +136,7 @@ def beginning_of(app: App, run_id: RunId) -> Beginning:
     if not body:
         raise GuildError(f"run {run_id[:8]} has no start on record", hint="`guild log` shows what was recorded.")
     values = [body.get(name) for name in Beginning._fields[:-1]]
-    return Beginning._make([*cast("list[str]", values), tuple(tags)])  # type: ignore[list-item]  # one of each kind
+    return Beginning._make([*cast("list[str]", values), tuple(tags)])
 
 
 _TOLD_BY = frozenset(("run.staged", "run.started", "run.restarted", "run.imported", "run.labeled", "run.tagged"))
