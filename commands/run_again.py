@@ -60,7 +60,7 @@ def start_staged(app: App, options: RunOptions) -> int:
     rows = _selected(app, options.start, ("staged",))
     if not rows:
         raise GuildError("there is no staged run to start", hint="`guild runs --staged` lists them.")
-    rows.reverse()
+    rows.sort(key=lambda row: row.started)  # what was staged at once stays in the order it has
     if options.shows_only:
         stager = Stager(app, options)
         return show_only(app, [stager.plan(row.run_id) for row in rows], options)

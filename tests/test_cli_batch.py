@@ -118,6 +118,15 @@ def test_a_failing_trial_does_not_stop_the_others(guild: Guild, jobs: str) -> No
     check_settled(guild)
 
 
+def test_staged_trials_are_started_in_their_order(guild: Guild) -> None:
+    """The order in which they were staged, though a listing begins with what is newest."""
+    first = guild.ok("run", "t", "x=range[1:4]", "--stage", "-y").split()
+    second = guild.ok("run", "t", "x=[5,6]", "--stage", "-y").split()
+    told = guild("run", "--start", ":", "-y")
+    assert re.findall("run ([0-9a-f]{8})", told.err) == [run_id[:8] for run_id in first + second]
+    assert guild.ids() == [*reversed(first + second)]
+
+
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_a_trial_that_cannot_be_planned_is_told_and_stays_staged(guild: Guild, jobs: str) -> None:
     """Something that only one trial requires is missing: the others run, and it can be started when it is there."""
