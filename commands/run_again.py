@@ -60,7 +60,7 @@ def start_staged(app: App, options: RunOptions) -> int:
     rows = _selected(app, options.start, ("staged",))
     if not rows:
         raise GuildError("there is no staged run to start", hint="`guild runs --staged` lists them.")
-    rows.reverse()
+    rows.sort(key=lambda row: row.started)  # what was staged at once stays in the order it has
     if options.shows_only:
         stager = Stager(app, options)
         return show_only(app, [stager.plan(row.run_id) for row in rows], options)
@@ -136,7 +136,7 @@ def beginning_of(app: App, run_id: RunId) -> Beginning:
     if not body:
         raise GuildError(f"run {run_id[:8]} has no start on record", hint="`guild log` shows what was recorded.")
     values = [body.get(name) for name in Beginning._fields[:-1]]
-    return Beginning._make([*cast("list[str]", values), tuple(tags)])  # type: ignore[list-item]  # one of each kind
+    return Beginning._make([*cast("list[str]", values), tuple(tags)])
 
 
 _TOLD_BY = frozenset(("run.staged", "run.started", "run.restarted", "run.imported", "run.labeled", "run.tagged"))

@@ -64,7 +64,7 @@ def test_saved_trials_are_the_same_trials_when_run(tmp_path: Path) -> None:
     """Whatever a value is: empty, null over a default, a list, text that looks like a number or a reference."""
     flags = "{a: 1, n: 5, t: {type: string, default: z}, l: {default: [1, 2]}}"
     guild = batch_project(tmp_path, f"- model: m\n  operations:\n    t: {{exec: 'true', flags: {flags}}}\n")
-    rows = [
+    rows: list[dict[str, object]] = [
         {"a": "7", "n": None, "t": "007", "l": [3]},
         {"a": "", "n": 1.5, "t": "", "l": []},
         {"a": [1, 2], "n": True, "t": "[x, y]", "l": [[1], [2]]},
@@ -116,6 +116,15 @@ def test_a_failing_trial_does_not_stop_the_others(guild: Guild, jobs: str) -> No
     assert statuses(guild) == {"completed": 3, "error": 1}
     assert ("x is 3" in told.out) == (jobs == "1")
     check_settled(guild)
+
+
+def test_staged_trials_are_started_in_their_order(guild: Guild) -> None:
+    """The order in which they were staged, though a listing begins with what is newest."""
+    first = guild.ok("run", "t", "x=range[1:4]", "--stage", "-y").split()
+    second = guild.ok("run", "t", "x=[5,6]", "--stage", "-y").split()
+    told = guild("run", "--start", ":", "-y")
+    assert re.findall("run ([0-9a-f]{8})", told.err) == [run_id[:8] for run_id in first + second]
+    assert guild.ids() == [*reversed(first + second)]
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
@@ -211,10 +220,15 @@ def test_a_signal_at_any_moment_loses_no_trial(guild: Guild, jobs: int, tenths: 
     check_settled(guild)
 
 
+def ignore_hangups() -> None:
+    """Do what `nohup` does."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def test_an_ignored_signal_stays_ignored(guild: Guild) -> None:
     """`nohup guild run ... -j 2` survives the end of its terminal."""
     (guild.cwd / "go").touch()
-    ignoring = Guild(guild.home, guild.cwd, prepare=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN) and None)
+    ignoring = Guild(guild.home, guild.cwd, prepare=ignore_hangups)
     process = ignoring.start("run", "slow", "x=range[1:6]", "-y", "-j", "2")
     wait_until(lambda: begun(guild) > 0)
     process.send_signal(signal.SIGHUP)
