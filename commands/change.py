@@ -30,6 +30,7 @@ class Change:
         place: where the runs are to be found in the index afterwards, None when they stay where they are.
         undo: how to take it back, or None when it cannot be.
         weigh: whether the preview tells the bytes on disk.
+        guarded: whether it is refused when somebody else changed one of the runs meanwhile.
     """
 
     runs: Sequence[RunRow]
@@ -41,6 +42,7 @@ class Change:
     place: str | None = None
     undo: str | None = None
     weigh: bool = False
+    guarded: bool = True
 
 
 Preparation = Callable[[App, Change, bool], Change | None]
@@ -111,7 +113,7 @@ def commit(app: App, change: Change) -> None:
     app.home.ensure()  # a folder removed by hand must not stop half way what has been recorded
     follow(app)
     events = [NewEvent(run_stream(row.run_id), event) for row in change.runs for event in change.events(row)]
-    expected = {run_stream(row.run_id): row.version for row in change.runs}
+    expected = {run_stream(row.run_id): row.version for row in change.runs} if change.guarded else {}
     app.ledger.append(Transaction(app.header(), tuple(events), expected=expected))
     elsewhere = {result.run_id for result in follow(app) if result.elsewhere}
     done = _count_done(app, change, elsewhere)

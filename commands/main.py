@@ -26,22 +26,27 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check fou
 130 interrupted; `guild run` returns its process's own."""
 
 _COMMANDS = {
+    "comment": "commands.comment:comment",
     "completion": "commands.completion:completion",
     "help": "commands.help:show_help",
     "install": "commands.install:install",
     "label": "commands.runs_label:label",
     "ledger": "commands.ledger:ledger",
     "log": "commands.log:log",
+    "mark": "commands.mark:mark",
     "models": "commands.models:models",
     "operations": "commands.operations:operations",
     "package": "commands.package:package",
     "packages": "commands.packages:packages",
+    "protect": "commands.protect:protect",
     "run": "commands.run:run",
     "runs": "commands.runs:runs",
     "search": "commands.search:search",
     "stop": "commands.stop:stop",
+    "tag": "commands.tag:tag",
     "train": "commands.aliases:train",
     "uninstall": "commands.uninstall:uninstall",
+    "unprotect": "commands.protect:unprotect",
     "watch": "commands.watch:watch",
 }
 _ALIASES = {"ops": "operations"}
