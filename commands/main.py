@@ -26,6 +26,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check fou
 130 interrupted; `guild run` returns its process's own."""
 
 _COMMANDS = {
+    "cat": "commands.cat:cat",
     "comment": "commands.comment:comment",
     "completion": "commands.completion:completion",
     "help": "commands.help:show_help",
@@ -33,8 +34,10 @@ _COMMANDS = {
     "label": "commands.runs_label:label",
     "ledger": "commands.ledger:ledger",
     "log": "commands.log:log",
+    "ls": "commands.ls:list_files",
     "mark": "commands.mark:mark",
     "models": "commands.models:models",
+    "open": "commands.open_run:open_run",
     "operations": "commands.operations:operations",
     "package": "commands.package:package",
     "packages": "commands.packages:packages",
@@ -42,6 +45,7 @@ _COMMANDS = {
     "run": "commands.run:run",
     "runs": "commands.runs:runs",
     "search": "commands.search:search",
+    "select": "commands.select:select_run",
     "stop": "commands.stop:stop",
     "tag": "commands.tag:tag",
     "train": "commands.aliases:train",
