@@ -275,6 +275,7 @@ def test_runs_are_marked_and_unmarked(guild: Guild) -> None:
     assert guild.ok("runs", "-v").count("  marked: yes\n") == 5
     guild.ok("runs", "mark", "--clear", "1:", "-y")
     assert [run["marked"] for run in guild.json("runs")] == [True, False, False, False, False]
+    assert "  unmarked 4 runs  (" in guild.ok("log", "-n", "1")
     assert guild("mark", "0") == (0, "", f"{LOCAL_SCOPE}No runs to modify.\n")
     assert "No runs to modify." in guild.refused("mark", "-R")
 
@@ -312,6 +313,19 @@ def test_a_deleted_run_can_be_protected_against_purging(guild: Guild, ids: list[
     guild.ok("unprotect", "0")
     guild.ok("runs", "rm", "0", "-y")
     assert guild.ok("runs", "purge", "-y") == "Permanently deleted 2 run(s)\n"
+
+
+def test_a_protected_run_that_cannot_be_restored_stays_in_the_trash(guild: Guild, ids: list[str]) -> None:
+    """The restoring is taken back though the run is protected, and no later command is held up by it."""
+    guild.ok("runs", "rm", "0", "-y")
+    guild.ok("protect", "-d", "0")
+    (guild.home / "runs" / ids[0]).mkdir()
+    assert "was not restored" in guild.refused("runs", "restore", "0", "-y")
+    assert guild.ids("-d") == ids[:1]
+    guild.ok("mark", "0")
+    (guild.home / "runs" / ids[0]).rmdir()
+    assert guild.ok("runs", "restore", "0", "-y") == "Restored 1 run(s)\n"
+    assert guild.json("runs", "info", "0")["protected"] is True
 
 
 def test_a_running_run_takes_notes_and_a_protected_one_is_not_stopped(tmp_path: Path) -> None:
