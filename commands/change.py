@@ -30,6 +30,7 @@ class Change:
         place: where the runs are to be found in the index afterwards, None when they stay where they are.
         undo: how to take it back, or None when it cannot be.
         weigh: whether the preview tells the bytes on disk.
+        guarded: whether it is refused when somebody else changed one of the runs meanwhile.
     """
 
     runs: Sequence[RunRow]
@@ -41,6 +42,7 @@ class Change:
     place: str | None = None
     undo: str | None = None
     weigh: bool = False
+    guarded: bool = True
 
 
 Preparation = Callable[[App, Change, bool], Change | None]
@@ -70,11 +72,8 @@ def execute(
     """
     if not change.runs:
         raise NothingToDoError(change.nothing)
-    if app.moved and yes and not dry_run:
-        raise GuildError(
-            f"the list has changed since you saw it: {'; '.join(app.moved)}",
-            hint="Nothing was changed. List the runs again, name them by id, or say --fresh for the list as it is now.",
-        )
+    if not dry_run:
+        refuse_moved(app, yes=yes)
     ask = not (yes or at_once) or bool(app.moved)
     if dry_run or ask:
         show(app, change)
@@ -116,6 +115,19 @@ def _bytes(app: App, runs: Sequence[RunRow]) -> int:
     return total
 
 
+def refuse_moved(app: App, *, yes: bool) -> None:
+    """Refuse to go on unasked with an index that means another run than the user was shown.
+
+    Raises:
+        GuildError: it does, and `yes` forbids to ask.
+    """
+    if app.moved and yes:
+        raise GuildError(
+            f"the list has changed since you saw it: {'; '.join(app.moved)}",
+            hint="Nothing was changed. List the runs again, name them by id, or say --fresh for the list as it is now.",
+        )
+
+
 def commit(app: App, change: Change) -> None:
     """Append the plan in one transaction and say what happened.
 
@@ -128,7 +140,7 @@ def commit(app: App, change: Change) -> None:
     app.home.ensure()  # a folder removed by hand must not stop half way what has been recorded
     follow(app)
     events = [NewEvent(run_stream(row.run_id), event) for row in change.runs for event in change.events(row)]
-    expected = {run_stream(row.run_id): row.version for row in change.runs}
+    expected = {run_stream(row.run_id): row.version for row in change.runs} if change.guarded else {}
     app.ledger.append(Transaction(app.header(), tuple(events), expected=expected))
     elsewhere = {result.run_id for result in follow(app) if result.elsewhere}
     done = _count_done(app, change, elsewhere)

@@ -43,6 +43,7 @@ def run(app: App, operation: str | None, words: tuple[str, ...], *, options: Run
 
 def start_operation(app: App, operation: str | None, words: tuple[str, ...], options: RunOptions) -> int:
     """Do what `guild run` says; aliases such as `guild train` come here as well."""
+    app.fresh = options.fresh
     if operation is not None and ("=" in operation or operation[:1] == "@") and not _is_there(app, operation):
         words, operation = (operation, *words), None
     if options.start or options.restart is not None:

@@ -12,6 +12,7 @@ import click
 
 from commands.app import App
 from commands.catalogs import catalog_of
+from commands.change import refuse_moved
 from commands.run_one import execute
 from commands.run_options import RunOptions
 from commands.run_setting import setting_of
@@ -64,6 +65,7 @@ def start_staged(app: App, options: RunOptions) -> int:
     if options.shows_only:
         stager = Stager(app, options)
         return show_only(app, [stager.plan(row.run_id) for row in rows], options)
+    refuse_moved(app, yes=options.yes)
     if not options.yes and not _confirmed(app, rows, "start"):
         return 0
     if options.background:
@@ -85,6 +87,7 @@ def restart_run(app: App, words: Sequence[str], options: RunOptions) -> int:
     plan = Stager(app, options).plan(row.run_id, words, follows=STAGED if row.status == "staged" else AGAIN)
     if options.shows_only:
         return show_only(app, [plan], options)
+    refuse_moved(app, yes=options.yes)
     if not options.yes and not _confirmed(app, [row], "start again"):
         return 0
     return execute(app, plan)
@@ -93,6 +96,9 @@ def restart_run(app: App, words: Sequence[str], options: RunOptions) -> int:
 def taken_over(app: App, operation: str | None, options: RunOptions) -> tuple[Found, Proto]:
     """Return what `--proto RUN` means: the operation, unless another is named, and the flags of the run."""
     row = _one(app, options.proto or "", ())
+    from commands.selecting import tell_moved
+
+    tell_moved(app)
     begun = beginning_of(app, row.run_id)
     if operation is not None:
         found = catalog_of(app).find(operation)
@@ -185,7 +191,8 @@ def _selected(app: App, specs: Sequence[str], statuses: tuple[str, ...]) -> list
     from commands.selecting import run_filter, selected
 
     everywhere = all(_ID.fullmatch(spec) for spec in specs)  # there is nothing to limit
-    wanted = run_filter(app, Limits(everywhere=everywhere, operations=(), statuses=statuses, labels=()), place=LIVE)
+    limits = Limits(everywhere=everywhere, operations=(), statuses=statuses, labels=(), fresh=app.fresh)
+    wanted = run_filter(app, limits, place=LIVE)
     command = "guild runs --staged" if statuses == ("staged",) else "guild runs"
     return selected(app, wanted, specs, list_command=command)
 
@@ -213,4 +220,6 @@ def _confirmed(app: App, rows: Sequence[RunRow], how: str) -> bool:
         click.echo(line, err=True)
     if len(rows) > 20:  # noqa: PLR2004 - as many as are shown
         note(f"  ... and {len(rows) - 20} more")
+    for line in app.moved:
+        warn(line)
     return confirm("Continue?", default=True)

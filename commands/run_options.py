@@ -52,6 +52,7 @@ class RunOptions:
     gpus: str | None
     no_gpus: bool
     quiet: bool
+    fresh: bool
     run_dir: str | None
 
     @property
@@ -118,7 +119,8 @@ _CONTRADICTIONS = {
     "--stage": "--start --restart --run-dir --background --stop-after --gpus --no-gpus",
     "--start": f"--restart --proto {_OF_NEW_RUNS}",
     "--restart": f"--proto --background {_OF_NEW_RUNS}",
-    "--background": "--run-dir",
+    "--background":     _flag("--fresh", text="Take the index of a RUN as it is now, even if the list has changed."),
+"--run-dir",
     "--gpus": "--no-gpus",
 }
 _HINTS = {

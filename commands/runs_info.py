@@ -8,6 +8,7 @@ from typing import cast
 import click
 
 from commands.app import App
+from commands.notes import Notes, written
 from commands.options import SELECTION_HELP, Limits, json_option, limiting, run_words
 from commands.runs_list import as_object
 from commands.selecting import open_query, run_filter, selected, tell_moved
@@ -65,11 +66,15 @@ def info(app: App, spec: str | None, limits: Limits, *, deleted: bool, with_envi
 def run_details(app: App, row: RunRow) -> dict[str, Value]:
     """Return everything known of a run: what the index lists, and what its start and end recorded in the ledger."""
     details = cast("dict[str, Value]", as_object(row, app))
+    notes = Notes()
     for event in app.ledger.store.stream_events([run_stream(row.run_id)]):
+        notes.take(event)
         if event.body is None or event.type not in _KEYS:
             continue
         body = current_body(event.type, event.schema_version, event.body)
         details |= {key: body.get(key) for key in _KEYS[event.type]}
+    details["tags"] = list(notes.tags)
+    details["comments"] = [written(app, comment).values() for comment in notes.comments]
     return details
 
 
@@ -98,10 +103,14 @@ def _lines(details: Mapping[str, Value], *, with_environment: bool) -> Iterator[
         "exit_status": details["exit_status"],
         "pid": evidence.get("pid") if isinstance(evidence, dict) else None,
         "reason": details.get("reason"),
+        "tags": ", ".join(map(str, cast("list[str]", details["tags"]))),
+        "marked": details["marked"],
+        "protected": details["protected"],
     }
     for key, value in shown.items():
         if value is not None or key != "reason":
             yield f"{key}: {_text(value)}".rstrip()
+    yield from _comments(details["comments"])
     yield from _section("flags", details.get("flags"))
     yield from _section("git", details.get("git"))
     yield from _dependencies(details.get("dependencies"))
@@ -117,6 +126,14 @@ def _local(iso: Value) -> str:
     from datetime import datetime
 
     return local_time(int(datetime.fromisoformat(iso).timestamp()) * 1_000_000)
+
+
+def _comments(comments: Value) -> Iterator[str]:
+    if not isinstance(comments, list) or not comments:
+        return
+    yield "comments:"
+    for comment in cast("list[dict[str, str]]", comments):
+        yield f"  {_local(comment['time'])}  {printable(comment['actor'], 60)}: {printable(comment['text'], _SHOWN)}"
 
 
 def _section(name: str, values: Value) -> Iterator[str]:

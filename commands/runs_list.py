@@ -18,6 +18,12 @@ from ledger.text import printable
 from projections.query import Query, RunRow, displayed
 from projections.schema import DELETED, LIVE
 
+_CHUNK = 500
+_VERBOSE = (
+    *("id", "operation", "status", "started", "stopped", "run_dir", "exit_status"),
+    *("marked", "protected", "tags", "comments"),
+)
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -141,16 +147,26 @@ def as_object(row: RunRow, app: App) -> dict[str, object]:
         "started": utc_time(row.started),
         "stopped": utc_time(row.stopped),
         "label": row.label,
+        "marked": bool(row.marked),
+        "protected": bool(row.protected),
         "deleted": row.place != LIVE,
         "run_dir": app.home.run_dir(row.run_id) if row.place == LIVE else app.home.trash_run_dir(row.run_id),
     }
 
 
 def _verbose(app: App, rows: list[RunRow], lines: Iterable[str]) -> Iterator[str]:
-    for row, line in zip(rows, lines, strict=False):
+    from commands.notes import notes_of
+
+    notes = notes_of(app, ())
+    for number, (row, line) in enumerate(zip(rows, lines, strict=False)):
+        if number % _CHUNK == 0:
+            notes = notes_of(app, rows[number : number + _CHUNK])
         yield line
         details = as_object(row, app)
         details["started"], details["stopped"] = local_time(row.started), local_time(row.stopped)
-        for key in ("id", "operation", "status", "started", "stopped", "run_dir", "exit_status"):
+        details["marked"], details["protected"] = ("yes" if flag else "no" for flag in (row.marked, row.protected))
+        details["tags"] = ", ".join(notes[row.run_id].tags)
+        details["comments"] = len(notes[row.run_id].comments)
+        for key in _VERBOSE:
             value = details[key]
             yield f"  {key}: {'' if value is None else printable(str(value), 4_000)}".rstrip()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from commands.app import App
-from commands.change import NothingToDoError
+from commands.change import NothingToDoError, refuse_moved
 from commands.lazy import completer
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
 from commands.selecting import run_filter, selected
@@ -38,16 +40,18 @@ def stop(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_run
     statuses = tuple(status for status in limits.statuses if status in _RUNNING) or _RUNNING
     if limits.statuses and not set(limits.statuses) & set(_RUNNING):
         raise NothingToDoError("Nothing to stop.", hint="Only running runs can be stopped.")
-    limited = Limits(
-        everywhere=limits.everywhere, operations=limits.operations, statuses=statuses, labels=limits.labels
-    )
+    limited = replace(limits, statuses=statuses)
     rows = selected(app, run_filter(app, limited), specs, list_command="guild runs --running")
     if not rows:
         raise NothingToDoError("Nothing to stop.")
+    if not dry_run:
+        refuse_moved(app, yes=yes)
     if dry_run or not yes:
         warn("You are about to stop the following runs:")
         for line in preview(rows, app.cwd, width()):
             say(line)
+        for line in app.moved:
+            warn(line)
     if dry_run or not (yes or confirm("Stop these runs?")):
         return
     failed = 0
