@@ -119,8 +119,7 @@ _CONTRADICTIONS = {
     "--stage": "--start --restart --run-dir --background --stop-after --gpus --no-gpus",
     "--start": f"--restart --proto {_OF_NEW_RUNS}",
     "--restart": f"--proto --background {_OF_NEW_RUNS}",
-    "--background":     _flag("--fresh", text="Take the index of a RUN as it is now, even if the list has changed."),
-"--run-dir",
+    "--background": "--run-dir",
     "--gpus": "--no-gpus",
 }
 _HINTS = {
@@ -182,6 +181,7 @@ _OPTIONS = (
     click.option(
         "-d", "--run-dir", metavar="DIR", shell_complete=_DIRECTORIES, help="Run in DIR; the run is not recorded."
     ),
+    _flag("--fresh", text="Take the index of a RUN as it is now, even if the list has changed."),
     _flag("--print-cmd", text="Print the command of the process, and start nothing."),
     _flag("--print-env", text="Print what is added to the environment, and start nothing."),
     _flag("--edit-flags", text="Edit the flags in your editor first."),

@@ -15,6 +15,7 @@ from commands.stopping import stop_run
 from commands.table import preview
 from commands.terminal import confirm, say, warn, width
 from ledger.errors import GuildError
+from projections.query import RunRow
 
 _RUNNING = ("running",)
 _RUNS = completer("commands.completing_runs:running_runs")
@@ -37,13 +38,7 @@ def stop(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_run
       guild stop 0
       guild stop --op train -y
     """
-    statuses = tuple(status for status in limits.statuses if status in _RUNNING) or _RUNNING
-    if limits.statuses and not set(limits.statuses) & set(_RUNNING):
-        raise NothingToDoError("Nothing to stop.", hint="Only running runs can be stopped.")
-    limited = replace(limits, statuses=statuses)
-    rows = selected(app, run_filter(app, limited), specs, list_command="guild runs --running")
-    if not rows:
-        raise NothingToDoError("Nothing to stop.")
+    rows = _running(app, limits, specs)
     if not dry_run:
         refuse_moved(app, yes=yes)
     if dry_run or not yes:
@@ -54,6 +49,21 @@ def stop(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_run
             warn(line)
     if dry_run or not (yes or confirm("Stop these runs?")):
         return
+    _stop(app, rows)
+
+
+def _running(app: App, limits: Limits, specs: tuple[str, ...]) -> list[RunRow]:
+    """Return the running runs that are meant; there is at least one."""
+    if limits.statuses and not set(limits.statuses) & set(_RUNNING):
+        raise NothingToDoError("Nothing to stop.", hint="Only running runs can be stopped.")
+    wanted = run_filter(app, replace(limits, statuses=_RUNNING))
+    rows = selected(app, wanted, specs, list_command="guild runs --running")
+    if not rows:
+        raise NothingToDoError("Nothing to stop.")
+    return rows
+
+
+def _stop(app: App, rows: list[RunRow]) -> None:
     failed = 0
     for row in rows:
         try:

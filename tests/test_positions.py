@@ -117,3 +117,28 @@ def test_info_says_what_has_moved_and_shows_what_is_there(guild: Guild) -> None:
     shown = in_terminal(guild, f"{GUILD} runs; {OTHER}; {GUILD} runs info 0")
     assert "when you listed the runs" in shown
     assert f"id: {guild.ids()[0]}" in shown
+
+
+def test_starting_again_is_held_to_the_list(guild: Guild) -> None:
+    """Another run's directory must not be written into because that run took a number; `--fresh` means it."""
+    before = guild.history()
+    again = f"{GUILD} run --restart 0 -y"
+    shown = in_terminal(guild, f"{GUILD} runs; {OTHER}; {again}; echo code $?; {again} --fresh; echo code $?")
+    assert "when you listed the runs" in shown
+    assert "code 1" in shown
+    assert "code 0" in shown
+    assert len(guild.history()) == len(before) + 8  # two starts and two ends, each with its transaction
+
+
+def test_stopping_is_held_to_the_list(tmp_path: Path) -> None:
+    """The run that took a number goes on."""
+    project = make_project(
+        tmp_path / "project", "- name: m\n  operations: {t: slow}\n", slow="import time; time.sleep(60)"
+    )
+    guild = Guild(tmp_path / "home", project)
+    start = f"(exec setsid {GUILD} run t --background -y </dev/null >/dev/null 2>&1)"
+    shown = in_terminal(guild, f"{start}; {GUILD} runs -R; {start}; {GUILD} stop 0 -y; echo code $?")
+    assert "when you listed the runs" in shown
+    assert "code 1" in shown
+    assert [row.status for row in guild.rows()] == ["running", "running"]
+    guild.ok("stop", "-y")
