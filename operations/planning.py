@@ -92,6 +92,7 @@ def plan_run(
         files=command.files,
         sourcecode=operation.sourcecode,
         run_dir=setting.run_dir,
+        stoppable=operation.stoppable,
         stop_after=setting.stop_after,
         stdout=setting.stdout,
         stderr=setting.stderr,
@@ -104,7 +105,13 @@ def _command(found: Found, flags: Mapping[str, FlagValue], setting: Setting) -> 
         from operations.steps import steps_command
 
         return steps_command(
-            found.operation, flags, setting.interpreter, found.project, setting.guild, full_name=found.step
+            found.operation,
+            flags,
+            setting.interpreter,
+            found.project,
+            setting.guild,
+            full_name=found.step,
+            check=found.check_step,
         )
     return build_command(found.operation, flags, setting.interpreter, found.project)
 
