@@ -16,7 +16,7 @@ from artifacts.placing import Claims, Placed, Placer, check_digest
 from ledger.errors import GuildError
 from ledger.text import printable
 from operations.dependencies import DependencyError, DependencyPlan, PlannedSource, not_started, unresolved
-from operations.resolving_files import Leaf, Told, Tree, chosen, leaves, target_of, wanted_in_archive
+from operations.resolving_files import Leaf, Told, Tree, chosen, leaves, target_of, unpacked_leaves, wanted_in_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -145,22 +145,31 @@ class _Work:
         try:
             unpack(archive, folder, wanted=wanted_in_archive(item.source))
             tree = Tree(folder, self._skipped, self._told)
-            for entry in chosen(tree, item.source):
-                for leaf in leaves(tree, entry, _target(item, entry)):
-                    self._move(item, leaf, archive, os.path.relpath(leaf.source, folder))
+            entries = {entry: _target(item, entry) for entry in chosen(tree, item.source)}
+            # All of them are known before the first is moved: a link may lead to what another one takes away.
+            for leaf in list(unpacked_leaves(tree, entries)):
+                self._take(item, leaf, archive, folder)
         finally:
             with suppress(OSError):
                 remove_tree(folder)
 
-    def _move(self, item: PlannedSource, leaf: Leaf, archive: str, member: str) -> None:
+    def _take(self, item: PlannedSource, leaf: Leaf, archive: str, folder: str) -> None:
         if leaf.kind == "folder":
             self._placer.folder(leaf.path)
             return
-        origin = f"{archive}!{member}"
-        if self._claims.add(leaf.path, item.resource, origin):
-            size = os.lstat(leaf.source).st_size if leaf.kind == "file" else 0
+        origin = f"{archive}!{os.path.relpath(leaf.source, folder)}"
+        if not self._claims.add(leaf.path, item.resource, origin):
+            return
+        size = os.lstat(leaf.source).st_size if leaf.kind in {"file", "copy"} else 0
+        if leaf.leads_to is not None:
+            self._placer.link(os.path.relpath(f"/{leaf.leads_to}", os.path.dirname(f"/{leaf.path}")), leaf.path)
+        elif leaf.kind == "link":
+            self._placer.link(os.readlink(leaf.source), leaf.path)
+        elif leaf.kind == "copy":
+            self._placer.copy(leaf.source, leaf.path)
+        else:
             self._placer.move(leaf.source, leaf.path)
-            self.placed.append(Placed(item.resource, leaf.path, origin, False, size))
+        self.placed.append(Placed(item.resource, leaf.path, origin, False, size))
 
 
 def _planned_leaves(

@@ -436,6 +436,34 @@ def test_select_and_rename_choose_from_an_archive(world: World) -> None:
     assert world.found() == {"1.csv": "d/one.csv"}
 
 
+def make_linked_tar(path: Path, links: Mapping[str, str], *names: str) -> None:
+    """Write a tar file of symbolic links, then of files that hold their names."""
+    with tarfile.open(path, "w") as archive:
+        for name, target in links.items():
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, target
+            archive.addfile(member)
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = len(name)
+            archive.addfile(member, io.BytesIO(name.encode()))
+
+
+def test_a_link_at_the_top_of_an_archive_stays_one_and_takes_nothing_away(world: World) -> None:
+    """To a file or a folder, by way of another link, and by the name that a file gets."""
+    make_linked_tar(world.project / "a.tar", {"a.csv": "b.csv", "b.csv": "data.csv", "new": "v1"}, "data.csv", "v1/w")
+    world.place(file("a.tar", rename=(("data", "x"),)), target_path="in")
+    links = {"in/a.csv": "-> x.csv", "in/b.csv": "-> x.csv", "in/new": "-> v1"}
+    assert world.found() == {**links, "in/x.csv": "data.csv", "in/v1/w": "v1/w"}
+
+
+def test_what_only_links_lead_to_in_an_archive_is_copied(world: World) -> None:
+    """Two links to one folder, of which only a file is selected: each gets it, and so does the file's own place."""
+    make_linked_tar(world.project / "a.tar", {"one": "d", "two": "d"}, "d/w", "x")
+    world.place(file("a.tar", select=("one", "two", "d/w")))
+    assert world.found() == dict.fromkeys(("one/w", "two/w", "w"), "d/w")
+
+
 @pytest.mark.parametrize("where", ["source", "resource"])
 def test_an_archive_that_is_not_to_be_unpacked_is_copied(world: World, where: str) -> None:
     """The source says so, or its resource for all of them."""
