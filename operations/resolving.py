@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from artifacts.downloads import cached_path, fetch, local_path
-from artifacts.placing import Claims, Placed, Placer, check_digest
+from artifacts.placing import RESERVED, Claims, Placed, Placer, check_digest
 from ledger.errors import GuildError
 from ledger.text import printable
 from operations.dependencies import DependencyError, DependencyPlan, PlannedSource, not_started, unresolved
@@ -56,7 +56,8 @@ def materialise(
         run_dir: absolute path of the run directory, which is there.
         cache_dir: the home's cache, for downloads.
         told: takes lines about downloads, what is left out and what is empty.
-        again: whether they were put there before: files are renewed, archives not unpacked a second time.
+        again: whether the run was started before: files that are there are renewed, and an archive that was unpacked
+            as a whole is not unpacked a second time.
 
     Raises:
         DependencyError: a source cannot be resolved. What was placed before stays; nothing is there in part.
@@ -77,6 +78,7 @@ class _Work:
         self._placer = Placer(run_dir, renew=again)
         self._claims = Claims()
         self._run_dir = run_dir
+        self._note = os.path.join(run_dir, RESERVED, "unpacked")
         self._cache_dir = cache_dir
         self._skipped = _own_folders(cache_dir, run_dir)
         self._told = told
@@ -84,7 +86,7 @@ class _Work:
     def resolve(self, item: PlannedSource) -> None:
         """Place the files of one source."""
         before = len(self.placed)
-        if item.kind == "module" or (item.unpack and self._again):
+        if item.kind == "module" or (item.unpack and self._again and self._is_unpacked(item)):
             return
         if item.content is not None:
             path = _config_target(item)
@@ -103,6 +105,8 @@ class _Work:
                 raise _nothing(item)
             if item.source.warn_if_empty:
                 self._told(f"Nothing was found for '{printable(item.title)}' in {printable(item.resource)} resource")
+        if item.unpack:
+            self._note_unpacked(item)
 
     def _fetched(self, item: PlannedSource) -> str:
         if not _is_remote(item):
@@ -152,6 +156,17 @@ class _Work:
         finally:
             with suppress(OSError):
                 remove_tree(folder)
+
+    def _is_unpacked(self, item: PlannedSource) -> bool:
+        with suppress(FileNotFoundError), open(self._note, "rb") as file:
+            return _key(item).encode() in file.read().split()
+        return False
+
+    def _note_unpacked(self, item: PlannedSource) -> None:
+        """Take note of it beside the run's output: of a first start that failed only some archives are there."""
+        os.makedirs(os.path.dirname(self._note), 0o700, exist_ok=True)
+        with open(self._note, "a", encoding="ascii") as file:
+            file.write(f"{_key(item)}\n")
 
     def _take(self, item: PlannedSource, leaf: Leaf, archive: str, folder: str) -> None:
         if leaf.kind == "folder":
@@ -223,6 +238,15 @@ def _own_folders(cache_dir: str, run_dir: str | None = None) -> frozenset[tuple[
                 status = os.stat(path)
                 found.append((status.st_dev, status.st_ino))
     return frozenset(found)
+
+
+def _key(item: PlannedSource) -> str:
+    """Return what tells an archive, and how it is unpacked, from every other."""
+    from hashlib import sha256
+
+    source = item.source
+    selects = (source.select, source.select_min, source.select_max)
+    return sha256(repr((item.resource, item.origin, item.target_path, selects, source.rename)).encode()).hexdigest()
 
 
 def _nothing(item: PlannedSource) -> GuildError:

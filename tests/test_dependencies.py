@@ -106,14 +106,19 @@ class World:
 
     def place(self, *sources: SourceDef, **more: object) -> tuple[Placed, ...]:
         """Plan and put everything into the run directory."""
-        plan = self.plan(*sources, **more)  # type: ignore[arg-type] # handed on
-        return materialise(plan, str(self.run_dir), cache_dir=self.home.cache_dir, told=self.told.append)
+        return self.materialise(self.plan(*sources, **more))  # type: ignore[arg-type] # handed on
+
+    def materialise(self, plan: DependencyPlan, *, again: bool = False) -> tuple[Placed, ...]:
+        """Put what is planned into the run directory."""
+        return materialise(plan, str(self.run_dir), cache_dir=self.home.cache_dir, told=self.told.append, again=again)
 
     def found(self) -> dict[str, str]:
         """Return what is in the run directory: content of files, `-> target` of links."""
         result = {}
         for path in sorted(self.run_dir.rglob("*")):
             name = str(path.relative_to(self.run_dir))
+            if name.startswith(".guild/"):
+                continue
             if path.is_symlink():
                 result[name] = f"-> {path.readlink()}"
             elif path.is_file():
@@ -434,6 +439,23 @@ def test_select_and_rename_choose_from_an_archive(world: World) -> None:
     make_zip(world.project / "a.zip", "d/one.csv", "d/two.csv")
     world.place(file("a.zip", select=(r"d/one\.csv",), rename=(("one", "1"),)))
     assert world.found() == {"1.csv": "d/one.csv"}
+
+
+def test_an_archive_that_a_failed_start_did_not_get_to_is_unpacked_by_the_next(world: World) -> None:
+    """One that was unpacked as a whole is left alone from then on: the run may have changed its files."""
+    for name in ("one", "two"):
+        make_zip(world.project / f"{name}.zip", name, "x/" + name)
+    world.write("data.csv")
+    plan = world.plan(file("one.zip"), file("data.csv"), file("two.zip"))
+    (world.project / "data.csv").unlink()
+    with pytest.raises(DependencyError, match=r"data\.csv"):
+        world.materialise(plan)
+    world.write("data.csv")
+    (world.run_dir / "one").write_text("changed")
+    for _ in range(2):
+        world.materialise(plan, again=True)
+        assert (world.run_dir / "one").read_text() == "changed"
+        assert (world.run_dir / "two").read_text() == "two"
 
 
 def make_linked_tar(path: Path, links: Mapping[str, str], *names: str) -> None:
