@@ -23,6 +23,7 @@ from artifacts.home import Home
 from artifacts.placing import Placed, Placer, PlacingError
 from ledger.canonical import encode
 from ledger.errors import GuildError
+from ledger.ids import RunId
 from ledger.seams import install
 from operations.definitions import (
     FlagDef,
@@ -35,8 +36,10 @@ from operations.definitions import (
 )
 from operations.dependencies import DependencyError, DependencyPlan, FoundRun, plan_dependencies
 from operations.dependencies_modules import check_modules, missing_modules
+from operations.planning import module_asker
 from operations.requirements import RequirementError, override_names, required_resources
 from operations.resolving import materialise
+from operations.run_plan import RunPlan
 
 RUN_ID = "0123456789abcdef0123456789abcdef"
 OTHER_ID = "0123ffffffffffffffffffffffffffff"
@@ -677,6 +680,22 @@ def test_an_interpreter_that_does_not_answer_is_told() -> None:
     with pytest.raises(DependencyError, match="did not say"):
         missing_modules("/bin/false", ["json"], ask)
     assert missing_modules("/nowhere", [], ask) == ()
+
+
+def test_modules_are_looked_for_where_the_run_has_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the project, not in the directory that the program was called in; an interpreter cannot take for ever."""
+    world.write("mine.py")
+    world.write("other.py", base=world.elsewhere)
+    monkeypatch.chdir(world.elsewhere)
+    command, nothing = (sys.executable,), dict[str, str]()
+    plan = RunPlan(RunId(RUN_ID), str(world.project), "", "train", command, {}, nothing, None, "/", nothing)
+    ask = module_asker(plan)
+    assert missing_modules(sys.executable, ["mine", "other"], ask) == ("other",)
+    with pytest.raises(GuildError, match="cannot be started"):
+        missing_modules("/nowhere", ["mine"], ask)
+    monkeypatch.setattr("operations.planning.ANSWER_SECONDS", 0.01)
+    with pytest.raises(GuildError, match="did not say within"):
+        missing_modules(sys.executable, ["mine"], ask)
 
 
 # --- Names and overriding ---------------------------------------------------------------------------------------------
