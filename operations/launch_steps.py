@@ -59,6 +59,7 @@ class Stopper:
 
 def main(text: str) -> int:
     """Run the steps; the first that does not end well ends them all, with its exit code."""
+    sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]  # a flag may be no text of any encoding
     plan: Steps = json.loads(text)
     guild = [*plan["guild"], "-C", plan["project"], "run", "-y"]
     stopper = Stopper()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from ledger.canonical import Value
+from ledger.errors import GuildError
 from ledger.ids import RunId
 from operations.catalog import Found
 from operations.command import Command, build_command, label_of, operation_environment
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from operations.definitions import FlagValue, OperationDef
     from operations.dependencies import FindRun
     from operations.dependencies_modules import Ask
+
+
+ANSWER_SECONDS = 60.0
+"""How long an interpreter may take to say which modules it has: it imports the parents of dotted names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +149,12 @@ def with_dependencies(plan: RunPlan, found: Found, setting: Setting) -> RunPlan:
     if dependencies.modules:
         from operations.dependencies_modules import check_modules
 
-        check_modules(dependencies, setting.interpreter, _asker(plan))
+        check_modules(dependencies, setting.interpreter, module_asker(plan))
     # The configuration file that flags go into is one of them.
     return replace(plan, dependencies=dependencies, files={})
 
 
-def _asker(plan: RunPlan) -> Ask:
+def module_asker(plan: RunPlan) -> Ask:
     """Return what starts the run's interpreter as the run's process would be started."""
 
     def ask(argv: Sequence[str]) -> tuple[int, str]:
@@ -157,7 +162,23 @@ def _asker(plan: RunPlan) -> Ask:
 
         path = os.pathsep.join(filter(None, (*plan.python_path, plan.project, plan.environment.get("PYTHONPATH"))))
         environment = {**plan.environment, "PYTHONPATH": path}
-        done = subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        try:
+            done = subprocess.run(
+                argv,
+                cwd=plan.project,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=ANSWER_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise GuildError(
+                f"{argv[0]!r} did not say within {ANSWER_SECONDS:g} s which modules it has",
+                hint="A package that is required may wait for something when it is imported.",
+            ) from None
+        except OSError as error:
+            raise GuildError(f"{argv[0]!r} cannot be started: {error.strerror}", hint="Is it a Python?") from error
         return done.returncode, done.stdout.decode(errors="replace")
 
     return ask

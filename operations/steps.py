@@ -39,14 +39,14 @@ def steps_command(
     Raises:
         TemplateError: a step refers to a flag that does not exist.
     """
-    import orjson
+    import json
 
     steps = []
     for step in operation.steps:
         name, *words = _words(operation, step, flags)
         check(name)
         steps.append({"name": _name(step), "words": [full_name(name), *words]})
-    text = orjson.dumps({"guild": list(guild), "project": project, "steps": steps}).decode()
+    text = json.dumps({"guild": list(guild), "project": project, "steps": steps})
     return Command((interpreter, "-u", _PROGRAM, text), ())
 
 
