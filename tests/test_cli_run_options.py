@@ -368,6 +368,8 @@ def test_flags_are_edited_in_the_users_editor(guild: Guild, tmp_path: Path) -> N
         "t -j 0",
         "t --max-trials 0",
         "--start : --save-trials f",
+        "--start : --help-op",
+        "--restart 0 --help-model",
     ],
 )
 def test_options_that_contradict_each_other_are_refused(guild: Guild, words: str) -> None:
