@@ -84,6 +84,23 @@ def test_saved_trials_are_the_same_trials_when_run(tmp_path: Path) -> None:
     assert flags_of[: len(rows)] == flags_of[len(rows) :]
 
 
+def test_saving_trials_costs_no_other_file(guild: Guild) -> None:
+    """Only a CSV file is written over, and only by a whole one; what fails leaves all as it was."""
+    for name in ("guild.yml", "notes"):
+        path = guild.cwd / name
+        path.touch()
+        before = path.read_bytes()
+        assert "is there already" in guild.refused("run", "t", "x=[1,2]", "--save-trials", name)
+        assert path.read_bytes() == before
+    guild.ok("run", "t", "x=[1,2]", "--save-trials", "t.csv")
+    before = (guild.cwd / "t.csv").read_bytes()
+    files = sorted(os.listdir(guild.cwd))
+    assert "no UTF-8" in guild.refused("run", "t", "x=[1,b\udcff]", "--save-trials", "t.csv")
+    assert ((guild.cwd / "t.csv").read_bytes(), sorted(os.listdir(guild.cwd))) == (before, files)
+    guild.ok("run", "t", "x=[1,2,3]", "--save-trials", "t.csv")
+    assert len((guild.cwd / "t.csv").read_text().splitlines()) == 4
+
+
 def test_a_batch_is_shown_and_asked_for(guild: Guild) -> None:
     """The preview tells operation, number and flags; `n` starts and records nothing."""
     guild.ok("runs")
