@@ -45,7 +45,7 @@ def stop(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_run
     if not rows:
         raise NothingToDoError("Nothing to stop.")
     if dry_run or not yes:
-        warn("You are about to stop the following runs:")
+        say("You are about to stop the following runs:")
         for line in preview(rows, app.cwd, width()):
             say(line)
     if dry_run or not (yes or confirm("Stop these runs?")):
