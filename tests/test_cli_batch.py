@@ -135,6 +135,16 @@ def test_a_failing_trial_does_not_stop_the_others(guild: Guild, jobs: str) -> No
     check_settled(guild)
 
 
+def test_staged_runs_that_are_named_start_in_the_order_of_their_names(guild: Guild) -> None:
+    """Whenever they were staged; a range of them starts in the order of the staging."""
+    first = guild.ok("run", "t", "x=[1,2]", "--stage", "-y").split()
+    last = guild.ok("run", "t", "x=[3,4]", "--stage", "-y").split()
+    named = [last[1], first[1], last[0]]
+    guild.ok("run", *(word for run_id in named for word in ("--start", run_id)), "-y", "-q")
+    guild.ok("run", "--start", ":", "-y", "-q")
+    assert list(reversed(guild.ids())) == [*named, first[0]]
+
+
 def test_staged_trials_are_started_in_their_order(guild: Guild) -> None:
     """The order in which they were staged, though a listing begins with what is newest."""
     first = guild.ok("run", "t", "x=range[1:4]", "--stage", "-y").split()
