@@ -102,7 +102,8 @@ class StoppedError(KeyboardInterrupt):
 def stopping_raises() -> Iterator[None]:
     """Have the stopping signals raise `StoppedError` while entered, where a `SignalWatch` does not catch them.
 
-    For work of many runs, which has something to do yet when it is stopped between two of them.
+    For work that has something to do yet when it is stopped: between two runs of many, or before the process of one
+    is there.
     """
     with stopping_calls(_raise_stopped):
         yield
@@ -112,13 +113,16 @@ def stopping_raises() -> Iterator[None]:
 def stopping_calls(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
     """Have the stopping signals call `handler` while entered; one that was ignored stays ignored (`nohup guild run`).
 
-    Only for the main thread.
+    Outside the main thread nothing can be caught.
     """
     before = {number: signal.getsignal(number) for number in STOPPING}
     # None: set by something other than Python, which could not be put back.
     caught = {number: previous for number, previous in before.items() if previous not in (signal.SIG_IGN, None)}
-    for number in caught:
-        signal.signal(number, handler)
+    try:
+        for number in caught:
+            signal.signal(number, handler)
+    except ValueError:
+        caught = {}
     try:
         yield
     finally:
