@@ -21,9 +21,13 @@ from artifacts.archives import ArchiveError
 from ledger.text import printable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import IO
 
     from artifacts.archives import Unpacking
+
+_Names = dict[str, tuple[str, int]]
+"""Second names of files that were not unpacked: path, the first name, and where the second stands in the archive."""
 
 _ENCRYPTED = 1
 _LONGEST_TARGET = 4096
@@ -47,17 +51,17 @@ def unpack_zip(archive: str, into: Unpacking) -> None:
 
 def unpack_tar(archive: str, into: Unpacking) -> None:
     """Unpack a tar file, compressed or not; raises as `archives.unpack`."""
+    names: _Names = {}
     try:
         with _plain(archive) as plain:
             metered = _Metered(plain, into)
-            with tarfile.open(fileobj=metered, mode="r:") as opened:
-                for member in opened:
-                    _add_tarred(opened, member, into)
-                    # It keeps all of them otherwise, and a million of them fill the memory.
-                    opened.members.clear()  # type: ignore[attr-defined] # known to the module, not to its types
+            for opened, member in _members(metered):
+                _add_tarred(opened, member, into, names)
             # The checksum of what was compressed stands at its end, which the end of the tar file is not.
             while metered.read(_CHUNK):
                 pass
+        if names:
+            _add_names(archive, into, names)
     except OSError as error:
         # What bz2 says of a damaged file is an error of the system without a number.
         if error.errno is not None:
@@ -98,23 +102,65 @@ def _zip_time(member: zipfile.ZipInfo) -> float | None:
         return None
 
 
-def _add_tarred(opened: tarfile.TarFile, member: tarfile.TarInfo, into: Unpacking) -> None:
+def _members(metered: _Metered) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    with tarfile.open(fileobj=metered, mode="r:") as opened:
+        for member in opened:
+            yield opened, member
+            # It keeps all of them otherwise, and a million of them fill the memory.
+            opened.members.clear()  # type: ignore[attr-defined] # known to the module, not to its types
+
+
+def _add_tarred(opened: tarfile.TarFile, member: tarfile.TarInfo, into: Unpacking, names: _Names) -> None:
     path = into.admit(member.name)
     if path is None:
         return
+    names.pop(path, None)
     if member.isdir():
         into.add_folder(path)
     elif member.issym():
         into.add_link(path, member.linkname)
     elif member.islnk():
-        into.add_name(path, member.linkname)
+        first = _plain_path(member.linkname)
+        if first in names:
+            names[path] = names[first]
+        elif not into.add_name(path, member.linkname):
+            names[path] = (first, member.offset)
     elif member.isreg():
-        content = opened.extractfile(member)
-        if content is not None:
-            with content:
-                into.add_file(path, content, member.mode, member.mtime)
+        _add_content(opened, member, into, path)
     else:
         raise ArchiveError(f"it holds '{printable(path)}', which is neither a file nor a folder nor a link")
+
+
+def _add_content(opened: tarfile.TarFile, member: tarfile.TarInfo, into: Unpacking, path: str) -> None:
+    content = opened.extractfile(member)
+    if content is not None:
+        with content:
+            into.add_file(path, content, member.mode, member.mtime)
+
+
+def _add_names(archive: str, into: Unpacking, names: _Names) -> None:
+    """Read a tar file once more, for the content of files of which only a second name is wanted."""
+    wanted: dict[str, list[tuple[str, int]]] = {}
+    for path, (first, offset) in names.items():
+        wanted.setdefault(first, []).append((path, offset))
+    into.begin_again()
+    found: set[str] = set()
+    with _plain(archive) as plain:
+        for opened, member in _members(_Metered(plain, into)):
+            # What comes after a name is not meant by it.
+            paths = [path for path, end in wanted.get(_plain_path(member.name), ()) if member.offset < end]
+            if paths and member.isreg():
+                _add_content(opened, member, into, paths[0])
+                for path in paths[1:]:
+                    into.add_name(path, paths[0])
+                found.update(paths)
+    for path in sorted(names.keys() - found):
+        first = names[path][0]
+        raise ArchiveError(f"it holds '{printable(path)}', a name of '{printable(first)}', which is not there")
+
+
+def _plain_path(name: str) -> str:
+    return "/".join(part for part in name.split("/") if part not in {"", "."})
 
 
 def _plain(archive: str) -> IO[bytes]:

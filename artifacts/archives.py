@@ -103,6 +103,7 @@ class Unpacking:
         self._folder = folder
         self._wanted = wanted
         self._real = {""}
+        self._budget = budget
         self._left = budget
         self._unread = budget
         self._members = members
@@ -130,6 +131,10 @@ class Unpacking:
         """
         self._unread -= count
         self._check()
+
+    def begin_again(self) -> None:
+        """Have what the archive holds counted anew, because it is read another time."""
+        self._unread = self._budget
 
     def _check(self) -> None:
         if self._left < 0 or self._unread < 0:
@@ -176,19 +181,16 @@ class Unpacking:
             raise ArchiveError(f"it holds '{printable(path)}', a link out of its folder to '{printable(target)}'")
         os.symlink(target, self._free(path))
 
-    def add_name(self, path: str, existing: str) -> None:
-        """Give a file that came before a second name.
-
-        Raises:
-            ArchiveError: there is no such file.
-        """
+    def add_name(self, path: str, existing: str) -> bool:
+        """Give a file that came before a second name; return whether there is such a file."""
         parts = [part for part in existing.split("/") if part not in {"", "."}]
         first = os.path.join(self._folder, *parts)
         inside = not existing.startswith("/") and ".." not in parts and os.path.dirname("/".join(parts)) in self._real
         if not inside or not os.path.isfile(first) or os.path.islink(first):
-            raise ArchiveError(f"it holds '{printable(path)}', a name of '{printable(existing)}', which is not there")
+            return False
         if "/".join(parts) != path:
             os.link(first, self._free(path), follow_symlinks=False)
+        return True
 
     def _free(self, path: str) -> str:
         """Return where `path` is written, with its folder made and an earlier file or link of that name gone."""

@@ -22,7 +22,7 @@ from commands.itself import module_itself
 from commands.run_options import RunOptions
 from commands.terminal import warn
 from ledger.ids import RunId
-from operations.signals import STOPPING
+from operations.signals import stopping_calls
 
 if TYPE_CHECKING:
     from selectors import BaseSelector
@@ -57,17 +57,10 @@ class _Pool:
         """Work until every trial has ended, or until a signal asks to stop."""
         from selectors import DefaultSelector
 
-        before = {number: signal.getsignal(number) for number in STOPPING}
-        # What was ignored stays so (`nohup guild run`); None: set by something other than Python.
-        caught = {number: old for number, old in before.items() if old not in (signal.SIG_IGN, None)}
-        for number in caught:
-            signal.signal(number, self._stop)
         try:
-            with DefaultSelector() as selector:
+            with stopping_calls(self._stop), DefaultSelector() as selector:
                 self._work(selector, jobs)
         finally:
-            for number, old in caught.items():
-                signal.signal(number, old)
             self._progress.end()
         return self._tally
 

@@ -57,11 +57,12 @@ class Proto(NamedTuple):
 
 
 def start_staged(app: App, options: RunOptions) -> int:
-    """Start staged runs, in the order in which they were staged."""
+    """Start staged runs: in the order in which they were staged, or that in which each of them is named."""
     rows = _selected(app, options.start, ("staged",))
     if not rows:
         raise GuildError("there is no staged run to start", hint="`guild runs --staged` lists them.")
-    rows.sort(key=lambda row: row.started)  # what was staged at once stays in the order it has
+    if len(rows) != len(options.start):  # runs that are named one by one start in the order in which they are named
+        rows.sort(key=lambda row: row.started)  # what was staged at once stays in the order it has
     if options.shows_only:
         stager = Stager(app, options)
         return show_only(app, [stager.plan(row.run_id) for row in rows], options)

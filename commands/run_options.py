@@ -114,7 +114,9 @@ def _said(options: RunOptions) -> dict[str, bool]:
 
 _WHEN_STARTED = ("--stop-after", "--gpus", "--no-gpus")
 _WHICH_RUN = ("--start", "--restart")
-_OF_NEW_RUNS = "--run-dir --needed --edit-flags --max-trials --random-seed --save-trials --print-trials"
+_OF_NEW_RUNS = (
+    "--run-dir --needed --edit-flags --max-trials --random-seed --save-trials --print-trials --help-op --help-model"
+)
 _CONTRADICTIONS = {
     "--stage": "--start --restart --run-dir --background --stop-after --gpus --no-gpus",
     "--start": f"--restart --proto {_OF_NEW_RUNS}",
@@ -124,6 +126,11 @@ _CONTRADICTIONS = {
 }
 _HINTS = {
     **{("--stage", name): "Give it when the run is started, with --start." for name in _WHEN_STARTED},
+    **{
+        (name, option): "Name the operation instead of a run: guild run OPERATION --help-op."
+        for name in _WHICH_RUN
+        for option in ("--help-op", "--help-model")
+    },
     **{(name, "--edit-flags"): "Use --proto RUN --edit-flags for a run with other flags." for name in _WHICH_RUN},
 }
 

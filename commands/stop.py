@@ -42,7 +42,7 @@ def stop(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_run
     if not dry_run:
         refuse_moved(app, yes=yes)
     if dry_run or not yes:
-        warn("You are about to stop the following runs:")
+        say("You are about to stop the following runs:")
         for line in preview(rows, app.cwd, width()):
             say(line)
         for line in app.moved:

@@ -1,4 +1,4 @@
-"""Stopping running runs before they are deleted: the whole process tree, with a time limit."""
+"""Stopping running runs, on demand or before they are deleted: the whole process tree, with a time limit."""
 
 from __future__ import annotations
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from commands.terminal import note, say
@@ -29,30 +31,57 @@ def print_trials(plans: Sequence[RunPlan]) -> None:
 def save_trials(plans: Sequence[RunPlan], flags: Sequence[FlagDef], path: str) -> None:
     """Write the trials to a CSV file with a column for each flag, so that `@FILE` gives the same trials.
 
+    A CSV file that is there already is replaced once the new one is complete.
+
     Args:
         plans: the trials.
         flags: those that the operation defines: some have values that are the text as it stands.
         path: the file.
 
     Raises:
-        GuildError: it cannot be written.
+        GuildError: it cannot be written, something else is there, or a value is no UTF-8.
     """
-    import csv
-
-    names = _names(plans)
-    defined = {flag.name: flag for flag in flags}
+    path = os.path.realpath(path)
+    if os.path.lexists(path) and not (os.path.isfile(path) and path.lower().endswith(".csv")):
+        raise GuildError(
+            f"{path!r} is there already and is no .csv file",
+            hint="Give a new file, or one that ends in .csv, with --save-trials.",
+        )
     try:
-        with open(path, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(names)
-            writer.writerows(
-                [_saved(cast("FlagValue", plan.flags.get(name)), defined.get(name)) for name in names] for plan in plans
-            )
+        _write(_rows(plans, flags), path)
     except OSError as error:
         raise GuildError(
             f"the trials cannot be written to {path!r}: {error.strerror}", hint="Give another file with --save-trials."
         ) from error
+    except UnicodeEncodeError as error:
+        raise GuildError(
+            f"the trials cannot be written to {path!r}: a flag holds bytes that are no UTF-8",
+            hint="A file of trials is UTF-8 text; give such a flag on the command line.",
+        ) from error
     note(f"Saved {len(plans)} trial(s) in {printable(path, 4096)}; run them with @{printable(path, 4096)}")
+
+
+def _rows(plans: Sequence[RunPlan], flags: Sequence[FlagDef]) -> Iterator[list[str]]:
+    names = _names(plans)
+    defined = {flag.name: flag for flag in flags}
+    yield names
+    for plan in plans:
+        yield [_saved(cast("FlagValue", plan.flags.get(name)), defined.get(name)) for name in names]
+
+
+def _write(rows: Iterator[list[str]], path: str) -> None:
+    """Write under another name first, so that a full disk costs no file that was there."""
+    import csv
+
+    partial = os.path.join(os.path.dirname(path), f".{os.urandom(8).hex()}.part")
+    try:
+        with open(partial, "x", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(rows)
+        os.rename(partial, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(partial)
+        raise
 
 
 def _saved(value: FlagValue, flag: FlagDef | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ledger.errors import GuildError
@@ -34,13 +34,11 @@ class Command:
         argv: the program and its arguments.
         warnings: one text each.
         python_path: absolute directories that Python searches for modules before the project.
-        files: what the run directory must hold before the start, by relative path.
     """
 
     argv: tuple[str, ...]
     warnings: tuple[str, ...]
     python_path: tuple[str, ...] = ()
-    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +137,6 @@ def _python_command(
     if root != project:
         python_path.append(root)
     warnings: list[str] = []
-    files: dict[str, bytes] = {}
     dest = _dest(operation)
     kind, _, target = dest.partition(":")
     if kind in ("globals", "global", "namespace"):
@@ -148,23 +145,22 @@ def _python_command(
         values = {name: argument.value for name, argument in told.items()}
         program = [*launcher_arguments(dest, program, values)]
     elif kind == "config":
-        files = _config_files(target, told, project)
+        _inside(target, project, "file")  # it is written with what the operation requires
     else:
         style = EARLY if written.key == "cmd" else LATER
         passed, warnings = _passed(written, told, CLICK if target else style, own)
         own += passed
-    return Command((interpreter, "-u", *program, *own), tuple(warnings), tuple(python_path), files)
+    return Command((interpreter, "-u", *program, *own), tuple(warnings), tuple(python_path))
 
 
 def _exec_command(operation: OperationDef, written: _Written, told: Mapping[str, Argument], project: str) -> Command:
     """Return the command of `exec`, whose words may hold `${flag_args}`: as a word of its own, or inside one."""
-    files: dict[str, bytes] = {}
     passed: list[str] = []
     warnings: list[str] = []
     dest = _dest(operation)
     kind, _, target = dest.partition(":")
     if kind == "config":
-        files = _config_files(target, told, project)
+        _inside(target, project, "file")
     elif kind in ("globals", "global", "namespace"):
         warnings.append(f"flags-dest '{dest}' of operation '{operation.name}' is ignored: exec takes only arguments")
     else:
@@ -176,7 +172,7 @@ def _exec_command(operation: OperationDef, written: _Written, told: Mapping[str,
     if not argv:
         raise _missing_command(operation, written.key)
     path = tuple(os.path.normpath(os.path.join(project, path)) for path in operation.python_path)
-    return Command(tuple(_with_project_script(argv, project)), tuple(warnings), path, files)
+    return Command(tuple(_with_project_script(argv, project)), tuple(warnings), path)
 
 
 def _written(operation: OperationDef, flags: Mapping[str, FlagValue], interpreter: str) -> _Written:
@@ -272,14 +268,6 @@ def _with_project_script(argv: list[str], project: str) -> list[str]:
     if (position or "/" in word) and not os.path.isabs(word) and os.path.isfile(path):
         argv[position] = path
     return argv
-
-
-def _config_files(name: str, told: Mapping[str, Argument], project: str) -> dict[str, bytes]:
-    from operations.config_files import written_config
-
-    path = _inside(name, project, "file")
-    relative = os.path.relpath(path, os.path.normpath(project)).removesuffix(".in")
-    return {relative: written_config(path, {key: argument.value for key, argument in told.items()})}
 
 
 def _passed(

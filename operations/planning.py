@@ -94,7 +94,6 @@ def plan_run(
         tags=tuple(dict.fromkeys((*operation.tags, *setting.tags))),
         variables={**operation_environment(operation, flags), **setting.variables},
         python_path=command.python_path,
-        files=command.files,
         sourcecode=operation.sourcecode,
         run_dir=setting.run_dir,
         stoppable=operation.stoppable,
@@ -150,8 +149,7 @@ def with_dependencies(plan: RunPlan, found: Found, setting: Setting) -> RunPlan:
         from operations.dependencies_modules import check_modules
 
         check_modules(dependencies, setting.interpreter, module_asker(plan))
-    # The configuration file that flags go into is one of them.
-    return replace(plan, dependencies=dependencies, files={})
+    return replace(plan, dependencies=dependencies)
 
 
 def module_asker(plan: RunPlan) -> Ask:

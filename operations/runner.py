@@ -160,11 +160,6 @@ def put_in_place(plan: RunPlan, run_dir: str, home: Home) -> list[Event]:
         again = plan.follows == AGAIN
         materialise(plan.dependencies, run_dir, cache_dir=home.cache_dir, told=_teller(plan), again=again)
         answers.append(RunDependenciesResolved(tuple(plan.dependencies.to_body())))  # type: ignore[arg-type]  # mappings
-    for path, content in plan.files.items():
-        target = os.path.join(run_dir, path)
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        with open(target, "wb") as file:
-            file.write(content)
     return answers
 
 

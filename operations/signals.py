@@ -102,13 +102,27 @@ class StoppedError(KeyboardInterrupt):
 def stopping_raises() -> Iterator[None]:
     """Have the stopping signals raise `StoppedError` while entered, where a `SignalWatch` does not catch them.
 
-    For work of many runs, which has something to do yet when it is stopped between two of them. A signal that was
-    ignored stays ignored.
+    For work that has something to do yet when it is stopped: between two runs of many, or before the process of one
+    is there.
+    """
+    with stopping_calls(_raise_stopped):
+        yield
+
+
+@contextmanager
+def stopping_calls(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Have the stopping signals call `handler` while entered; one that was ignored stays ignored (`nohup guild run`).
+
+    Outside the main thread nothing can be caught.
     """
     before = {number: signal.getsignal(number) for number in STOPPING}
+    # None: set by something other than Python, which could not be put back.
     caught = {number: previous for number, previous in before.items() if previous not in (signal.SIG_IGN, None)}
-    for number in caught:
-        signal.signal(number, _raise_stopped)
+    try:
+        for number in caught:
+            signal.signal(number, handler)
+    except ValueError:
+        caught = {}
     try:
         yield
     finally:

@@ -117,6 +117,23 @@ def test_links_and_second_names_inside_are_made(tmp_path: Path, folder: Path) ->
     assert found(folder) == {"d/one": "1", "d/two": "-> ../d/one", "three": "1"}
 
 
+def test_a_second_name_is_unpacked_where_the_first_is_not_wanted(tmp_path: Path, folder: Path) -> None:
+    """With the content that the file had when the name was given, and once for several names."""
+    archive = write_tar(
+        tmp_path / "a.tar",
+        member("d/one", b"0"),
+        member("d/one", b"1"),
+        member("x/two", kind=tarfile.LNKTYPE, link="./d/one"),
+        member("x/three", kind=tarfile.LNKTYPE, link="x/two"),
+        member("x/last", kind=tarfile.LNKTYPE, link="d/one"),
+        member("x/last", b"own"),
+        member("d/one", b"late"),
+    )
+    unpack(archive, str(folder), wanted=lambda path: path.startswith("x/"))
+    assert found(folder) == {"x/two": "1", "x/three": "1", "x/last": "own"}
+    assert (folder / "x/two").stat().st_ino == (folder / "x/three").stat().st_ino
+
+
 def test_a_later_member_of_the_same_name_wins(tmp_path: Path, folder: Path) -> None:
     """As in a tar file that was appended to; nothing is written through a link of that name."""
     archive = write_tar(

@@ -84,6 +84,23 @@ def test_saved_trials_are_the_same_trials_when_run(tmp_path: Path) -> None:
     assert flags_of[: len(rows)] == flags_of[len(rows) :]
 
 
+def test_saving_trials_costs_no_other_file(guild: Guild) -> None:
+    """Only a CSV file is written over, and only by a whole one; what fails leaves all as it was."""
+    for name in ("guild.yml", "notes"):
+        path = guild.cwd / name
+        path.touch()
+        before = path.read_bytes()
+        assert "is there already" in guild.refused("run", "t", "x=[1,2]", "--save-trials", name)
+        assert path.read_bytes() == before
+    guild.ok("run", "t", "x=[1,2]", "--save-trials", "t.csv")
+    before = (guild.cwd / "t.csv").read_bytes()
+    files = sorted(os.listdir(guild.cwd))
+    assert "no UTF-8" in guild.refused("run", "t", "x=[1,b\udcff]", "--save-trials", "t.csv")
+    assert ((guild.cwd / "t.csv").read_bytes(), sorted(os.listdir(guild.cwd))) == (before, files)
+    guild.ok("run", "t", "x=[1,2,3]", "--save-trials", "t.csv")
+    assert len((guild.cwd / "t.csv").read_text().splitlines()) == 4
+
+
 def test_a_batch_is_shown_and_asked_for(guild: Guild) -> None:
     """The preview tells operation, number and flags; `n` starts and records nothing."""
     guild.ok("runs")
@@ -116,6 +133,16 @@ def test_a_failing_trial_does_not_stop_the_others(guild: Guild, jobs: str) -> No
     assert statuses(guild) == {"completed": 3, "error": 1}
     assert ("x is 3" in told.out) == (jobs == "1")
     check_settled(guild)
+
+
+def test_staged_runs_that_are_named_start_in_the_order_of_their_names(guild: Guild) -> None:
+    """Whenever they were staged; a range of them starts in the order of the staging."""
+    first = guild.ok("run", "t", "x=[1,2]", "--stage", "-y").split()
+    last = guild.ok("run", "t", "x=[3,4]", "--stage", "-y").split()
+    named = [last[1], first[1], last[0]]
+    guild.ok("run", *(word for run_id in named for word in ("--start", run_id)), "-y", "-q")
+    guild.ok("run", "--start", ":", "-y", "-q")
+    assert list(reversed(guild.ids())) == [*named, first[0]]
 
 
 def test_staged_trials_are_started_in_their_order(guild: Guild) -> None:

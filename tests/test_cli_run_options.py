@@ -368,6 +368,8 @@ def test_flags_are_edited_in_the_users_editor(guild: Guild, tmp_path: Path) -> N
         "t -j 0",
         "t --max-trials 0",
         "--start : --save-trials f",
+        "--start : --help-op",
+        "--restart 0 --help-model",
     ],
 )
 def test_options_that_contradict_each_other_are_refused(guild: Guild, words: str) -> None:
@@ -391,7 +393,7 @@ def test_stopping_needs_something_that_runs_and_an_answer(guild: Guild) -> None:
     guild.ok("run", "t", "-y")
     assert "Nothing to stop." in guild.refused("stop", "-y")
     guild.ok("run", "slow", "--background", "-y")
-    assert "about to stop" in guild("stop", stdin="n\n").err
+    assert guild("stop", stdin="n\n").out.startswith("You are about to stop the following runs:\n")
     assert info(guild)["status"] == "running"
     assert "slow" in guild.ok("stop", "--dry-run")
     assert info(guild)["status"] == "running"
