@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ledger.ids import RunId
 from projections.errors import index_errors
+from projections.escaping import as_stored
 from projections.index import Index
 from projections.schema import LIVE, PLACES, STATUSES, OpKey
 
@@ -71,11 +72,6 @@ def displayed(op: OpKey, cwd: str) -> str:
         return f"{op.package}/{name}" if op.package else name
     way = os.path.relpath(op.project, as_stored(cwd))
     return f"{way}/{name}" if way in (".", "..") or way.startswith("../") else f"./{way}/{name}"
-
-
-def as_stored(text: str) -> str:
-    """Return text as the index holds it: what is not UTF-8 (paths and labels may be) is escaped."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 class Query:
