@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from commands.app import App
@@ -38,10 +40,9 @@ def stop(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_run
     statuses = tuple(status for status in limits.statuses if status in _RUNNING) or _RUNNING
     if limits.statuses and not set(limits.statuses) & set(_RUNNING):
         raise NothingToDoError("Nothing to stop.", hint="Only running runs can be stopped.")
-    limited = Limits(
-        everywhere=limits.everywhere, operations=limits.operations, statuses=statuses, labels=limits.labels
+    rows = selected(
+        app, run_filter(app, replace(limits, statuses=statuses)), specs, list_command="guild runs --running"
     )
-    rows = selected(app, run_filter(app, limited), specs, list_command="guild runs --running")
     if not rows:
         raise NothingToDoError("Nothing to stop.")
     if dry_run or not yes:

@@ -40,7 +40,7 @@ class Candidates:
 
     def __init__(self, index: Index, wanted: RunFilter, ops: Mapping[int, OpKey]) -> None:
         self._index = index
-        self._found: dict[Drive, list[int]] = {}
+        self._found: dict[Drive, list[int] | None] = {}
         self.conditions: Sequence[Condition] = tuple(self._conditions(wanted, ops))
         self.runs = self._fewest([drive for condition in self.conditions for drive in condition.drives])
 
@@ -74,8 +74,8 @@ class Candidates:
             if drive not in self._found:
                 statement = f"SELECT run FROM ({drive.statement}) LIMIT ?"  # noqa: S608 - a drive
                 rows = self._index.db.execute(statement, (*drive.values, MOST + 1)).fetchall()
-                self._found[drive] = sorted({row[0] for row in rows})
+                self._found[drive] = None if len(rows) > MOST else sorted({row[0] for row in rows})
             runs = self._found[drive]
-            if len(runs) <= MOST and (best is None or len(runs) < len(best)):
+            if runs is not None and (best is None or len(runs) < len(best)):
                 best = runs
         return best

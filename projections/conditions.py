@@ -61,7 +61,7 @@ def any_of(conditions: Iterable[Condition], fewest: Fewest) -> Condition:
             return test
         found.update(runs)
     # By number and not as a union of SELECTs: SQLite reads no statement that is nested deeply.
-    among = ",".join(map(str, sorted(found)))
+    among = ",".join(map(str, sorted(found))) or "-1"
     return replace(test, drives=(Drive(f"SELECT run FROM run WHERE run IN ({among})", ()),))  # noqa: S608 - numbers
 
 
@@ -130,7 +130,7 @@ def commented(texts: Sequence[str]) -> Condition:
     """Return the runs that have a comment which contains one of the texts."""
     matches = f"({' OR '.join('instr(comment.text, ?)' for _ in texts)})"
     test = f"EXISTS (SELECT 1 FROM comment WHERE comment.run = run.run AND {matches})"  # noqa: S608 - constants
-    drive = Drive(f"SELECT DISTINCT run FROM comment WHERE {matches}", tuple(texts))  # noqa: S608 - constants
+    drive = Drive(f"SELECT run FROM comment WHERE {matches}", tuple(texts))  # noqa: S608 - constants
     return Condition(test, tuple(texts), (drive,))
 
 

@@ -182,11 +182,11 @@ class _Compiler:
         plain = Comparison(one.name, {"!=": "=", "not in": "in"}.get(one.operator, one.operator), one.values, 0)
         test, values = text_test(plain, f"{table}.{column}")
         exists = f"EXISTS (SELECT 1 FROM {table} WHERE {table}.run = run.run AND {test})"  # noqa: S608 - constants
-        drive = Drive(f"SELECT DISTINCT run FROM {table} WHERE {test}", values)  # noqa: S608 - constants
+        drive = Drive(f"SELECT run FROM {table} WHERE {test}", values)  # noqa: S608 - constants
         found = Condition(exists, values, (drive,))
         if not negative:
             return found
-        everything = Drive(f"SELECT DISTINCT run FROM {table}", ())  # noqa: S608 - constants
+        everything = Drive(f"SELECT run FROM {table}", ())  # noqa: S608 - constants
         return all_of([Condition(there.test, (), (everything,)), none_of(found)])
 
     def _marked(self, one: Comparison) -> Condition:

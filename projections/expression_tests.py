@@ -79,7 +79,8 @@ def of_value(one: Comparison, name: int | None, fewest: Fewest) -> Condition:
         return any_of(found, fewest)
     places = [_drive(column, name, f"value.{column} IS NOT NULL", ()) for column in ("number", "text")]
     either = Drive(
-        " UNION ".join(drive.statement for drive in places), tuple(value for drive in places for value in drive.values)
+        " UNION ALL ".join(drive.statement for drive in places),
+        tuple(value for drive in places for value in drive.values),
     )
     there = Condition(*_exists("1", (name,)), (either,))
     return all_of([there, none_of(any_of(found, fewest))]) if is_negative and found else there

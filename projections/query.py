@@ -120,12 +120,12 @@ class Query:
         """Return what is true of the rows of `run` that match, as SQL, and its values."""
         parts, values = ["run.place = ?"], [self._place]
         if self._is_of_operations():
-            parts.append(f"run.op IN ({','.join(map(str, sorted(self._wanted_ops)))})")
+            parts.append(f"run.op IN ({numbers(sorted(self._wanted_ops))})")
         if self._statuses:
-            parts.append(f"run.status IN ({','.join(map(str, self._statuses))})")
+            parts.append(f"run.status IN ({numbers(self._statuses)})")
         named = self._named()
         if named is not None:
-            parts.append(f"run.run IN ({','.join(map(str, named))})")
+            parts.append(f"run.run IN ({numbers(named)})")
         text, more = self._conditions()
         return " AND ".join(parts) + text, [*values, *more]
 
@@ -245,7 +245,7 @@ class Query:
     def _arms(self, tail: int) -> list[tuple[str, list[object]]]:
         named = self._named()
         if named is not None:
-            return [self._scan(f"run.run IN ({','.join(map(str, named))})")] if named else []
+            return [self._scan(f"run.run IN ({numbers(named)})")] if named else []
         if not self._is_of_operations():
             if not self._statuses:
                 return [("place = ?", [self._place])]
@@ -258,8 +258,8 @@ class Query:
     def _scan(self, condition: str) -> tuple[str, list[object]]:
         """Return one scan of all operations and statuses that are wanted."""
         cells = self._totals()
-        ops = ",".join(str(op) for op in sorted({op for op, *_ in cells}))
-        statuses = ",".join(str(status) for status in sorted({status for _, status, _ in cells}))
+        ops = numbers(sorted({op for op, *_ in cells}))
+        statuses = numbers(sorted({status for _, status, _ in cells}))
         return f"{condition} AND run.place = ? AND run.op IN ({ops}) AND run.status IN ({statuses})", [self._place]
 
     def with_prefix(self, prefix: str, limit: int = 20, *, held: bool = False) -> list[RunRow]:
@@ -294,6 +294,11 @@ class Query:
         with index_errors():
             statement = f"SELECT 1 FROM run WHERE run.run = ?{text}"  # noqa: S608 - conditions
             return self.index.db.execute(statement, (row.number, *values)).fetchone() is not None
+
+
+def numbers(values: Sequence[int]) -> str:
+    """Return whole numbers as SQL lists them; for none one that nothing has, as SQLite reads all for an empty list."""
+    return ",".join(map(str, values)) or "-1"
 
 
 def _operations(index: Index) -> dict[int, OpKey]:
