@@ -136,7 +136,7 @@ def _options() -> list[Callable[[Any], Any]]:
             "--started", "started_within", metavar="RANGE",
             help="Runs started in a range of time, such as 'last 2 hours' or 'after 7-1'.",
         ),
-        click.option("--digest", "with_digest", metavar="TEXT", help="Runs of source code whose digest begins with TEXT."),
+        click.option("--digest", "with_digest", metavar="TEXT", help="Runs of the source code of this digest."),
         click.option(
             "-F", "--filter", "filters", metavar="EXPR", multiple=True,
             help="Runs for which EXPR holds, such as 'acc > 0.9 and batch-size in [100, 200]'; of several, all must.",

@@ -93,6 +93,7 @@ def plan_run(
         sourcecode=operation.sourcecode,
         run_dir=setting.run_dir,
         stop_after=setting.stop_after,
+        reads_scalars=operation.output_scalars is not False,
         stdout=setting.stdout,
         stderr=setting.stderr,
     )

@@ -44,6 +44,7 @@ class RunPlan:
         sourcecode: what belongs to the source snapshot, None for the usual.
         run_dir: absolute directory to run in instead of the home's; such a run is not recorded.
         stop_after: seconds after which the run is stopped, None for never.
+        reads_scalars: whether the numbers that it prints are summed up at its end.
         stdout: file descriptor that the output is shown on, None for nowhere.
         stderr: the same for errors.
     """
@@ -70,5 +71,6 @@ class RunPlan:
     sourcecode: SourceCodeDef | None = None
     run_dir: str | None = None
     stop_after: float | None = None
+    reads_scalars: bool = True
     stdout: int | None = 1
     stderr: int | None = 2
