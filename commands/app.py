@@ -25,6 +25,9 @@ class App:
         cwd: absolute directory that model files, scope and displayed operations are relative to (`-C`).
         directory: what was given with `-C`, or None.
         home: the guild home.
+        argv: the command line, as it is recorded.
+        fresh: whether indexes mean what they mean now, whatever an earlier listing showed.
+        moved: what has moved since the listing that the user's indexes are from, a line each.
     """
 
     def __init__(self, cwd: str, directory: str | None, home: Home, argv: Sequence[str]) -> None:
@@ -32,6 +35,8 @@ class App:
         self.directory = directory
         self.home = home
         self.argv = tuple(argv)
+        self.fresh = False
+        self.moved: list[str] = []
         self._ledger: Ledger | None = None
         self._index: Index | None = None
 
@@ -71,6 +76,16 @@ class App:
             return open_existing(path)
         self.home.ensure()
         return open_sqlite(path, self.header(), witnesses=self._has_witnesses)
+
+    def take_ledger(self) -> Ledger:
+        """Return the ledger for the caller to close: the one that is open, or a newly opened one.
+
+        Raises:
+            GuildError: as `open_ledger` does.
+        """
+        self.close_index()
+        ledger, self._ledger = self.ledger, None
+        return ledger
 
     def _has_witnesses(self) -> bool:
         """Tell whether the home holds what only a ledger leads to; folders of other programs' runs do not count."""

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from commands.app import App
-from commands.itself import guild_itself
+from commands.handed_over import packed, unpacked
+from commands.itself import module_itself
 from commands.run_options import RunOptions
-from commands.terminal import note, say
+from commands.terminal import note, say, warn
 
 if TYPE_CHECKING:
+    from subprocess import Popen
+
     from ledger.ids import RunId
     from operations.run_plan import RunPlan
+
+_PATIENCE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.02
 
 
 def start_in_background(app: App, plans: Sequence[RunPlan], options: RunOptions) -> int:
@@ -21,22 +30,52 @@ def start_in_background(app: App, plans: Sequence[RunPlan], options: RunOptions)
 
 
 def start_runs_in_background(app: App, run_ids: Sequence[RunId], options: RunOptions) -> int:
-    """Start staged runs; print the ids and return at once."""
+    """Start staged runs; print the ids and return as soon as the first is on its way."""
     from subprocess import DEVNULL, Popen
+    from tempfile import TemporaryFile
 
-    words = [*guild_itself(), "-C", app.cwd, "-H", app.home.root, "run", "-y", "--quiet"]
-    for run_id in run_ids:
-        words += ["--start", run_id]
-    words += ["--jobs", str(options.jobs)]
-    for name, value in (("--stop-after", options.stop_after), ("--gpus", options.gpus)):
-        if value is not None:
-            words += [name, f"{value:f}s" if isinstance(value, float) else value]
-    words += ["--no-gpus"] if options.no_gpus else []
+    import orjson
+
+    known = packed(app, options)
     app.close()
-    Popen(words, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
+    # No arguments: a command line has no room for the ids of thousands of trials.
+    with TemporaryFile() as file:
+        file.write(orjson.dumps({**known, "run_ids": run_ids}))
+        file.seek(0)
+        process = Popen(
+            module_itself("commands.background"), stdin=file, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
+        )
+    if not _has_begun(app, run_ids[: options.jobs], process):
+        warn("nothing has started yet; `guild runs` shows what becomes of it")
     for run_id in run_ids:
         say(run_id)
-    note(
-        f"Started in the background; `guild watch {run_ids[0][:8]}` follows it, `guild stop {run_ids[0][:8]}` ends it."
-    )
+    name = run_ids[0][:8]
+    note(f"Started in the background; `guild watch {name}` follows it, `guild stop {name}` ends it.")
     return 0
+
+
+def _has_begun(app: App, run_ids: Sequence[RunId], process: Popen[bytes]) -> bool:
+    """Wait until a run has its directory, so that the next command finds it running; tell whether one has."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < end:
+        ended = process.poll() is not None
+        if any(os.path.isdir(app.home.run_dir(run_id)) for run_id in run_ids):
+            return True
+        if ended:
+            return False
+        time.sleep(_PAUSE_SECONDS)
+    return False
+
+
+def main() -> None:
+    """Be the process in the background: carry out what standard input says, as JSON."""
+    import orjson
+
+    from commands.batch import run_batch
+
+    known = orjson.loads(sys.stdin.buffer.read())
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    app, options = unpacked(known)
+    sys.exit(run_batch(app, known["run_ids"], options))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.app import App
+from commands.handed_over import shortened
 from commands.run_again import Stager
 from commands.run_one import carried_out
 from commands.run_options import RunOptions
@@ -21,9 +22,11 @@ from ledger.errors import GuildError
 from ledger.ids import RunId, run_stream
 from ledger.seams import seam
 from ledger.transaction import NewEvent, Transaction
+from operations.signals import StoppedError, stopping_raises
 
 if TYPE_CHECKING:
     from operations.run_plan import RunPlan
+    from operations.supervise import Ending
 
 EXIT_OF_SIGNAL = 128
 
@@ -36,20 +39,37 @@ class Tally:
         total: how many there are.
         completed: how many ended well.
         failed: how many did not, those included that could not be started.
+        stopped: how many were stopped on their way.
         stopped_by: the signal that ended the batch, None while none did.
     """
 
     total: int
     completed: int = 0
     failed: int = 0
+    stopped: int = 0
     stopped_by: str | None = None
+
+    @property
+    def left(self) -> int:
+        """How many were not started."""
+        return self.total - self.completed - self.failed - self.stopped
 
     @property
     def exit_code(self) -> int:
         """0 when all is well, 1 when a trial failed, 128 + N after signal N."""
         if self.stopped_by is not None:
             return EXIT_OF_SIGNAL + signal.Signals[self.stopped_by]
-        return 1 if self.failed else 0
+        return 1 if self.failed or self.left else 0
+
+    def count(self, ending: Ending) -> None:
+        """Count a trial that has ended; one that was stopped ends the batch."""
+        if ending.stopped_by and not ending.timed_out:
+            self.stopped += 1
+            self.stopped_by = self.stopped_by or ending.stopped_by
+        elif ending.exit_status == 0 and not ending.timed_out:
+            self.completed += 1
+        else:
+            self.failed += 1
 
 
 def stage(app: App, plans: Sequence[RunPlan]) -> None:
@@ -65,6 +85,7 @@ def stage(app: App, plans: Sequence[RunPlan]) -> None:
 
 def run_batch(app: App, run_ids: Sequence[RunId], options: RunOptions) -> int:
     """Carry staged runs out and say how it went; returns the exit code."""
+    app.argv = shortened(app.argv)
     if options.jobs > 1 and len(run_ids) > 1:
         from commands.batch_workers import run_at_a_time
 
@@ -78,27 +99,32 @@ def run_batch(app: App, run_ids: Sequence[RunId], options: RunOptions) -> int:
 def _one_by_one(app: App, run_ids: Sequence[RunId], options: RunOptions) -> Tally:
     tally = Tally(len(run_ids))
     stager = Stager(app, options)
-    for number, run_id in enumerate(run_ids, 1):
-        try:
-            plan = stager.plan(run_id)
-            if not options.quiet:
-                note(f"Trial {number} of {tally.total}: run {run_id[:8]}{_told_flags(plan)}")
-            ending = carried_out(app, plan)
-        except KeyboardInterrupt:
-            tally.stopped_by = "SIGINT"
-            break
-        except GuildError as error:
-            tally.failed += 1
-            warn(f"run {run_id[:8]}: {error.message}")
-            continue
-        if ending.failure:
-            warn(f"run {run_id[:8]} failed: {ending.failure}")
-        if ending.stopped_by and not ending.timed_out:
-            tally.stopped_by = ending.stopped_by
-            break
-        good = ending.exit_status == 0 and not ending.timed_out
-        tally.completed, tally.failed = tally.completed + good, tally.failed + (not good)
+    try:
+        with stopping_raises():
+            for number, run_id in enumerate(run_ids, 1):
+                _one(app, stager, run_id, tally, None if options.quiet else f"Trial {number} of {tally.total}")
+                if tally.stopped_by:
+                    break
+    except StoppedError as stopped:
+        tally.stopped_by = stopped.name
+    except KeyboardInterrupt:
+        tally.stopped_by = "SIGINT"
     return tally
+
+
+def _one(app: App, stager: Stager, run_id: RunId, tally: Tally, title: str | None) -> None:
+    try:
+        plan = stager.plan(run_id)
+        if title is not None:
+            note(f"{title}: run {run_id[:8]}{_told_flags(plan)}")
+        ending = carried_out(app, plan)
+    except GuildError as error:
+        tally.failed += 1
+        warn(f"run {run_id[:8]}: {error.message}")
+        return
+    if ending.failure:
+        warn(f"run {run_id[:8]} failed: {ending.failure}")
+    tally.count(ending)
 
 
 def _told_flags(plan: RunPlan) -> str:
@@ -109,8 +135,11 @@ def _told_flags(plan: RunPlan) -> str:
 
 
 def _tell(tally: Tally) -> None:
-    left = tally.total - tally.completed - tally.failed
-    say(f"Completed {tally.completed} of {tally.total} trial(s)" + (f", {tally.failed} failed" if tally.failed else ""))
+    told = [f"Completed {tally.completed} of {tally.total} trial(s)"]
+    told += [f"{tally.failed} failed"] if tally.failed else []
+    told += [f"{tally.stopped} stopped"] if tally.stopped else []
+    say(", ".join(told))
     if tally.stopped_by:
-        click.echo(f"Stopped by {tally.stopped_by}; what was not started stays staged ({left} at most).", err=True)
-        note("To go on: guild run --start :")
+        click.echo(f"Stopped by {tally.stopped_by}.", err=True)
+    if tally.left:
+        note(f"{tally.left} stay staged; to go on: guild run --start :")

@@ -9,23 +9,28 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from commands.app import App
 from commands.batch import Tally
-from commands.itself import worker_itself
+from commands.handed_over import packed
+from commands.itself import module_itself
 from commands.run_options import RunOptions
 from commands.terminal import warn
 from ledger.ids import RunId
+from operations.signals import STOPPING
 
 if TYPE_CHECKING:
+    from selectors import BaseSelector
     from subprocess import Popen
     from types import FrameType
 
-_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_MOST_BARREN = 5
+"""How many workers in a row may die before they have answered anything: then it is not for the trials."""
 
 
 def run_at_a_time(app: App, run_ids: Sequence[RunId], options: RunOptions) -> Tally:
@@ -46,53 +51,53 @@ class _Pool:
         self._tally = Tally(len(run_ids))
         self._at: dict[int, tuple[Popen[bytes], RunId | None]] = {}
         self._progress = _Progress(self._tally)
+        self._barren = 0
 
     def run(self, jobs: int) -> Tally:
         """Work until every trial has ended, or until a signal asks to stop."""
-        from selectors import EVENT_READ, DefaultSelector
+        from selectors import DefaultSelector
 
-        before = {number: signal.signal(number, self._stop) for number in _STOPPING}
+        before = {number: signal.getsignal(number) for number in STOPPING}
+        # What was ignored stays so (`nohup guild run`); None: set by something other than Python.
+        caught = {number: old for number, old in before.items() if old not in (signal.SIG_IGN, None)}
+        for number in caught:
+            signal.signal(number, self._stop)
         try:
             with DefaultSelector() as selector:
-                for _ in range(jobs):
-                    worker = self._started()
-                    selector.register(worker.stdout, EVENT_READ, worker)  # type: ignore[arg-type]  # it is a pipe
-                while self._at:
-                    for key, _ in selector.select(timeout=0.5):
-                        if not self._answered(key.data):
-                            selector.unregister(key.fileobj)
-                            if self._waiting and not self._tally.stopped_by:
-                                worker = self._started()
-                                selector.register(worker.stdout, EVENT_READ, worker)  # type: ignore[arg-type]
-                    self._progress.show(sum(1 for _, run_id in self._at.values() if run_id))
+                self._work(selector, jobs)
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            for number, old in caught.items():
+                signal.signal(number, old)
             self._progress.end()
         return self._tally
 
-    def _started(self) -> Popen[bytes]:
+    def _work(self, selector: BaseSelector, jobs: int) -> None:
+        for _ in range(jobs):
+            self._start(selector)
+        while self._at:
+            for key, _ in selector.select(timeout=0.5):
+                if not self._answered(key.data):
+                    selector.unregister(key.fileobj)
+                    key.data.stdout.close()
+                    if self._waiting and not self._tally.stopped_by and self._barren < _MOST_BARREN:
+                        self._start(selector)
+            self._progress.show(sum(1 for _, run_id in self._at.values() if run_id))
+
+    def _start(self, selector: BaseSelector) -> None:
         """Start a worker and give it its first trial.
 
         In a session of its own: a Ctrl-C on the terminal reaches this process only, which passes it on once.
         """
+        from selectors import EVENT_READ
         from subprocess import DEVNULL, PIPE, Popen
 
         import orjson
 
-        words = [*worker_itself(), orjson.dumps(self._setting()).decode()]
+        words = [*module_itself("commands.worker"), orjson.dumps(packed(self._app, self._options)).decode()]
         worker = Popen(words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True)
         self._at[worker.pid] = (worker, None)
+        selector.register(worker.stdout, EVENT_READ, worker)  # type: ignore[arg-type]  # it is a pipe
         self._give(worker)
-        return worker
-
-    def _setting(self) -> dict[str, object]:
-        return {
-            "argv": list(self._app.argv),
-            "directory": self._app.cwd,
-            "home": self._app.home.root,
-            "options": asdict(self._options),
-        }
 
     def _give(self, worker: Popen[bytes]) -> None:
         """Give a worker the next trial, or let it go when there is none."""
@@ -114,23 +119,40 @@ class _Pool:
         import orjson
 
         line = worker.stdout.readline() if worker.stdout is not None else b""
-        _, run_id = self._at[worker.pid]
-        if line:
+        if line.endswith(b"\n"):
+            self._barren = 0
             self._count(orjson.loads(line))
             self._give(worker)
             return True
-        del self._at[worker.pid]
+        _, run_id = self._at.pop(worker.pid)
         worker.wait()
+        if worker.stdin is not None:
+            with suppress(BrokenPipeError):
+                worker.stdin.close()
         if run_id is not None:
-            self._tally.failed += 1
-            warn(f"run {run_id[:8]} was lost: its supervisor died")
+            self._lost(run_id)
         return False
 
+    def _lost(self, run_id: RunId) -> None:
+        """Take note that a worker died with a trial: the run is staged still, or the next command finds its end."""
+        if self._tally.stopped_by:
+            return
+        self._tally.failed += 1
+        self._barren += 1
+        self._progress.clear()
+        warn(f"run {run_id[:8]} was lost: its supervisor died")
+        if self._barren == _MOST_BARREN:
+            warn(f"{_MOST_BARREN} supervisors died in a row, so no other is started")
+
     def _count(self, answer: dict[str, str]) -> None:
+        tally = self._tally
         if answer["outcome"] == "completed":
-            self._tally.completed += 1
+            tally.completed += 1
         elif answer["outcome"] == "failed":
-            self._tally.failed += 1
+            tally.failed += 1
+        else:
+            tally.stopped += answer["outcome"] == "stopped"
+            tally.stopped_by = tally.stopped_by or answer["by"]
         if answer.get("message"):
             self._progress.clear()
             warn(answer["message"])

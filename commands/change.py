@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from commands.app import App
 from commands.settle import follow
 from commands.table import preview, size
-from commands.terminal import confirm, note, say, width
+from commands.terminal import confirm, note, say, warn, width
 from ledger.errors import GuildError
 from ledger.events.base import Event
 from ledger.ids import RunId, run_stream
@@ -30,6 +30,7 @@ class Change:
         place: where the runs are to be found in the index afterwards, None when they stay where they are.
         undo: how to take it back, or None when it cannot be.
         weigh: whether the preview tells the bytes on disk.
+        guarded: whether it is refused when somebody else changed one of the runs meanwhile.
     """
 
     runs: Sequence[RunRow]
@@ -41,19 +42,29 @@ class Change:
     place: str | None = None
     undo: str | None = None
     weigh: bool = False
+    guarded: bool = True
 
 
 Preparation = Callable[[App, Change, bool], Change | None]
 
 
-def execute(app: App, change: Change, *, yes: bool, dry_run: bool, before: Preparation | None = None) -> None:
+def execute(
+    app: App,
+    change: Change,
+    *,
+    yes: bool,
+    dry_run: bool,
+    before: Preparation | None = None,
+    at_once: bool = False,
+) -> None:
     """Show the plan, ask, and carry it out.
 
     Args:
         app: the command's context.
         change: the plan.
-        yes: neither show nor ask.
+        yes: `-y`: neither show nor ask.
         dry_run: show and stop.
+        at_once: neither show nor ask, as with `-y`, but only while the runs are those that the user was shown.
         before: called after the first yes with the plan; returns the plan to carry out, or None to give up.
 
     Raises:
@@ -61,12 +72,17 @@ def execute(app: App, change: Change, *, yes: bool, dry_run: bool, before: Prepa
     """
     if not change.runs:
         raise NothingToDoError(change.nothing)
-    if dry_run or not yes:
+    if not dry_run:
+        refuse_moved(app, yes=yes)
+    ask = not (yes or at_once) or bool(app.moved)
+    if dry_run or ask:
         show(app, change)
+        for line in app.moved:
+            warn(line)
     if dry_run:
         note("Nothing was changed (--dry-run).")
         return
-    if not yes and not confirm(change.question):
+    if ask and not confirm(change.question):
         return
     if before is not None:
         prepared = before(app, change, yes)
@@ -99,6 +115,19 @@ def _bytes(app: App, runs: Sequence[RunRow]) -> int:
     return total
 
 
+def refuse_moved(app: App, *, yes: bool) -> None:
+    """Refuse to go on unasked with an index that means another run than the user was shown.
+
+    Raises:
+        GuildError: it does, and `yes` forbids to ask.
+    """
+    if app.moved and yes:
+        raise GuildError(
+            f"the list has changed since you saw it: {'; '.join(app.moved)}",
+            hint="Nothing was changed. List the runs again, name them by id, or say --fresh for the list as it is now.",
+        )
+
+
 def commit(app: App, change: Change) -> None:
     """Append the plan in one transaction and say what happened.
 
@@ -111,7 +140,7 @@ def commit(app: App, change: Change) -> None:
     app.home.ensure()  # a folder removed by hand must not stop half way what has been recorded
     follow(app)
     events = [NewEvent(run_stream(row.run_id), event) for row in change.runs for event in change.events(row)]
-    expected = {run_stream(row.run_id): row.version for row in change.runs}
+    expected = {run_stream(row.run_id): row.version for row in change.runs} if change.guarded else {}
     app.ledger.append(Transaction(app.header(), tuple(events), expected=expected))
     elsewhere = {result.run_id for result in follow(app) if result.elsewhere}
     done = _count_done(app, change, elsewhere)

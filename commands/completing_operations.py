@@ -11,6 +11,7 @@ from commands.completing import MOST, Items, app_of, item, texts
 from commands.completing_files import entries, scripts
 from commands.lazy import Completer
 from ledger.errors import GuildError
+from operations.catalog import Catalog
 from operations.definitions import ChoiceDef, FlagDef, ModelDef, OperationDef
 from operations.flags import flow_text, parse_value
 from operations.names import full_name
@@ -71,19 +72,39 @@ def _quiet(offer: Completer, ctx: click.Context, param: click.Parameter, incompl
 
 
 def operation_items(app: App, incomplete: str) -> Items:
-    """Return operations and scripts whose name begins with what is typed; the model may be a part of its name."""
+    """Return operations and scripts whose name begins with what is typed; the model may be a part of its name.
+
+    Packages are asked only where nothing of the directory fits, as `guild run` does: it takes long.
+    """
     catalog = catalog_of(app)
+    found = _named(_local(catalog), incomplete)
+    found += [item(path, about) for path, about in scripts(app.cwd, incomplete)]
+    if not found or catalog.path is None:
+        found += _named(_packaged(catalog), incomplete)
+    return found
+
+
+def _local(catalog: Catalog) -> list[ModelDef]:
     try:
-        models = [model for model in (*catalog.local_models, *catalog.packaged_models()) if not model.private]
+        return [model for model in catalog.local_models if not model.private]
     except GuildError:
-        models = []
+        return []
+
+
+def _packaged(catalog: Catalog) -> list[ModelDef]:
+    try:
+        return [model for model in catalog.packaged_models() if not model.private]
+    except GuildError:
+        return []
+
+
+def _named(models: list[ModelDef], incomplete: str) -> Items:
     offered: dict[str, str] = {}
     for model in models:
         for operation in model.operations:
             for name in _spellings(model, operation, models, incomplete):
                 offered.setdefault(name, operation.description)
-    found = [item(name, about) for name, about in sorted(offered.items()) if name.startswith(incomplete)]
-    return [*found[: MOST * 4], *(item(path, about) for path, about in scripts(app.cwd, incomplete))]
+    return [item(name, about) for name, about in sorted(offered.items()) if name.startswith(incomplete)][: MOST * 4]
 
 
 def _spellings(model: ModelDef, operation: OperationDef, models: list[ModelDef], incomplete: str) -> list[str]:
@@ -102,11 +123,15 @@ def _spellings(model: ModelDef, operation: OperationDef, models: list[ModelDef],
 
 
 def model_items(app: App, operations: set[str], incomplete: str) -> Items:
-    """Return the models that have one of these operations."""
+    """Return the models that have one of these operations; those of packages where none of the directory fits."""
     catalog = catalog_of(app)
+    return _having(_local(catalog), operations, incomplete) or _having(_packaged(catalog), operations, incomplete)
+
+
+def _having(models: list[ModelDef], operations: set[str], incomplete: str) -> Items:
     found = []
-    for model in (*catalog.local_models, *catalog.packaged_models()):
-        if not model.private and model.name and operations & {operation.name for operation in model.operations}:
+    for model in models:
+        if model.name and operations & {operation.name for operation in model.operations}:
             name = full_name(model) if model.package or incomplete.startswith("./") else model.name
             if name.startswith(incomplete):
                 found.append(item(name, model.description.strip().partition("\n")[0]))

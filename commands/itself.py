@@ -18,6 +18,6 @@ def guild_itself() -> tuple[str, ...]:
     return (sys.executable, "-c", _CODE.format(module="guild_ledger.main"), os.path.dirname(FOLDER))
 
 
-def worker_itself() -> tuple[str, ...]:
-    """Return the words that start a worker of a batch; its setting follows."""
-    return (sys.executable, "-c", _CODE.format(module="commands.worker"), FOLDER)
+def module_itself(module: str) -> tuple[str, ...]:
+    """Return the words that call `main` of one of this program's modules; its arguments follow."""
+    return (sys.executable, "-c", _CODE.format(module=module), FOLDER)

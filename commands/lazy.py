@@ -71,6 +71,8 @@ class LazyGroup(click.Group):
         """Return the commands and options that begin with what is typed."""
         from click.shell_completion import CompletionItem
 
+        if [*getattr(ctx, "_protected_args", ()), *ctx.args]:
+            return []  # behind a word that is no command
         found = super().shell_complete(ctx, incomplete)
         if not incomplete.startswith("-"):
             found += [

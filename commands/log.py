@@ -51,10 +51,10 @@ def newest_first(store: Store) -> Iterator[tuple[TxnRow, list[EventRow]]]:
 
 def summary(events: list[EventRow]) -> str:
     """Return what a transaction did, in words: `deleted 3 runs`."""
-    counts = Counter(event.type for event in events)
-    runs = {event.type: set[str]() for event in events}
+    counts = Counter(_name(event) for event in events)
+    runs = {type_: set[str]() for type_ in counts}
     for event in events:
-        runs[event.type].add(event.stream)
+        runs[_name(event)].add(event.stream)
     parts = []
     for type_ in counts:
         subject, _, what = type_.partition(".")
@@ -66,6 +66,12 @@ def summary(events: list[EventRow]) -> str:
         else:
             parts.append(f"{what} {len(runs[type_])} runs")
     return ", ".join(parts)
+
+
+def _name(event: EventRow) -> str:
+    """Return what to call an event: one type says that a run was marked, and that it no longer is."""
+    is_off = event.type in ("run.marked", "run.protected") and event.body is not None and b":false" in event.body
+    return event.type.replace(".", ".un") if is_off else event.type
 
 
 def _lines(pairs: Iterator[tuple[TxnRow, list[EventRow]]], *, verbose: bool) -> Iterator[str]:

@@ -26,22 +26,31 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check fou
 130 interrupted; `guild run` returns its process's own."""
 
 _COMMANDS = {
+    "cat": "commands.cat:cat",
+    "comment": "commands.comment:comment",
     "completion": "commands.completion:completion",
     "help": "commands.help:show_help",
     "install": "commands.install:install",
     "label": "commands.runs_label:label",
     "ledger": "commands.ledger:ledger",
     "log": "commands.log:log",
+    "ls": "commands.ls:list_files",
+    "mark": "commands.mark:mark",
     "models": "commands.models:models",
+    "open": "commands.open_run:open_run",
     "operations": "commands.operations:operations",
     "package": "commands.package:package",
     "packages": "commands.packages:packages",
+    "protect": "commands.protect:protect",
     "run": "commands.run:run",
     "runs": "commands.runs:runs",
     "search": "commands.search:search",
+    "select": "commands.select:select_run",
     "stop": "commands.stop:stop",
+    "tag": "commands.tag:tag",
     "train": "commands.aliases:train",
     "uninstall": "commands.uninstall:uninstall",
+    "unprotect": "commands.protect:unprotect",
     "watch": "commands.watch:watch",
 }
 _ALIASES = {"ops": "operations"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
@@ -38,6 +38,7 @@ class Limits:
         operations: `--op`, any of them.
         statuses: of `-E -T -C -R -S`, any of them.
         labels: `--label`, any of them.
+        fresh: `--fresh`: indexes mean what they mean now, whatever an earlier list showed.
         unlabeled: `--unlabeled`.
         tags: `--tag`, any of them.
         marked: `--marked` or `--unmarked`, None for neither.
@@ -51,6 +52,7 @@ class Limits:
     operations: tuple[str, ...]
     statuses: tuple[str, ...]
     labels: tuple[str, ...]
+    fresh: bool = False
     unlabeled: bool = False
     tags: tuple[str, ...] = ()
     marked: bool | None = None
@@ -61,7 +63,7 @@ class Limits:
 
     def given(self) -> bool:
         """Tell whether any option limits or widens the list."""
-        return self != _NONE
+        return replace(self, fresh=False) != _NONE
 
 
 _NONE = Limits(everywhere=False, operations=(), statuses=(), labels=())
@@ -79,6 +81,7 @@ def taken_limits(params: dict[str, Any]) -> Limits:
         operations=tuple(params.pop("operations", None) or ()),
         statuses=tuple(status for _, status in _STATUSES if params.pop(f"status_{status}", False)),
         labels=tuple(params.pop("labels", None) or ()),
+        fresh=bool(params.pop("fresh", False)),
         unlabeled=bool(params.pop("without_label", False)),
         tags=tuple(params.pop("with_tags", None) or ()),
         marked=params.pop("with_mark", None),
@@ -113,6 +116,7 @@ def limiting(command: F) -> F:
 
 def _options() -> list[Callable[[Any], Any]]:
     found = [
+        click.option("--fresh", is_flag=True, help="Take indexes as they are now, even if the list has changed."),
         click.option("-a", "--all", "everywhere", is_flag=True, help="All runs, not only those of this directory."),
         click.option(
             "-o", "--op", "--operation", "operations", metavar="TEXT", multiple=True,

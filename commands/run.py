@@ -43,7 +43,8 @@ def run(app: App, operation: str | None, words: tuple[str, ...], *, options: Run
 
 def start_operation(app: App, operation: str | None, words: tuple[str, ...], options: RunOptions) -> int:
     """Do what `guild run` says; aliases such as `guild train` come here as well."""
-    if operation is not None and "=" in operation and not _is_there(app, operation):
+    app.fresh = options.fresh
+    if operation is not None and ("=" in operation or operation[:1] == "@") and not _is_there(app, operation):
         words, operation = (operation, *words), None
     if options.start or options.restart is not None:
         from commands.run_again import restart_run, start_staged
@@ -56,7 +57,7 @@ def start_operation(app: App, operation: str | None, words: tuple[str, ...], opt
     if options.proto is not None:
         from commands.run_again import taken_over
 
-        found, words, proto = taken_over(app, operation, words, options.proto)
+        found, proto = taken_over(app, operation, options)
     else:
         found, proto = catalog_of(app).find(operation), None
     if options.help_op or options.help_model:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
@@ -11,17 +12,21 @@ import click
 
 from commands.app import App
 from commands.catalogs import catalog_of
+from commands.change import refuse_moved
 from commands.run_one import execute
 from commands.run_options import RunOptions
 from commands.run_setting import setting_of
-from commands.terminal import confirm, note
+from commands.run_shown import show_only
+from commands.terminal import confirm, note, warn
 from ledger.errors import GuildError
 from ledger.ids import RunId, run_stream
 from ledger.registry import current_body
+from ledger.text import printable
 from operations.flags import parse_assignments
 from operations.planning import plan_run, split_overrides, with_dependencies
 from operations.run_plan import AGAIN, STAGED
-from projections.query import RunRow, runs_by_id
+from operations.templates import literal
+from projections.query import RunRow
 from projections.schema import LIVE
 
 if TYPE_CHECKING:
@@ -40,6 +45,15 @@ class Beginning(NamedTuple):
     flags: dict[str, FlagValue]
     batch: str | None
     proto: str | None
+    label: str | None
+    tags: tuple[str, ...]
+
+
+class Proto(NamedTuple):
+    """The run that a new one takes operation and flags over from, and those flags."""
+
+    run_id: RunId
+    flags: dict[str, FlagValue]
 
 
 def start_staged(app: App, options: RunOptions) -> int:
@@ -47,7 +61,11 @@ def start_staged(app: App, options: RunOptions) -> int:
     rows = _selected(app, options.start, ("staged",))
     if not rows:
         raise GuildError("there is no staged run to start", hint="`guild runs --staged` lists them.")
-    rows.reverse()
+    rows.sort(key=lambda row: row.started)  # what was staged at once stays in the order it has
+    if options.shows_only:
+        stager = Stager(app, options)
+        return show_only(app, [stager.plan(row.run_id) for row in rows], options)
+    refuse_moved(app, yes=options.yes)
     if not options.yes and not _confirmed(app, rows, "start"):
         return 0
     if options.background:
@@ -67,40 +85,42 @@ def restart_run(app: App, words: Sequence[str], options: RunOptions) -> int:
     if row.status == "staged" and words:
         raise GuildError("the flags of a staged run are fixed", hint="Use --proto RUN to start a run with other flags.")
     plan = Stager(app, options).plan(row.run_id, words, follows=STAGED if row.status == "staged" else AGAIN)
+    if options.shows_only:
+        return show_only(app, [plan], options)
+    refuse_moved(app, yes=options.yes)
     if not options.yes and not _confirmed(app, [row], "start again"):
         return 0
-    if options.background:
-        raise GuildError("a run cannot be started again in the background", hint="Leave --background out.")
     return execute(app, plan)
 
 
-def taken_over(
-    app: App, operation: str | None, words: Sequence[str], proto: str
-) -> tuple[Found, tuple[str, ...], RunId]:
-    """Return what `--proto RUN` means: the operation (unless another is named), and the words with the run's flags."""
-    from operations.flags import flow_text
+def taken_over(app: App, operation: str | None, options: RunOptions) -> tuple[Found, Proto]:
+    """Return what `--proto RUN` means: the operation, unless another is named, and the flags of the run."""
+    row = _one(app, options.proto or "", ())
+    from commands.selecting import tell_moved
 
-    row = _one(app, proto, ())
+    tell_moved(app)
     begun = beginning_of(app, row.run_id)
-    catalog = catalog_of(app, begun.project)
-    found = (
-        catalog.of_run(begun.package, begun.model, begun.operation)
-        if operation is None
-        else catalog_of(app).find(operation)
-    )
-    given = {word.partition("=")[0] for word in words}
+    if operation is not None:
+        found = catalog_of(app).find(operation)
+    else:
+        found = catalog_of(app, _project_of(begun, app)).of_run(begun.package, begun.model, begun.operation)
     known = {flag.name for flag in found.operation.flags}
-    taken = [
-        f"{name}={_word(value, flow_text(value))}"
-        for name, value in begun.flags.items()
-        if name not in given and value is not None and name in known
-    ]
-    return found, (*taken, *words), row.run_id
+    left = [] if options.force_flags else [name for name in begun.flags if name not in known]
+    if left:
+        names = ", ".join(f"'{printable(name)}'" for name in left)
+        warn(f"not taken over from run {row.run_id[:8]}: {names}, which operation '{found.name}' has no flag for")
+    return found, Proto(row.run_id, {name: literal(value) for name, value in begun.flags.items() if name not in left})
 
 
-def _word(value: FlagValue, flow: str) -> str:
-    """Return a value so that it is read as itself: a list in a list, because a list alone would be trials."""
-    return f"[{flow}]" if isinstance(value, list) else flow
+def _project_of(begun: Beginning, app: App) -> str:
+    """Return the directory in which a run's operation is looked for.
+
+    Raises:
+        GuildError: it is gone.
+    """
+    if begun.project is not None and not os.path.isdir(begun.project):
+        raise GuildError(f"the project {begun.project!r} is not there any more", hint="Bring the directory back.")
+    return begun.project or app.cwd
 
 
 def beginning_of(app: App, run_id: RunId) -> Beginning:
@@ -110,13 +130,22 @@ def beginning_of(app: App, run_id: RunId) -> Beginning:
         GuildError: the ledger has no such run.
     """
     body: dict[str, object] = {}
+    tags: set[str] = set()
     for row in app.ledger.store.stream_events([run_stream(run_id)]):
-        if row.type in ("run.staged", "run.started", "run.restarted", "run.imported") and row.body is not None:
-            body |= current_body(row.type, row.schema_version, row.body)
+        if row.type not in _TOLD_BY or row.body is None:
+            continue
+        told = current_body(row.type, row.schema_version, row.body)
+        if row.type == "run.tagged":
+            tags = (tags | {*cast("list[str]", told["added"])}) - {*cast("list[str]", told["removed"])}
+        else:
+            body |= told
     if not body:
         raise GuildError(f"run {run_id[:8]} has no start on record", hint="`guild log` shows what was recorded.")
-    values = [body.get(name) for name in Beginning._fields]
-    return Beginning._make(cast("list[str]", values))
+    values = [body.get(name) for name in Beginning._fields[:-1]]
+    return Beginning._make([*cast("list[str]", values), tuple(tags)])
+
+
+_TOLD_BY = frozenset(("run.staged", "run.started", "run.restarted", "run.imported", "run.labeled", "run.tagged"))
 
 
 class Stager:
@@ -137,20 +166,21 @@ class Stager:
         begun = beginning_of(self._app, run_id)
         found = self._operation(begun)
         overrides, others = split_overrides(found, words)
-        given = {**begun.flags, **parse_assignments(others, found.operation.flags)}
+        kept = {name: literal(value) for name, value in begun.flags.items()}
+        given = {**kept, **parse_assignments(others, found.operation.flags)}
         # Flags that the operation knows no more were checked when the run was staged.
         setting = replace(setting_of(self._app, found, self._options, overrides), force=True)
         plan, _ = plan_run(found, given, setting, run_id)
-        label = self._options.label or runs_by_id(self._app.index, [run_id])[run_id].label
-        plan = replace(plan, follows=follows, batch=begun.batch, proto=begun.proto, label=label, tags=())
+        # A run that is started again has its label, unless it is given another now.
+        label = self._options.label or (None if follows == AGAIN else begun.label)
+        tags = tuple(tag for tag in self._options.tags if tag not in begun.tags)
+        plan = replace(plan, follows=follows, batch=begun.batch, proto=begun.proto, label=label, tags=tags)
         return with_dependencies(plan, found, setting)
 
     def _operation(self, begun: Beginning) -> Found:
         key = begun[:4]
         if key not in self._found:
-            project = begun.project or self._app.cwd
-            if begun.project is not None and not os.path.isdir(project):
-                raise GuildError(f"the project {project!r} is not there any more", hint="Bring the directory back.")
+            project = _project_of(begun, self._app)
             catalog = self._catalogs.setdefault(project, catalog_of(self._app, project))
             self._found[key] = catalog.of_run(begun.package, begun.model, begun.operation)
         return self._found[key]
@@ -160,8 +190,9 @@ def _selected(app: App, specs: Sequence[str], statuses: tuple[str, ...]) -> list
     from commands.options import Limits
     from commands.selecting import run_filter, selected
 
-    everywhere = all(len(spec) == _ID_LENGTH for spec in specs)  # whole ids: there is nothing to limit
-    wanted = run_filter(app, Limits(everywhere=everywhere, operations=(), statuses=statuses, labels=()), place=LIVE)
+    everywhere = all(_ID.fullmatch(spec) for spec in specs)  # there is nothing to limit
+    limits = Limits(everywhere=everywhere, operations=(), statuses=statuses, labels=(), fresh=app.fresh)
+    wanted = run_filter(app, limits, place=LIVE)
     command = "guild runs --staged" if statuses == ("staged",) else "guild runs"
     return selected(app, wanted, specs, list_command=command)
 
@@ -176,7 +207,8 @@ def _one(app: App, spec: str, statuses: tuple[str, ...]) -> RunRow:
     return rows[0]
 
 
-_ID_LENGTH = 32
+_ID = re.compile("[0-9a-f]{8,32}")
+"""What names a run wherever it is: its id, whole or as listings show it."""
 
 
 def _confirmed(app: App, rows: Sequence[RunRow], how: str) -> bool:
@@ -188,4 +220,6 @@ def _confirmed(app: App, rows: Sequence[RunRow], how: str) -> bool:
         click.echo(line, err=True)
     if len(rows) > 20:  # noqa: PLR2004 - as many as are shown
         note(f"  ... and {len(rows) - 20} more")
+    for line in app.moved:
+        warn(line)
     return confirm("Continue?", default=True)

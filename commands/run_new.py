@@ -13,36 +13,39 @@ from commands.app import App
 from commands.run_one import execute
 from commands.run_options import RunOptions
 from commands.run_setting import setting_of
+from commands.run_shown import show_only
 from commands.terminal import confirm, note, say, warn
-from ledger.errors import GuildError
-from ledger.ids import RunId, new_run_id
+from ledger.errors import GuildError, UsageError
+from ledger.ids import new_run_id
 from operations.catalog import Found
-from operations.command import format_command
 from operations.flags import FlagError
 from operations.planning import Setting, plan_run, split_overrides, with_dependencies
 from operations.run_plan import RunPlan
 from operations.trials import Trials, plan_trials
 
 if TYPE_CHECKING:
+    from commands.run_again import Proto
     from operations.definitions import FlagValue
 
 _SHOWN_TRIALS = 20
 _SEED_BITS = 31
 
 
-def start_new(app: App, found: Found, words: Sequence[str], options: RunOptions, proto: RunId | None) -> int:
+def start_new(app: App, found: Found, words: Sequence[str], options: RunOptions, proto: Proto | None) -> int:
     """Start what the words ask for: a run or a batch; returns the exit code."""
     overrides, flags = split_overrides(found, words)
     setting = setting_of(app, found, options, overrides)
-    trials = _trials(app, found, flags, options)
+    trials = _trials(app, found, flags, options, proto)
+    if trials.is_batch and options.run_dir is not None:
+        raise UsageError("--run-dir is for one run, and these are trials", hint="Start them one by one, or without it.")
     rows = _edited(found, trials.rows, setting) if options.edit_flags else trials.rows
     plans = _plans(found, rows, setting, trials, proto)
     if options.needed:
         plans = _needed(app, found, plans)
         if not plans:
             return 0
-    if _only_shown(app, plans, options, setting):
-        return 0
+    if options.shows_only:
+        return show_only(app, plans, options, found)
     # What a batch requires is looked for again by each of its trials; here it is for the sake of an early refusal.
     checked = with_dependencies(plans[0], found, setting)
     if not options.yes and not _confirmed(found, plans, options, is_batch=trials.is_batch):
@@ -52,9 +55,10 @@ def start_new(app: App, found: Found, words: Sequence[str], options: RunOptions,
     return execute(app, checked, recorded=options.run_dir is None)
 
 
-def _trials(app: App, found: Found, words: Sequence[str], options: RunOptions) -> Trials:
+def _trials(app: App, found: Found, words: Sequence[str], options: RunOptions, proto: Proto | None) -> Trials:
     seed = int.from_bytes(os.urandom(4)) >> 1 if options.random_seed is None else options.random_seed
-    trials = plan_trials(found.operation, words, cwd=app.cwd, max_trials=options.max_trials, seed=seed)
+    base = proto.flags if proto is not None else None
+    trials = plan_trials(found.operation, words, cwd=app.cwd, max_trials=options.max_trials, seed=seed, base=base)
     if (trials.random or trials.total > len(trials.rows)) and options.random_seed is None:
         note(f"The trials were chosen with --random-seed {seed}")
     if not trials.is_batch and options.jobs > 1:
@@ -63,7 +67,7 @@ def _trials(app: App, found: Found, words: Sequence[str], options: RunOptions) -
 
 
 def _plans(
-    found: Found, rows: Sequence[Mapping[str, FlagValue]], setting: Setting, trials: Trials, proto: RunId | None
+    found: Found, rows: Sequence[Mapping[str, FlagValue]], setting: Setting, trials: Trials, proto: Proto | None
 ) -> list[RunPlan]:
     batch = new_run_id() if trials.is_batch else None
     plans, told = [], dict.fromkeys(found.warnings)
@@ -75,7 +79,7 @@ def _plans(
                 raise
             raise FlagError(f"trial {number} of {len(rows)}: {error.message}", hint=error.hint) from error
         told |= dict.fromkeys(warnings)
-        plans.append(replace(plan, batch=batch, proto=proto))
+        plans.append(replace(plan, batch=batch, proto=proto.run_id if proto is not None else None))
     for text in told:
         warn(text)
     if not plans:
@@ -110,30 +114,6 @@ def _needed(app: App, found: Found, plans: list[RunPlan]) -> list[RunPlan]:
         if plan.run_id in equal:
             note(f"Not needed: run {equal[plan.run_id][:8]} has the same operation and flags")
     return [plan for plan in plans if plan.run_id not in equal]
-
-
-def _only_shown(app: App, plans: Sequence[RunPlan], options: RunOptions, setting: Setting) -> bool:
-    """Print what was asked for instead of a start; tell whether anything was."""
-    if options.print_cmd:
-        for plan in plans:
-            say(format_command(plan.command))
-    elif options.print_env:
-        from operations.runner import process_spec
-
-        environment = process_spec(plans[0], app.home).env
-        for name in sorted(environment):
-            if environment[name] != setting.environment.get(name):
-                say(f"export {format_command([f'{name}={environment[name]}'])}")
-    elif options.print_trials or options.save_trials:
-        from commands.trial_table import print_trials, save_trials
-
-        if options.save_trials:
-            save_trials(plans, os.path.join(app.cwd, options.save_trials))
-        else:
-            print_trials(plans)
-    else:
-        return False
-    return True
 
 
 def _confirmed(found: Found, plans: Sequence[RunPlan], options: RunOptions, *, is_batch: bool) -> bool:

@@ -45,12 +45,8 @@ def carried_out(app: App, plan: RunPlan) -> Ending:
     from operations.runner import run
 
     app.home.ensure()
-    header = app.header()
-    app.close()
-    if not os.environ.get("GUILD_LEDGER") and not os.path.exists(app.home.ledger_path):
-        # Before the run has its lease: a home with traces of runs and no ledger is one that lost it.
-        app.open_ledger().store.close()
-    return run(plan, app.home, header, app.open_ledger)
+    app.close_index()
+    return run(plan, app.home, app.header(), app.take_ledger)
 
 
 def _unrecorded(app: App, plan: RunPlan) -> Ending:

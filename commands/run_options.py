@@ -52,7 +52,13 @@ class RunOptions:
     gpus: str | None
     no_gpus: bool
     quiet: bool
+    fresh: bool
     run_dir: str | None
+
+    @property
+    def shows_only(self) -> bool:
+        """Whether they ask to see or keep what would be started, and to start nothing."""
+        return bool(self.print_cmd or self.print_env or self.print_trials or self.save_trials)
 
 
 class _Duration(click.ParamType[float]):
@@ -90,23 +96,36 @@ def run_options(command: F) -> F:
 
 
 def _refuse_contradictions(options: RunOptions) -> None:
-    exclusive = {
-        "--stage": options.stage,
-        "--start": bool(options.start),
-        "--restart": options.restart is not None,
-        "--run-dir": options.run_dir is not None,
-    }
-    given = [name for name, said in exclusive.items() if said]
-    if len(given) > 1:
-        raise UsageError(f"{given[0]} and {given[1]} cannot be used together", hint="Give one of them.")
-    if options.background and (options.stage or options.run_dir is not None):
-        raise UsageError(f"--background and {given[0]} cannot be used together", hint="Give one of them.")
-    if options.proto is not None and (options.start or options.restart is not None):
-        raise UsageError(f"--proto and {given[0]} cannot be used together", hint="Give one of them.")
-    if options.gpus is not None and options.no_gpus:
-        raise UsageError("--gpus and --no-gpus cannot be used together", hint="Give one of them.")
+    given = {name for name, said in _said(options).items() if said}
+    for first, others in _CONTRADICTIONS.items():
+        for other in others.split():
+            if {first, other} <= given:
+                hint = _HINTS.get((first, other), "Give one of them.")
+                raise UsageError(f"{first} and {other} cannot be used together", hint=hint)
     if options.label == "" or "" in options.tags:
         raise UsageError("the label or tag is empty", hint="Leave the option out to start a run without one.")
+
+
+def _said(options: RunOptions) -> dict[str, bool]:
+    """Return for each option that may contradict another whether it was given."""
+    names = [*_CONTRADICTIONS, *" ".join(_CONTRADICTIONS.values()).split()]
+    return {name: getattr(options, name[2:].replace("-", "_")) not in (None, False, ()) for name in names}
+
+
+_WHEN_STARTED = ("--stop-after", "--gpus", "--no-gpus")
+_WHICH_RUN = ("--start", "--restart")
+_OF_NEW_RUNS = "--run-dir --needed --edit-flags --max-trials --random-seed --save-trials --print-trials"
+_CONTRADICTIONS = {
+    "--stage": "--start --restart --run-dir --background --stop-after --gpus --no-gpus",
+    "--start": f"--restart --proto {_OF_NEW_RUNS}",
+    "--restart": f"--proto --background {_OF_NEW_RUNS}",
+    "--background": "--run-dir",
+    "--gpus": "--no-gpus",
+}
+_HINTS = {
+    **{("--stage", name): "Give it when the run is started, with --start." for name in _WHEN_STARTED},
+    **{(name, "--edit-flags"): "Use --proto RUN --edit-flags for a run with other flags." for name in _WHICH_RUN},
+}
 
 
 def _flag(*names: str, text: str) -> Callable[[Any], Any]:
@@ -162,6 +181,7 @@ _OPTIONS = (
     click.option(
         "-d", "--run-dir", metavar="DIR", shell_complete=_DIRECTORIES, help="Run in DIR; the run is not recorded."
     ),
+    _flag("--fresh", text="Take the index of a RUN as it is now, even if the list has changed."),
     _flag("--print-cmd", text="Print the command of the process, and start nothing."),
     _flag("--print-env", text="Print what is added to the environment, and start nothing."),
     _flag("--edit-flags", text="Edit the flags in your editor first."),

@@ -10,13 +10,18 @@ from commands.runs_list import listing_options, show_runs
 from ledger.errors import GuildError
 
 _COMMANDS = {
+    "comment": "commands.comment:comment",
     "delete": "commands.runs_delete:delete",
     "info": "commands.runs_info:info",
     "label": "commands.runs_label:label",
     "list": "commands.runs_list:list_runs",
+    "mark": "commands.mark:mark",
+    "protect": "commands.protect:protect",
     "purge": "commands.runs_purge:purge",
     "restore": "commands.runs_restore:restore",
     "stop": "commands.stop:stop",
+    "tag": "commands.tag:tag",
+    "unprotect": "commands.protect:unprotect",
 }
 _ALIASES = {"rm": "delete", "ls": "list"}
 

@@ -9,6 +9,7 @@ import click
 from commands.app import App
 from commands.change import Change, execute, selector_of
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
+from commands.protection import refuse_protected
 from commands.selecting import run_filter, selected
 from commands.stopping import stop_running
 from ledger.events.base import Event
@@ -28,7 +29,7 @@ def delete(app: App, specs: tuple[str, ...], limits: Limits, *, permanent: bool,
     """Delete runs: all that match when no RUN is given.
 
     Deleted runs are kept in the trash until they are purged; `guild runs restore` brings them back.
-    A run that is still running is stopped first.
+    A run that is still running is stopped first. With a protected run among them nothing is deleted.
 
     \b
     Examples:
@@ -38,6 +39,7 @@ def delete(app: App, specs: tuple[str, ...], limits: Limits, *, permanent: bool,
       guild runs rm -Ep         all failed runs, for good
     """
     runs = selected(app, run_filter(app, limits), specs)
+    refuse_protected(runs)
     change = permanently(runs, specs) if permanent else into_trash(runs, specs)
     execute(app, change, yes=yes, dry_run=dry_run, before=stop_running)
 

@@ -8,9 +8,10 @@ from typing import cast
 import click
 
 from commands.app import App
+from commands.notes import Notes, written
 from commands.options import SELECTION_HELP, Limits, json_option, limiting, run_words
 from commands.runs_list import as_object
-from commands.selecting import open_query, run_filter, selected
+from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.table import local_time
 from commands.terminal import say
 from ledger.canonical import Value
@@ -49,6 +50,7 @@ def info(app: App, spec: str | None, limits: Limits, *, deleted: bool, with_envi
         rows = list(open_query(app, wanted).rows(limit=1))
     else:
         rows = selected(app, wanted, [spec], list_command=command)
+        tell_moved(app)
     if not rows:
         raise SelectionError("there is no run to show", hint=f"`{command} --all` lists all runs.")
     if len(rows) > 1:
@@ -65,7 +67,9 @@ def info(app: App, spec: str | None, limits: Limits, *, deleted: bool, with_envi
 def run_details(app: App, row: RunRow) -> dict[str, Value]:
     """Return everything known of a run: what the index lists, and what its start and end recorded in the ledger."""
     details = cast("dict[str, Value]", as_object(row, app))
+    notes = Notes()
     for event in app.ledger.store.stream_events([run_stream(row.run_id)]):
+        notes.take(event)
         if event.body is None or event.type not in _KEYS:
             continue
         body = current_body(event.type, event.schema_version, event.body)
@@ -73,6 +77,8 @@ def run_details(app: App, row: RunRow) -> dict[str, Value]:
         if "scalars" in known:
             known["scalars"] = _joined(details.get("scalars"), known["scalars"])
         details |= known
+    details["tags"] = list(notes.tags)
+    details["comments"] = [written(app, comment).values() for comment in notes.comments]
     return details
 
 
@@ -106,13 +112,18 @@ def _lines(details: Mapping[str, Value], *, with_environment: bool) -> Iterator[
         "exit_status": details["exit_status"],
         "pid": evidence.get("pid") if isinstance(evidence, dict) else None,
         "reason": details.get("reason"),
+        "tags": ", ".join(map(str, cast("list[str]", details["tags"]))),
+        "marked": details["marked"],
+        "protected": details["protected"],
     }
     for key, value in shown.items():
         if value is not None or key != "reason":
             yield f"{key}: {_text(value)}".rstrip()
+    yield from _comments(details["comments"])
     yield from _section("flags", details.get("flags"))
     yield from _section("scalars", _last_values(details.get("scalars")))
     yield from _section("git", details.get("git"))
+    yield from _dependencies(details.get("dependencies"))
     yield from _section("sources", details.get("sources"))
     yield from _section("output", details.get("output"))
     if with_environment:
@@ -125,6 +136,14 @@ def _local(iso: Value) -> str:
     from datetime import datetime
 
     return local_time(int(datetime.fromisoformat(iso).timestamp()) * 1_000_000)
+
+
+def _comments(comments: Value) -> Iterator[str]:
+    if not isinstance(comments, list) or not comments:
+        return
+    yield "comments:"
+    for comment in cast("list[dict[str, str]]", comments):
+        yield f"  {_local(comment['time'])}  {printable(comment['actor'], 60)}: {printable(comment['text'], _SHOWN)}"
 
 
 def _section(name: str, values: Value) -> Iterator[str]:
@@ -144,6 +163,14 @@ def _last_values(scalars: Value) -> Value:
             step = last[1] if len(last) > 1 else None
             shown[key] = _text(last[0]) if step is None else f"{_text(last[0])} (step {_text(step)})"
     return shown
+
+
+def _dependencies(values: Value) -> Iterator[str]:
+    found = [value for value in values if isinstance(value, dict)] if isinstance(values, list) else []
+    if found:
+        yield "dependencies:"
+    for one in found:
+        yield f"  {printable(str(one.get('source')))}: {_text(one.get('from'))}".rstrip()
 
 
 def _text(value: Value) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar, cast
@@ -14,8 +15,14 @@ from commands.selecting import listed, open_query, run_filter
 from commands.table import listing, local_time, utc_time
 from commands.terminal import page, width
 from ledger.text import printable
-from projections.query import RunRow, displayed
+from projections.query import Query, RunRow, displayed
 from projections.schema import DELETED, LIVE
+
+_CHUNK = 500
+_VERBOSE = (
+    *("id", "operation", "status", "started", "stopped", "run_dir", "exit_status"),
+    *("marked", "protected", "tags", "comments"),
+)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,10 +85,28 @@ def show_runs(
     if as_json:
         page(json_lines(rows, app))
         return
+    if sys.stdout is not None and sys.stdout.isatty():
+        rows = _remembered(app, query, rows)
     lines: Iterable[str] = listing(rows, query, query.count(), width())
     if verbose:
         lines = _verbose(app, list(listed(app, query, limit)), lines)
     page(lines)
+
+
+def _remembered(app: App, query: Query, rows: Iterable[RunRow]) -> Iterator[RunRow]:
+    """Yield the rows, and keep what a person was shown of them, so that an index can be held to it."""
+    from commands.positions import MOST_SHOWN, remember
+
+    shown: list[RunRow] = []
+    complete = False
+    try:
+        for row in rows:
+            if len(shown) <= MOST_SHOWN:
+                shown.append(row)
+            yield row
+        complete = len(shown) == query.count()
+    finally:
+        remember(app, query, shown, complete=complete)
 
 
 def json_lines(rows: Iterable[RunRow], app: App) -> Iterator[str]:
@@ -122,16 +147,26 @@ def as_object(row: RunRow, app: App) -> dict[str, object]:
         "started": utc_time(row.started),
         "stopped": utc_time(row.stopped),
         "label": row.label,
+        "marked": bool(row.marked),
+        "protected": bool(row.protected),
         "deleted": row.place != LIVE,
         "run_dir": app.home.run_dir(row.run_id) if row.place == LIVE else app.home.trash_run_dir(row.run_id),
     }
 
 
 def _verbose(app: App, rows: list[RunRow], lines: Iterable[str]) -> Iterator[str]:
-    for row, line in zip(rows, lines, strict=False):
+    from commands.notes import notes_of
+
+    notes = notes_of(app, ())
+    for number, (row, line) in enumerate(zip(rows, lines, strict=False)):
+        if number % _CHUNK == 0:
+            notes = notes_of(app, rows[number : number + _CHUNK])
         yield line
         details = as_object(row, app)
         details["started"], details["stopped"] = local_time(row.started), local_time(row.stopped)
-        for key in ("id", "operation", "status", "started", "stopped", "run_dir", "exit_status"):
+        details["marked"], details["protected"] = ("yes" if flag else "no" for flag in (row.marked, row.protected))
+        details["tags"] = ", ".join(notes[row.run_id].tags)
+        details["comments"] = len(notes[row.run_id].comments)
+        for key in _VERBOSE:
             value = details[key]
             yield f"  {key}: {'' if value is None else printable(str(value), 4_000)}".rstrip()

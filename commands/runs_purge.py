@@ -7,6 +7,7 @@ import click
 from commands.app import App
 from commands.change import Change, execute, selector_of
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
+from commands.protection import refuse_protected
 from commands.selecting import run_filter, selected
 from ledger.events.life import RunPurgeStarted
 from projections.schema import DELETED, PURGED
@@ -29,6 +30,7 @@ def purge(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_ru
       guild runs purge -E           only failed runs
     """
     runs = selected(app, run_filter(app, limits, place=DELETED), specs, list_command="guild runs --deleted")
+    refuse_protected(runs)
     change = Change(
         runs=runs,
         events=lambda _row: (RunPurgeStarted(selector=selector_of(specs)),),

@@ -17,16 +17,22 @@ from projections.schema import LIVE
 from projections.selection import select
 
 _DIGEST_DIGITS = 64
+_ID_LENGTH = 32
 
 
 def run_filter(app: App, limits: Limits, *, place: str = LIVE) -> RunFilter:
     """Return what a command is about, and say so when the working directory limits it."""
     from operations.model_file_path import find_model_file
 
-    local = not limits.everywhere and find_model_file(app.cwd) is not None
-    if local:
+    app.fresh = limits.fresh
+    path = None if limits.everywhere else find_model_file(app.cwd)
+    local = path is not None
+    if path is not None:
         where = "the current directory" if app.directory is None else f"'{app.directory}'"
         note(f"Limiting runs to {where} (use --all to include all)")
+        from commands.model_check import warn_of_broken_model_file
+
+        warn_of_broken_model_file(path, app.home.cache_dir)
     return filter_of(limits, place, app.cwd, app.cwd if local else None)
 
 
@@ -48,6 +54,7 @@ def filter_of(limits: Limits, place: str, cwd: str, project: str | None) -> RunF
         tags=limits.tags,
         marked=limits.marked,
         comments=limits.comments,
+        started_words=limits.started,
         digest=_digest(limits.digest),
         **_timed(limits),
     )
@@ -104,15 +111,33 @@ def open_query(app: App, wanted: RunFilter) -> Query:
 def selected(app: App, wanted: RunFilter, specs: Sequence[str], *, list_command: str = "guild runs") -> list[RunRow]:
     """Return the runs that `specs` name; all that match when there are none.
 
+    When an index means another run than the user was shown, that is noted in `app.moved`.
+
     Raises:
         SelectionError: a spec names no run or several; nothing is selected.
     """
     query = open_query(app, wanted)
     try:
-        return _resolve(query, specs, list_command)
+        rows = _resolve(query, specs, list_command)
     except IndexDamagedError as error:
         query = Query(app.rebuild_index(error.message), wanted)
-        return _resolve(query, specs, list_command)
+        rows = _resolve(query, specs, list_command)
+    if any(not is_whole_id(spec) for spec in specs) and not app.fresh:
+        from commands.positions import moved
+
+        app.moved += moved(app, query, specs, rows)
+    return rows
+
+
+def is_whole_id(spec: str) -> bool:
+    """Tell whether a word can only be a run's whole id, so that no list is needed to know which run it is."""
+    return len(spec) == _ID_LENGTH and not spec.isdecimal()
+
+
+def tell_moved(app: App) -> None:
+    """Say what has moved since the user was shown the list; for commands that change nothing and go on."""
+    for line in app.moved:
+        note(f"Note: {line}")
 
 
 def _resolve(query: Query, specs: Sequence[str], list_command: str) -> list[RunRow]:

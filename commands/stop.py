@@ -7,7 +7,7 @@ from dataclasses import replace
 import click
 
 from commands.app import App
-from commands.change import NothingToDoError
+from commands.change import NothingToDoError, refuse_moved
 from commands.lazy import completer
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
 from commands.selecting import run_filter, selected
@@ -15,6 +15,7 @@ from commands.stopping import stop_run
 from commands.table import preview
 from commands.terminal import confirm, say, warn, width
 from ledger.errors import GuildError
+from projections.query import RunRow
 
 _RUNNING = ("running",)
 _RUNS = completer("commands.completing_runs:running_runs")
@@ -29,28 +30,40 @@ _RUNS = completer("commands.completing_runs:running_runs")
 def stop(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_run: bool) -> None:
     """Stop running runs: those that are named, or all that match.
 
-    A run gets the signal that Ctrl-C gives, in time a firmer one, and is recorded as terminated. Runs of a batch that
-    were not started yet stay staged.
+    A run is asked to end (SIGTERM), killed when it does not within ten seconds, and recorded as terminated. Runs
+    of its batch that were not started yet stay staged.
 
     \b
     Examples:
       guild stop 0
       guild stop --op train -y
     """
-    statuses = tuple(status for status in limits.statuses if status in _RUNNING) or _RUNNING
-    if limits.statuses and not set(limits.statuses) & set(_RUNNING):
-        raise NothingToDoError("Nothing to stop.", hint="Only running runs can be stopped.")
-    rows = selected(
-        app, run_filter(app, replace(limits, statuses=statuses)), specs, list_command="guild runs --running"
-    )
-    if not rows:
-        raise NothingToDoError("Nothing to stop.")
+    rows = _running(app, limits, specs)
+    if not dry_run:
+        refuse_moved(app, yes=yes)
     if dry_run or not yes:
         warn("You are about to stop the following runs:")
         for line in preview(rows, app.cwd, width()):
             say(line)
+        for line in app.moved:
+            warn(line)
     if dry_run or not (yes or confirm("Stop these runs?")):
         return
+    _stop(app, rows)
+
+
+def _running(app: App, limits: Limits, specs: tuple[str, ...]) -> list[RunRow]:
+    """Return the running runs that are meant; there is at least one."""
+    if limits.statuses and not set(limits.statuses) & set(_RUNNING):
+        raise NothingToDoError("Nothing to stop.", hint="Only running runs can be stopped.")
+    wanted = run_filter(app, replace(limits, statuses=_RUNNING))
+    rows = selected(app, wanted, specs, list_command="guild runs --running")
+    if not rows:
+        raise NothingToDoError("Nothing to stop.")
+    return rows
+
+
+def _stop(app: App, rows: list[RunRow]) -> None:
     failed = 0
     for row in rows:
         try:

@@ -14,7 +14,8 @@ from artifacts.lease import is_held
 from artifacts.output import OUTPUT
 from commands.app import App
 from commands.options import SELECTION_HELP, Limits, limiting, run_words
-from commands.selecting import open_query, run_filter, selected
+from commands.reaping import reap
+from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.terminal import note
 from ledger.errors import GuildError
 from ledger.ids import RunId
@@ -48,7 +49,7 @@ def watch(app: App, spec: str | None, limits: Limits, *, no_follow: bool) -> Non
         note(f"\nThe run goes on; `guild stop {run_id[:8]}` ends it.")
         return
     if not no_follow:
-        app.index.catch_up(app.ledger)
+        reap(app)  # its supervisor may have been killed: then nobody has recorded the end yet
         row = runs_by_id(app.index, [run_id]).get(run_id)
         if row is not None:
             note(f"Run {run_id[:8]} is {row.status}")
@@ -58,6 +59,7 @@ def _chosen(app: App, spec: str | None, limits: Limits) -> RunId:
     wanted = run_filter(app, limits)
     if spec is not None:
         rows = selected(app, wanted, [spec])
+        tell_moved(app)
         if len(rows) != 1:
             raise GuildError(f"'{spec}' names {len(rows)} runs", hint="Name one run.")
         return rows[0].run_id

@@ -6,14 +6,16 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from artifacts.home import Home
-from commands.app import App
+from commands.handed_over import unpacked
 from commands.run_again import Stager
 from commands.run_one import carried_out
-from commands.run_options import RunOptions
 from ledger.errors import GuildError
+from operations.signals import StoppedError, stopping_raises
 
 if TYPE_CHECKING:
+    import io
+
+    from commands.app import App
     from ledger.ids import RunId
 
 
@@ -21,20 +23,31 @@ def main() -> None:
     """Work until there is nothing more to read; the argument is what the parent says of options and home, as JSON."""
     import orjson
 
-    known = orjson.loads(sys.argv[1])
-    answers = os.fdopen(os.dup(1), "wb", buffering=0)
-    # Nothing that is printed by mistake may be taken for an answer.
-    os.dup2(2, 1)
-    app = App(known["directory"], None, Home(known["home"]), known["argv"])
-    options = known["options"]
-    options = RunOptions(**{**options, "tags": tuple(options["tags"]), "start": tuple(options["start"])})
+    app, options = unpacked(orjson.loads(sys.argv[1]))
+    orders, answers = _streams()
     stager = Stager(app, options)
     try:
-        for line in sys.stdin:
-            answers.write(orjson.dumps(_carried_out(app, stager, line.strip())) + b"\n")
+        with stopping_raises():
+            while line := orders.readline():
+                answers.write(orjson.dumps(_carried_out(app, stager, line.strip().decode())) + b"\n")
     except (KeyboardInterrupt, BrokenPipeError):
         os._exit(0)  # asked to stop between two trials, or nobody is there to hear of this one, which is recorded
     app.close()
+
+
+def _streams() -> tuple[io.BufferedReader, io.FileIO]:
+    """Return what the parent writes, and where it reads; the standard streams lead nowhere from here on.
+
+    A trial has the standard input of its worker, and one that reads it would take the ids of those to come.
+    Nothing that is printed by mistake may be taken for an answer.
+    """
+    orders = os.fdopen(os.dup(0), "rb")
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    return orders, answers
 
 
 def _carried_out(app: App, stager: Stager, text: str) -> dict[str, str]:
@@ -44,10 +57,14 @@ def _carried_out(app: App, stager: Stager, text: str) -> dict[str, str]:
     name = run_id[:8]
     try:
         ending = carried_out(app, stager.plan(run_id))
+    except StoppedError as stopped:
+        return {"outcome": "not started", "by": stopped.name}
     except GuildError as error:
         return {"outcome": "failed", "message": f"run {name}: {error.message}"}
+    except OSError as error:
+        return {"outcome": "failed", "message": f"run {name}: {error.strerror or error}"}
     if ending.failure:
         return {"outcome": "failed", "message": f"run {name} failed: {ending.failure}"}
     if ending.stopped_by and not ending.timed_out:
-        return {"outcome": "stopped"}
+        return {"outcome": "stopped", "by": ending.stopped_by}
     return {"outcome": "completed" if ending.exit_status == 0 and not ending.timed_out else "failed"}

@@ -23,7 +23,7 @@ from ledger.seams import seam
 from ledger.store import Store
 from ledger.transaction import Committed, NewEvent, Transaction
 
-_TELLING = ("run.status_changed", "run.protected", "run.imported")
+_TELLING = ("run.status_changed", "run.protected", "run.imported", "run.deleted")
 """Event types whose body (not only whose name) decides what may follow."""
 
 
@@ -131,7 +131,7 @@ def _life(rows: Sequence[EventRow], name: str) -> Life:
         body: Mapping[str, Value] = {}
         if row.type in _TELLING:
             # A redacted body must not lock its run for ever: the strictest verdict that still lets it be deleted.
-            redacted: Mapping[str, Value] = {"status": "terminated", "protected": False}
+            redacted: Mapping[str, Value] = {"status": "terminated", "protected": False, "cause": ""}
             body = redacted if row.body is None else current_body(row.type, row.schema_version, row.body)
         life = advance(life, row.type, body, name)
     return life

@@ -12,6 +12,8 @@ from typing import NamedTuple
 from ledger.canonical import Value
 from ledger.errors import TransitionError
 
+_LIFT = "`guild unprotect` lifts the protection."
+
 ENDED = ("completed", "error", "terminated")
 
 
@@ -60,7 +62,7 @@ def advance(life: Life, type_: str, body: Mapping[str, Value], name: str) -> Lif
         return _ended(life, body, name)
     if type_ == "run.protected":
         return life._replace(protected=bool(body["protected"]))
-    place = _moved(life, type_, name)
+    place = _moved(life, type_, body, name)
     return life if place == life.place else Life(life.status, place, life.protected)
 
 
@@ -98,10 +100,11 @@ def _final_status(body: Mapping[str, Value], name: str) -> str:
     return str(status)
 
 
-def _moved(life: Life, type_: str, name: str) -> str:
+def _moved(life: Life, type_: str, body: Mapping[str, Value], name: str) -> str:
     """Return the place after an event of deletion, restoring or purge; other events leave it as it is."""
     if type_ == "run.deleted":
-        return _deleted(life, name)
+        # With a cause it takes back a restoring that the file system refused: the run's directory never left the trash.
+        return _deleted(life, name, is_taken_back=body.get("cause") is not None)
     if type_ == "run.restored":
         if life.place != "deleted":
             raise TransitionError(f"run {name} is not deleted")
@@ -110,7 +113,7 @@ def _moved(life: Life, type_: str, name: str) -> str:
         if life.place != "deleted":
             raise TransitionError(f"run {name} is not deleted", hint="Delete it first, or delete it with -p.")
         if life.protected:
-            raise TransitionError(f"run {name} is protected")
+            raise TransitionError(f"run {name} is protected", hint=_LIFT)
         return "purging"
     if type_ == "run.purged":
         if life.place != "purging":
@@ -119,11 +122,11 @@ def _moved(life: Life, type_: str, name: str) -> str:
     return life.place
 
 
-def _deleted(life: Life, name: str) -> str:
+def _deleted(life: Life, name: str, *, is_taken_back: bool) -> str:
     if life.place != "live":
         raise TransitionError(f"run {name} is already deleted")
     if life.status == "running":
         raise TransitionError(f"run {name} is still running", hint="Stop it first.")
-    if life.protected:
-        raise TransitionError(f"run {name} is protected")
+    if life.protected and not is_taken_back:
+        raise TransitionError(f"run {name} is protected", hint=_LIFT)
     return "deleted"

@@ -53,6 +53,19 @@ class Found:
         """Its full name, as listings show it in its own project."""
         return full_name(self.model, self.operation)
 
+    def step(self, name: str) -> str:
+        """Return how `guild run` finds what a step of the operation calls `name`: in its own model first.
+
+        In a package by its full name, because the step runs where the package's model file is not at hand.
+        """
+        own = next((found for found in self.model.operations if found.name == name and self.model.name), None)
+        if self.package is None:
+            return full_name(self.model, own) if own else name
+        try:
+            return full_name(self.model, own) if own else full_name(*resolve_operation(name, self.models))
+        except OperationNameError:
+            return name
+
 
 class Catalog:
     """What can be run from one directory; the model file is read on first use, and once."""
@@ -173,7 +186,9 @@ class Catalog:
     def _is_script(self, spec: str) -> bool:
         if ":" in spec and not os.path.exists(os.path.join(self.directory, spec)):
             return False
-        return spec.endswith(_SCRIPTS) or os.path.isfile(os.path.join(self.directory, spec))
+        path = os.path.join(self.directory, spec)
+        # Any file may turn out to be a program, and a directory only when it says that it is one.
+        return spec.endswith(_SCRIPTS) or os.path.isfile(path) or os.path.isfile(os.path.join(path, "__main__.py"))
 
     def _script(self, spec: str) -> Found:
         from operations.scripts import script_operation

@@ -222,6 +222,7 @@ class OperationDef:
         python_path: directories put before the module path, relative to the model file.
         stoppable: whether ending by a stop counts as completed.
         line: line of its name in the file, from 1; 0 when it is not from a file.
+        any_flags: whether flags that nobody has defined are passed on; so it is with programs that cannot be read.
     """
 
     name: str
@@ -246,6 +247,7 @@ class OperationDef:
     python_path: tuple[str, ...] = ()
     stoppable: bool = False
     line: int = 0
+    any_flags: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ def _found_run(context: Context, item: PlannedSource) -> FoundRun:
         name = printable(source.target)
         raise GuildError(
             f"there is no completed run of {name}",
-            hint=f"Run it first: guild run {name}. Or name a run or a directory: "
+            hint=f"Run it first: guild run {printable(spec.partition(',')[0])}. Or name a run or a directory: "
             f"{printable(source.name or source.target)}=RUN.",
         )
     return FoundRun(*found)

@@ -63,7 +63,9 @@ def checked(flag: FlagDef, value: FlagValue, origin: Origin) -> FlagValue:
         choice = matching_choice(flag, value)
         if choice is not None:
             return _choice_value(flag, choice, value, origin)
-        if not flag.allow_other and not _all_are_choices(flag, value):
+        if isinstance(value, list) and value != [] and all(matching_choice(flag, item) for item in value):
+            return [checked(flag, item, origin) for item in value]
+        if not flag.allow_other:
             raise _no_choice(flag, value)
     try:
         return _fitted(flag, value, origin)
@@ -72,12 +74,14 @@ def checked(flag: FlagDef, value: FlagValue, origin: Origin) -> FlagValue:
 
 
 def matching_choice(flag: FlagDef, value: FlagValue) -> ChoiceDef | None:
-    """Return the choice that `value` names: one with that value, else one whose text means it when typed."""
-    for choice in flag.choices:
-        if same(choice.value, value):
+    """Return the choice that `value` names: one with that value or alias, else one whose text means it when typed."""
+    named = [(choice.value, choice) for choice in flag.choices]
+    named += [(choice.alias, choice) for choice in flag.choices if choice.alias is not None]
+    for name, choice in named:
+        if same(name, value):
             return choice
-    for choice in flag.choices:
-        if isinstance(choice.value, str) != isinstance(value, str) and same(_read(choice.value), _read(value)):
+    for name, choice in named:
+        if isinstance(name, str) != isinstance(value, str) and same(_read(name), _read(value)):
             return choice
     return None
 
@@ -101,10 +105,6 @@ def _choice_value(flag: FlagDef, choice: ChoiceDef, value: FlagValue, origin: Or
         return _converted(flag.type, choice.value, origin)
     except _UnfitError:
         return choice.value if choice.value is not None else value
-
-
-def _all_are_choices(flag: FlagDef, value: FlagValue) -> bool:
-    return isinstance(value, list) and value != [] and all(matching_choice(flag, item) is not None for item in value)
 
 
 def _fitted(flag: FlagDef, value: FlagValue, origin: Origin) -> FlagValue:

@@ -142,7 +142,7 @@ def resolve_flags(
     """
     defined = {flag.name: flag for flag in operation.flags}
     unknown = [name for name in given if name not in defined]
-    if unknown and not force:
+    if unknown and not (force or operation.any_flags):
         raise _undefined(operation, unknown, defined)
     values = {flag.name: given.get(flag.name, flag.default) for flag in operation.flags}
     _refuse_missing(operation, values)

@@ -44,8 +44,7 @@ def read_flags(pairs: tuple[tuple[ScalarNode, Node], ...], notes: Notes) -> tupl
 def _flag(key: ScalarNode, node: Node, notes: Notes) -> FlagDef:
     name = checked_name(key, "flag name")
     what = f"flag '{name}'"
-    wanted = "a default value or a mapping (write a list as 'default: [...]')"
-    keys = Keys(mapping(node, what, wanted), what, notes)
+    keys = Keys(mapping(node, what), what, notes)
     flag = FlagDef(
         name=name,
         default=_value(keys.get("default", "value")),

@@ -18,7 +18,7 @@ def _long_operation(node: Node, word: str) -> Node:
 
 
 def _long_flag(node: Node, _: str) -> Node:
-    return mapping_of([(text_of("default", node.place), node)], node.place) if isinstance(node, ScalarNode) else node
+    return node if isinstance(node, MappingNode) else mapping_of([(text_of("default", node.place), node)], node.place)
 
 
 def _long_resource(node: Node, _: str) -> Node:

@@ -104,7 +104,9 @@ def _command(found: Found, flags: Mapping[str, FlagValue], setting: Setting) -> 
     if found.operation.steps:
         from operations.steps import steps_command
 
-        return steps_command(found.operation, flags, setting.interpreter, found.project, setting.guild)
+        return steps_command(
+            found.operation, flags, setting.interpreter, found.project, setting.guild, full_name=found.step
+        )
     return build_command(found.operation, flags, setting.interpreter, found.project)
 
 

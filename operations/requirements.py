@@ -69,10 +69,10 @@ def required_resources(
     """
     found: dict[str, Required] = {}
     for requirement in operation.requires:
+        name = filled(requirement.name, flags, what=f"`requires` of operation '{printable(operation.name)}'")
         if requirement.resource is not None:
-            name, resource, folder = requirement.name, requirement.resource, project
+            resource, folder = requirement.resource, project
         else:
-            name = filled(requirement.name, flags, what=f"`requires` of operation '{printable(operation.name)}'")
             what = f"operation '{printable(operation.name)}' requires '{printable(name)}'"
             package = _packaged(name, what, find_package_resource) if "/" in name else None
             resource, folder = package or (_named(name, what, model, models), project)
@@ -138,6 +138,7 @@ def _filled_resource(resource: ResourceDef, flags: Mapping[str, FlagValue]) -> R
     what = f"resource '{printable(resource.name)}'"
     return replace(
         resource,
+        name=filled(resource.name, flags, what=what),
         sources=tuple(_filled_source(source, flags, what) for source in resource.sources),
         target_path=filled(resource.target_path, flags, what=f"`target-path` of {what}"),
     )

@@ -29,14 +29,14 @@ class RunPlan:
         command: argument vector.
         flags: values by name.
         flag_texts: values as a process is given them, by name.
-        label: label, or None.
+        label: label, or None; of a run that is started again: a new one, or None to leave it.
         cmd_dir: directory that guild was called in.
         environment: the whole environment of the caller.
         package: name of the package that carries the operation, None for a model file's.
         follows: `NEW`, `STAGED` or `AGAIN`.
         batch: what the runs planned together have in common, None for a single one.
         proto: id of the run whose operation and flags are taken over, None when there is none.
-        tags: tags of the run.
+        tags: tags of the run; of one that is there already: those that are added.
         variables: what the operation adds to the environment.
         python_path: absolute directories that are searched for modules before the project.
         files: what the run directory must hold before the start, by relative path.

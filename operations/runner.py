@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from artifacts.home import Home
 from artifacts.lease import Lease, LeaseRecord
@@ -135,10 +135,13 @@ def _work(plan: RunPlan, spec: ProcessSpec, lease: Lease, home: Home) -> tuple[E
         return _not_started(f"its directory cannot be made: {error.strerror or error}"), answers
     except GuildError as error:
         return _not_started(f"a dependency was not met: {error.message}"), answers
+    except KeyboardInterrupt as stopped:
+        # On record as started, so its end belongs there too.
+        return replace(_not_started(None), stopped_by=getattr(stopped, "name", "SIGINT")), answers
     return run_process(spec, lease=lease, on_started=lambda _started: seam("run.spawned")), answers
 
 
-def _not_started(why: str) -> Ending:
+def _not_started(why: str | None) -> Ending:
     now = system_clock()
     return Ending(None, None, now, now, OutputSummary(), why)
 

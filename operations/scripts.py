@@ -22,11 +22,12 @@ class ScriptOperationError(GuildError):
 def script_operation(path: str, project: str) -> tuple[ModelDef, OperationDef]:
     """Return the operation that runs a file, in a model without a name.
 
-    A `.py` file runs in Python with the flags that are found in it. A shell script, or any file that may be
-    executed, gets whatever flags are given as arguments. The operation is called like the path in the project.
+    A `.py` file runs in Python with the flags that are found in it, and so does a package with a `__main__.py`. A
+    shell script, or any file that may be executed, gets whatever flags are given as arguments. The operation is
+    called like the path in the project.
 
     Args:
-        path: of the file, relative to the project or absolute.
+        path: of the file or package, relative to the project or absolute.
         project: the absolute directory that counts as its project.
 
     Raises:
@@ -36,18 +37,26 @@ def script_operation(path: str, project: str) -> tuple[ModelDef, OperationDef]:
     full = os.path.normpath(os.path.join(project, path))
     _check(path, full, project)
     name = os.path.relpath(full, project)
-    if name.endswith(".py"):
+    if os.path.isdir(full) or name.endswith(".py"):
         operation = OperationDef(name, main=_word(name), flags_import="all")
         operation = with_imported_flags(operation, project, ())
     else:
         command = " ".join(_word(word) for word in _command(full, name))
-        operation = OperationDef(name, exec=f"{command} ${{flag_args}}", flags_import=(), flags_dest="args")
+        operation = OperationDef(
+            name, exec=f"{command} ${{flag_args}}", flags_import=(), flags_dest="args", any_flags=True
+        )
     return ModelDef("", operations=(operation,), project=project), operation
 
 
 def looks_like_script(text: str) -> bool:
     """Return whether a name means a file rather than an operation of a model, by its looks alone."""
     return text.endswith((".py", ".sh", ".ipynb")) or (os.sep in text and ":" not in text)
+
+
+def is_program_package(path: str) -> bool:
+    """Return whether a directory is one that `python -m` runs, by a name that `-m` understands."""
+    name = os.path.basename(os.path.normpath(path))
+    return name.isidentifier() and os.path.isfile(os.path.join(path, "__main__.py"))
 
 
 def _check(path: str, full: str, project: str) -> None:
@@ -58,7 +67,8 @@ def _check(path: str, full: str, project: str) -> None:
         exists = False
     if not exists:
         raise _missing(path, full)
-    if os.path.isdir(full):
+    is_package = full != os.path.normpath(project) and is_program_package(full)
+    if os.path.isdir(full) and not is_package:
         raise ScriptOperationError(
             f"'{shown}' is a directory, not a script",
             hint="Give a file in it, or change into the directory and run one of its operations",
@@ -73,7 +83,7 @@ def _check(path: str, full: str, project: str) -> None:
             f"'{shown}' is a notebook, which cannot be run as an operation",
             hint=f"Make a script of it: jupyter nbconvert --to script {shlex.quote(shown)}",
         )
-    if not os.path.isfile(full):
+    if not (is_package or os.path.isfile(full)):
         raise ScriptOperationError(f"'{shown}' is not a regular file, so it cannot be run as a script")
     if not os.access(full, os.R_OK):
         raise ScriptOperationError(f"script '{shown}' cannot be read", hint=f"Try: chmod u+r {shlex.quote(shown)}")

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType, TracebackType
     from typing import Self
 
@@ -83,6 +84,40 @@ class SignalWatch:
             return
         self._previous[number] = previous
         signal.signal(number, _note)
+
+
+class StoppedError(KeyboardInterrupt):
+    """A stopping signal arrived where no run's process was there to be stopped.
+
+    Attributes:
+        name: the signal's.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+@contextmanager
+def stopping_raises() -> Iterator[None]:
+    """Have the stopping signals raise `StoppedError` while entered, where a `SignalWatch` does not catch them.
+
+    For work of many runs, which has something to do yet when it is stopped between two of them. A signal that was
+    ignored stays ignored.
+    """
+    before = {number: signal.getsignal(number) for number in STOPPING}
+    caught = {number: previous for number, previous in before.items() if previous not in (signal.SIG_IGN, None)}
+    for number in caught:
+        signal.signal(number, _raise_stopped)
+    try:
+        yield
+    finally:
+        for number, previous in caught.items():
+            signal.signal(number, previous)
+
+
+def _raise_stopped(number: int, _frame: FrameType | None) -> None:
+    raise StoppedError(signal.Signals(number).name)
 
 
 class Escalation:

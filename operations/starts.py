@@ -12,7 +12,7 @@ from ledger.canonical import Value
 from ledger.events.base import Event
 from ledger.events.start import RunRestarted, RunStaged, RunStarted
 from operations.process_info import Evidence
-from operations.run_plan import AGAIN, STAGED, RunPlan
+from operations.run_plan import AGAIN, RunPlan
 
 
 def staging_events(plan: RunPlan) -> list[Event]:
@@ -53,7 +53,7 @@ def begin_events(plan: RunPlan, home: Home, evidence: Evidence) -> list[Event]:
             platform=_platform(plan),
             evidence=witness,
         )
-        return [again]
+        return [again, *_labeled(plan), *_tagged(plan)]
     started = RunStarted(
         project=None if plan.package else plan.project,
         package=plan.package,
@@ -70,7 +70,15 @@ def begin_events(plan: RunPlan, home: Home, evidence: Evidence) -> list[Event]:
         batch=plan.batch,
         proto=plan.proto,
     )
-    return [started] if plan.follows == STAGED else [started, *_tagged(plan)]
+    return [started, *_tagged(plan)]
+
+
+def _labeled(plan: RunPlan) -> list[Event]:
+    if plan.label is None:
+        return []
+    from ledger.events.notes import RunLabeled
+
+    return [RunLabeled(plan.label)]
 
 
 def _is_installed(plan: RunPlan) -> bool:

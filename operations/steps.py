@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from operations.command import Command
@@ -16,7 +16,13 @@ _PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch_step
 
 
 def steps_command(
-    operation: OperationDef, flags: Mapping[str, FlagValue], interpreter: str, project: str, guild: Sequence[str]
+    operation: OperationDef,
+    flags: Mapping[str, FlagValue],
+    interpreter: str,
+    project: str,
+    guild: Sequence[str],
+    *,
+    full_name: Callable[[str], str] = str,
 ) -> Command:
     """Return the command that runs the steps of an operation.
 
@@ -26,13 +32,17 @@ def steps_command(
         interpreter: the Python to run with.
         project: absolute directory of the model file.
         guild: how `guild` itself is started.
+        full_name: turns what a step calls an operation into what `guild` finds from the project's directory.
 
     Raises:
         TemplateError: a step refers to a flag that does not exist.
     """
     import orjson
 
-    steps = [{"name": _name(step), "words": _words(operation, step, flags)} for step in operation.steps]
+    steps = []
+    for step in operation.steps:
+        name, *words = _words(operation, step, flags)
+        steps.append({"name": _name(step), "words": [full_name(name), *words]})
     text = orjson.dumps({"guild": list(guild), "project": project, "steps": steps}).decode()
     return Command((interpreter, "-u", _PROGRAM, text), ())
 

@@ -69,6 +69,18 @@ def filled(text: str, values: Mapping[str, FlagValue], *, what: str) -> str:
     return "".join((*parts, text[end:]))
 
 
+def literal(value: FlagValue) -> FlagValue:
+    r"""Return a value so that it stands for itself: what looks like a reference in it is escaped (`\${x}`).
+
+    For values that were resolved once, when their run was prepared, and go through `filled_values` again.
+    """
+    if isinstance(value, list):
+        return [literal(item) for item in value]
+    if isinstance(value, dict):
+        return {key: literal(item) for key, item in value.items()}
+    return _REFERENCE.sub(lambda match: f"\\{match[0]}", value) if isinstance(value, str) else value
+
+
 def resolved(value: FlagValue, values: Mapping[str, FlagValue], *, what: str) -> FlagValue:
     """Return one value with its references replaced by values that hold none; a lone one keeps its value's kind.
 

@@ -90,6 +90,7 @@ def plan_trials(
     cwd: str,
     max_trials: int | None = None,
     seed: int = 0,
+    base: Mapping[str, FlagValue] | None = None,
 ) -> Trials:
     """Return the trials that the words of a command line ask for.
 
@@ -110,6 +111,7 @@ def plan_trials(
         cwd: absolute directory that files are relative to.
         max_trials: the most trials; None for 20 when values are drawn, else for all.
         seed: what chance begins with.
+        base: values that take the place of defaults, each as it is; words and files win over them.
 
     Raises:
         FlagError: a word is neither, a file or a rule cannot be used, or there would be more than 100,000 trials.
@@ -121,8 +123,9 @@ def plan_trials(
     typed = split_assignments(word for word in words if not word.startswith("@"))
     given = {name: _typed_values(name, text, flags.get(name)) for name, text in typed.items()}
     rows = [row for file in files for row in read_rows(os.path.join(cwd, file), file)] or [{}]
-    ruled = _ruled_defaults(flags, given)
-    grids = [_Grid({**ruled, **_row_values(row, flags, given), **given}) for row in rows]
+    taken = {name: _One([value]) for name, value in (base or {}).items()}
+    ruled = _ruled_defaults(flags, {**given, **taken})
+    grids = [_Grid({**ruled, **taken, **_row_values(row, flags, given), **given}) for row in rows]
     if not (files or ruled) and all(isinstance(values, _One) for values in given.values()):
         return Trials((grids[0].row(0),))
     if any(grid.has_spaces for grid in grids):

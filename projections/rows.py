@@ -57,6 +57,7 @@ class RunFilter:
         marked: whether the run is marked.
         comments: substrings of one of its comments; any of them.
         started: from and to before, microseconds UTC, None for no bound.
+        started_words: the same as somebody said it, such as `last 2 hours`; limits nothing.
         digest: the beginning of the digest of its sources, in lower case.
         expression: see `projections.expression`.
         now: microseconds UTC, for times such as `yesterday` in the expression.
@@ -75,6 +76,7 @@ class RunFilter:
     marked: bool | None = None
     comments: tuple[str, ...] = ()
     started: tuple[int | None, int | None] | None = None
+    started_words: str = ""
     digest: str = ""
     expression: str = ""
     now: int = 0

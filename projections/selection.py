@@ -47,6 +47,17 @@ def select(query: Query, specs: Sequence[str], list_command: str = "guild runs")
     return list(found.values())
 
 
+def span_of(spec: str) -> tuple[int, int | None] | None:
+    """Return the first and last index that an argument names, None for no last one; None when it names none.
+
+    A number may also be the beginning of an id, when there are not so many runs; then it counts as an index here.
+    """
+    if _INDEX.fullmatch(spec):
+        return int(spec), int(spec)
+    ends = _RANGE.fullmatch(spec)
+    return None if ends is None else (int(ends[1] or 0), int(ends[2]) if ends[2] else None)
+
+
 def _one(query: Query, spec: str, count: Callable[[], int], list_command: str) -> list[RunRow]:
     # To count what matches an expression takes longer than to find one of its first runs.
     if _INDEX.fullmatch(spec) and int(spec) < query.most():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,10 @@ from tests.postgres_server import PostgresServer, reason_to_skip, running_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+# A suite that is started in the background of a script inherits that Ctrl-C is ignored, and hands it on to every
+# command that it starts: a test that types Ctrl-C would wait for ever.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -111,10 +111,15 @@ def read_tree(path: str) -> Tree:
 def places_of(story: list[Happened]) -> dict[str, str]:
     """Return where each run must be; fails when an event does not follow from the ones before."""
     places: dict[str, str] = {}
+    staged: set[str] = set()
     for event in story:
-        if event.type == "run.started":
-            assert event.run_id not in places, "started twice"
+        if event.type == "run.staged" or (event.type == "run.started" and event.run_id not in staged):
+            assert event.run_id not in places, "began twice"
             places[event.run_id] = "live"
+            staged |= {event.run_id} if event.type == "run.staged" else set()
+        elif event.type == "run.started":
+            assert places[event.run_id] == "live"
+            staged.remove(event.run_id)
         elif event.type in _MOVES:
             before, places[event.run_id] = places[event.run_id], _MOVES[event.type][1]
             assert before == _MOVES[event.type][0], f"{event.type} of a run that was {before}"
@@ -125,7 +130,12 @@ def statuses_of(story: list[Happened]) -> dict[str, str]:
     """Return the status of each run; fails when a run ended twice."""
     statuses: dict[str, str] = {}
     for event in story:
-        if event.type == "run.started":
+        if event.type == "run.staged":
+            statuses[event.run_id] = "staged"
+        elif event.type == "run.started":
+            statuses[event.run_id] = "running"
+        elif event.type == "run.restarted":
+            assert statuses[event.run_id] in ("completed", "error", "terminated"), "started again before its end"
             statuses[event.run_id] = "running"
         elif event.type == "run.status_changed":
             assert statuses[event.run_id] == "running", "ended twice"
@@ -166,7 +176,7 @@ def check_directories(home: str, trees: dict[str, Tree], story: list[Happened]) 
     statuses = statuses_of(story)
     expected: dict[str, set[str]] = {"runs": set(), "trash": set(), "purging": set()}
     for run_id, place in places_of(story).items():
-        if place == "purged":
+        if place == "purged" or statuses[run_id] == "staged":
             continue
         path = os.path.join(home, PLACES[place], run_id)
         if run_id not in trees and statuses[run_id] == "terminated" and not os.path.exists(path):

@@ -22,6 +22,10 @@ INFO_KEYS = {
     "started",
     "stopped",
     "label",
+    "tags",
+    "comments",
+    "marked",
+    "protected",
     "deleted",
     "run_dir",
     "command",
@@ -50,7 +54,8 @@ def labels(guild: Guild, *args: str) -> list[str | None]:
 def test_a_label_is_set_found_and_cleared(guild: Guild) -> None:
     """By index and by id; `runs list LABEL` then lists exactly those runs; clearing removes it."""
     ids = guild.ids()
-    assert guild("label", "1", "fine") == (0, "Labeled 1 run(s)\n", LOCAL_SCOPE)
+    undo = f"To undo: guild label {ids[1][:8]} --clear\n"
+    assert guild("label", "1", "fine") == (0, "Labeled 1 run(s)\n", LOCAL_SCOPE + undo)
     guild.ok("runs", "label", ids[2][:8], "fine")
     assert [row.short for row in guild.rows("fine")] == [ids[1][:8], ids[2][:8]]
     assert guild.ok("label", "--clear", "1") == "Cleared label for 1 run(s)\n"
@@ -85,7 +90,7 @@ def test_several_runs_are_shown_before_they_are_labelled(guild: Guild) -> None:
     assert guild.state() == before
     assert guild("label", "0:1", "4", "same", stdin="y\n").out.endswith("Labeled 3 run(s)\n")
     assert labels(guild) == ["same", "same", None, None, "same"]
-    assert guild("label", "--clear", ":", "-y").out == "Cleared label for 5 run(s)\n"
+    assert guild("label", "--clear", ":", "-y").out == "Cleared label for 3 run(s)\n"
     assert labels(guild) == [None] * 5
 
 

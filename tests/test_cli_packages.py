@@ -139,6 +139,24 @@ def test_an_operation_of_a_package_runs_by_any_part_of_its_name(guild: Guild, na
     assert (row.op, row.status) == ("iris-models/iris-cnn:train", "completed")
 
 
+def test_what_a_package_can_do_is_listed_and_explained(guild: Guild, tmp_path: Path) -> None:
+    """Operations and models are listed by their full names, also beside those of a project, and have help."""
+    assert guild.ok("operations") == "iris-models/iris-cnn:train  Train it\n"
+    assert guild.ok("models") == "iris-models/iris-cnn  Iris CNN\n"
+    project = make_project(tmp_path / "project")
+    assert "iris-models/" not in guild.at(project).ok("operations")
+    assert "iris-models/iris-cnn:train  " in guild.at(project).ok("operations", "--all")
+    text = guild.at(project).ok("help", "iris-models")
+    assert "'iris-models' package" in text
+    assert "Iris CNN" in text
+
+
+def test_an_alias_takes_the_model_of_a_package(guild: Guild, tmp_path: Path) -> None:
+    """`guild train PACKAGE/MODEL` starts the package's operation, from a project with such a model too."""
+    project = make_project(tmp_path / "project")
+    assert guild.at(project).ok("train", "iris-models/iris-cnn", "lr=2", "-y").startswith("lr is 2.0 and ")
+
+
 def test_a_run_of_a_package_belongs_to_no_project(guild: Guild, tmp_path: Path) -> None:
     """It is listed everywhere but in the scope of a project, and can be started again."""
     guild.ok("run", "train", "-y")
@@ -183,6 +201,18 @@ def test_packages_are_found_in_the_environment_that_guild_itself_lives_in(instal
     ):
         printed = subprocess.check_output([*command, *arguments], cwd=tmp_path, env=settings, text=True)
         assert expected in printed
+
+
+def test_steps_and_trials_of_a_package_are_runs_of_the_package(declaring: Callable[..., Guild]) -> None:
+    """What an operation with steps starts, and each trial of a batch, bears the package's name as well."""
+    models = (
+        "{name: cnn, operations: {train: {cmd: train, flags: {lr: 1}}, both: {steps: [train, 'cnn:train lr=2']}}}\n"
+    )
+    guild = declaring("one", models=models)
+    guild.ok("run", "both", "-y")
+    guild.ok("run", "train", "lr=[3,4]", "-y")
+    assert {row.op for row in guild.rows()} == {"one/cnn:both", "one/cnn:train"}
+    assert len(guild.rows()) == 5
 
 
 def test_what_was_run_stays_when_the_package_goes(wheel: Path, tmp_path: Path) -> None:

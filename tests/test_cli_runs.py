@@ -32,6 +32,8 @@ JSON_KEYS = {
     "started",
     "stopped",
     "label",
+    "marked",
+    "protected",
     "deleted",
     "run_dir",
 }
@@ -215,8 +217,9 @@ def test_verbose_tells_more_of_each_run(guild: Guild) -> None:
     """-v adds indented lines below each row."""
     lines = guild.ok("runs", "-v", "-n", "2").splitlines()
     assert [line.split(":")[0] for line in lines if line.startswith("  ")] == [
-        *("  id", "  operation", "  status", "  started", "  stopped", "  run_dir", "  exit_status") * 2,
-    ]
+        *("  id", "  operation", "  status", "  started", "  stopped", "  run_dir", "  exit_status"),
+        *("  marked", "  protected", "  tags", "  comments"),
+    ] * 2
     assert f"  id: {guild.ids()[0]}" in lines
 
 

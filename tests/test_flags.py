@@ -479,6 +479,15 @@ def test_a_text_that_is_split_is_checked_part_by_part() -> None:
         resolve_word(definition, "64 0")
 
 
+def test_a_choice_may_be_named_by_its_alias() -> None:
+    """The value is what counts, also of each item of a list; a value is found before an alias."""
+    choices = (ChoiceDef("stochastic", alias="sgd"), ChoiceDef("adam", alias=1), ChoiceDef("sgd-2"))
+    definition = FlagDef("x", choices=choices)
+
+    assert [resolve_word(definition, text) for text in ("sgd", "1", "adam")] == ["stochastic", "adam", "adam"]
+    assert resolve_flags(operation(definition), {"x": ["sgd", "adam"]}) == {"x": ["stochastic", "adam"]}
+
+
 # --- References ---------------------------------------------------------------------------------------------
 
 

@@ -45,6 +45,7 @@ IMPORT = _imported("error")
 END = RunStatusChanged(status="completed", exit_status=0)
 PROTECT, UNPROTECT = RunProtected(protected=True), RunProtected(protected=False)
 DELETE, RESTORE, PURGE, PURGED = RunDeleted(), RunRestored(), RunPurgeStarted(), RunPurged(files=1, bytes=1)
+REFUSED = RunDeleted(cause="File exists")
 NOTES = (
     RunLabeled(label="x"),
     RunTagged(added=("t",)),
@@ -204,6 +205,14 @@ def test_a_run_cannot_end_otherwise(status: str) -> None:
         _advance(UNBORN, _imported(status))
 
 
+def test_a_restoring_that_was_refused_is_taken_back_of_a_protected_run_too() -> None:
+    """Its directory is still in the trash: a deletion with a cause says so, whatever protects the run."""
+    protected = Life("completed", protected=True)
+    assert _advance(protected, REFUSED) == protected._replace(place="deleted")
+    with pytest.raises(TransitionError, match="is still running"):
+        _advance(Life("running", protected=True), REFUSED)
+
+
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """Give a new ledger."""
@@ -261,6 +270,7 @@ def test_runs_of_one_transaction_do_not_mix(ledger: Ledger) -> None:
         ((IMPORT,), 0, DELETE, None),
         ((START, END, PROTECT), 2, DELETE, None),
         ((START, END), 0, DELETE, None),
+        ((START, END, PROTECT, REFUSED), 3, RESTORE, None),
     ],
 )
 def test_a_redacted_body_does_not_lock_its_run(

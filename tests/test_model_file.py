@@ -249,11 +249,6 @@ def test_an_error_names_the_place_and_shows_the_line(tmp_path: Path) -> None:
         ("name: m\noperations: {t: {cmd: a, flags: {'': 1}}}\n", "2:34", ["flag name is empty"]),
         ("name: m\noperations: {t: {cmd: a, flags: {--lr: 1}}}\n", "2:34", ["flag name '--lr'"]),
         (
-            "name: m\noperations: {t: {cmd: a, flags: {a: [1]}}}\n",
-            "2:37",
-            ["flag 'a' is a list", "default: [...]"],
-        ),
-        (
             "name: m\noperations: {t: {cmd: a, flags: {a: {required: maybe}}}}\n",
             "2:48",
             ["'required' of flag 'a' is text", "'yes' or 'no'"],

@@ -124,7 +124,6 @@ def check(folder: Path, text: str, place: str, words: list[str]) -> None:
         ("a: {output-scalars: 5}\n", "1:21", ["'output-scalars' of operation 'a' has a number"]),
         ("a: {output-scalars: [{b: [c]}]}\n", "1:26", ["has a list"]),
         # Flags
-        ("a: {flags: {b: [1]}}\n", "1:16", ["flag 'b' is a list", "default: [...]"]),
         (
             "a: {flags: {b: {type: integer}}}\n",
             "1:23",

@@ -1,0 +1,200 @@
+"""What people said about runs, read from the ledger's own history, and what the commands that say it have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from commands.app import App
+from commands.change import Change, execute
+from commands.options import Limits
+from commands.selecting import open_query, run_filter, selected
+from commands.table import local_time, utc_time
+from commands.terminal import note
+from ledger.canonical import Value
+from ledger.errors import GuildError, UsageError
+from ledger.ids import RunId, run_of, run_stream
+from ledger.registry import VERSIONS, current_body
+from ledger.rows import EventRow
+from ledger.text import printable
+from projections.query import RunRow
+from projections.schema import LIVE
+
+NOTHING = "No runs to modify."
+LONGEST_TAG = 100
+"""Characters."""
+
+_FEW = 5
+"""As many ids as fit into a hint."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """One comment on a run.
+
+    Attributes:
+        text: as it was written; None when it was redacted.
+        txn_seq: the transaction that holds it, and who wrote it and when.
+    """
+
+    text: str | None
+    txn_seq: int
+
+
+@dataclass(slots=True)
+class Notes:
+    """What was said about one run, letter for letter: the index holds what is not UTF-8 in an escaped form only."""
+
+    label: str | None = None
+    tags: dict[str, None] = field(default_factory=dict)
+    comments: list[Comment] = field(default_factory=list)
+
+    def take(self, event: EventRow) -> None:
+        """Fold one event; what a newer program wrote changes nothing."""
+        if event.type not in _HANDLED or event.schema_version > VERSIONS[event.type]:
+            return
+        body = {} if event.body is None else current_body(event.type, event.schema_version, event.body)
+        if event.type == "run.labeled":
+            label = body.get("label")
+            self.label = None if label is None else str(label)
+        elif event.type in _BEGINNINGS:
+            self.label = self.label if body.get("label") is None else str(body["label"])
+        elif event.type == "run.commented":
+            self.comments.append(Comment(None if event.body is None else str(body.get("text")), event.txn_seq))
+        else:
+            for tag in _texts(body.get("removed")):
+                self.tags.pop(tag, None)
+            self.tags.update(dict.fromkeys(_texts(body.get("added"))))
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A comment with its author.
+
+    Attributes:
+        text: `(redacted)` when it was.
+        actor: login name.
+        host: host name.
+        time: microseconds UTC.
+    """
+
+    text: str
+    actor: str
+    host: str
+    time: int
+
+    @property
+    def head(self) -> str:
+        """When and by whom, for people."""
+        return f"{local_time(self.time)}  {printable(f'{self.actor}@{self.host}', 60)}"
+
+    def values(self) -> dict[str, Value]:
+        """Return the documented JSON object."""
+        return {"time": utc_time(self.time), "actor": self.actor, "host": self.host, "text": self.text}
+
+
+def written(app: App, comment: Comment) -> Written:
+    """Return a comment with its author, whom the header of its transaction names.
+
+    Raises:
+        GuildError: the ledger has lost the transaction.
+    """
+    from ledger.transaction import Header
+
+    txn = app.ledger.store.txn(comment.txn_seq)
+    if txn is None:
+        raise GuildError(
+            f"the ledger has no transaction {comment.txn_seq}", hint="`guild ledger verify` tells what is missing."
+        )
+    header = Header.from_bytes(txn.header)
+    text = "(redacted)" if comment.text is None else comment.text
+    return Written(text, header.actor, header.host, txn.recorded_at)
+
+
+_BEGINNINGS = ("run.staged", "run.started", "run.imported")
+_HANDLED = frozenset((*_BEGINNINGS, "run.labeled", "run.tagged", "run.commented"))
+
+
+def _texts(value: Value) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, (list, tuple)) else []
+
+
+def notes_of(app: App, rows: Iterable[RunRow]) -> dict[RunId, Notes]:
+    """Return what was said about each of these runs."""
+    found = {row.run_id: Notes() for row in rows}
+    for event in app.ledger.store.stream_events(map(run_stream, found)):
+        run_id = run_of(event.stream)
+        if run_id is not None:
+            found[run_id].take(event)
+    return found
+
+
+def noted_runs(app: App, limits: Limits, specs: Sequence[str], *, place: str = LIVE) -> list[RunRow]:
+    """Return the runs that a note is about: those that are named, else the latest that the options leave.
+
+    Raises:
+        SelectionError: a spec names no run, or several.
+    """
+    wanted = run_filter(app, limits, place=place)
+    if not specs:
+        return list(open_query(app, wanted).rows(limit=1))
+    return selected(app, wanted, specs, list_command="guild runs" if place == LIVE else "guild runs --deleted")
+
+
+def carry_out(app: App, rows: Sequence[RunRow], change: Change, *, yes: bool, dry_run: bool) -> None:
+    """Carry out a plan that leaves out those of `rows` that are as wanted; that all of them are is no failure.
+
+    A single run is not asked about: a note is easily taken back.
+    """
+    if rows and not change.runs:
+        note(change.nothing)
+        return
+    execute(app, change, yes=yes, dry_run=dry_run, at_once=len(rows) == 1)
+
+
+def named(rows: Sequence[RunRow]) -> str:
+    """Return how to name runs in a hint."""
+    return " ".join(row.run_id[:8] for row in rows) if len(rows) <= _FEW else "[RUN]..."
+
+
+def undo_with(steps: Iterable[tuple[RunRow, str | None]]) -> str | None:
+    """Return how to take a change back, or None when that does not fit a line.
+
+    Args:
+        steps: each run with the command that gives it back what it had, `{runs}` where the runs are named; None when
+            there is no such command.
+    """
+    groups: dict[str | None, list[RunRow]] = {}
+    for row, command in steps:
+        groups.setdefault(command, []).append(row)
+    told = [command.replace("{runs}", named(rows)) for command, rows in groups.items() if command is not None]
+    if len(told) < len(groups) or len(told) > _FEW:
+        return None
+    return f"To undo: {'; '.join(told)}"
+
+
+def quoted(text: str) -> str | None:
+    """Return a text as it can be typed into a shell, or None when it cannot be shown and typed."""
+    import shlex
+
+    return shlex.quote(text) if printable(text) == text and not text.startswith("-") else None
+
+
+def checked_tag(text: str) -> str:
+    """Return a tag.
+
+    Raises:
+        UsageError: it could not be typed or listed again.
+    """
+    why = None
+    if not text.strip():
+        why = "it is empty"
+    elif "," in text or "\n" in text or "\r" in text:
+        why = "it has a comma or a line break"
+    elif text.startswith("-"):
+        why = "it begins with '-'"
+    elif len(text) > LONGEST_TAG:
+        why = f"it is longer than {LONGEST_TAG} characters"
+    if why is not None:
+        raise UsageError(f"'{printable(text, 80)}' cannot be a tag: {why}", hint="Nothing was changed.")
+    return text.strip()
