@@ -68,6 +68,8 @@ def check_url(url: str) -> None:
         )
     if any(letter <= " " or letter == "\x7f" for letter in url):
         raise DownloadError(f"'{printable(url)}' holds blanks or control characters", hint="Write a blank as %20.")
+    if any("\ud800" <= letter <= "\udfff" for letter in url):
+        raise DownloadError(f"'{printable(url)}' holds bytes that are no UTF-8", hint="Write each as % and two digits.")
     if parts.scheme == "file":
         if parts.hostname not in {None, "localhost"} or not parts.path.startswith("/"):
             raise DownloadError(f"'{printable(url)}' names no file of this machine", hint="Write file:///PATH.")

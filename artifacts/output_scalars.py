@@ -65,16 +65,17 @@ class _Summary:
         }
 
 
-def output_scalars(path: str, *, most_bytes: int = MOST_BYTES) -> dict[str, Value]:
+def output_scalars(path: str, *, last_bytes: int | None = None, most_bytes: int = MOST_BYTES) -> dict[str, Value]:
     """Return the summaries of the numbers in captured output, by key; empty when it has none or cannot be read.
 
     Args:
         path: the file `output` of a run.
+        last_bytes: how much of it is the run's own, at its end; None for all.
         most_bytes: how much of it is read.
     """
     found: dict[str, _Summary] = {}
     step: int | None = None
-    for block in _blocks(path, most_bytes):
+    for block in _blocks(path, last_bytes, most_bytes):
         if b":" not in block:
             continue
         for name, number in _LINE.findall(block):
@@ -95,7 +96,7 @@ def _whole(text: bytes, value: float) -> int | None:
     return int(value) if value.is_integer() and abs(value) < 2**53 else None
 
 
-def _blocks(path: str, most: int) -> Iterator[bytes]:
+def _blocks(path: str, last: int | None, most: int) -> Iterator[bytes]:
     """Yield the file in pieces that end with a line, except within a line that is too long to be of the form."""
     rest, is_within = b"", False
     try:
@@ -104,6 +105,8 @@ def _blocks(path: str, most: int) -> Iterator[bytes]:
     except OSError:
         return
     try:
+        if last is not None:
+            os.lseek(descriptor, max(0, os.fstat(descriptor).st_size - last), os.SEEK_SET)
         while most > 0 and (block := os.read(descriptor, min(_BLOCK, most))):
             most -= len(block)
             end = block.rfind(b"\n") + 1

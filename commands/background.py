@@ -31,16 +31,15 @@ def start_in_background(app: App, plans: Sequence[RunPlan], options: RunOptions)
 
 def start_runs_in_background(app: App, run_ids: Sequence[RunId], options: RunOptions) -> int:
     """Start staged runs; print the ids and return as soon as the first is on its way."""
+    import json
     from subprocess import DEVNULL, Popen
     from tempfile import TemporaryFile
-
-    import orjson
 
     known = packed(app, options)
     app.close()
     # No arguments: a command line has no room for the ids of thousands of trials.
     with TemporaryFile() as file:
-        file.write(orjson.dumps({**known, "run_ids": run_ids}))
+        file.write(json.dumps({**known, "run_ids": run_ids}).encode())
         file.seek(0)
         process = Popen(
             module_itself("commands.background"), stdin=file, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True
@@ -69,11 +68,11 @@ def _has_begun(app: App, run_ids: Sequence[RunId], process: Popen[bytes]) -> boo
 
 def main() -> None:
     """Be the process in the background: carry out what standard input says, as JSON."""
-    import orjson
+    import json
 
     from commands.batch import run_batch
 
-    known = orjson.loads(sys.stdin.buffer.read())
+    known = json.loads(sys.stdin.buffer.read())
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)

@@ -88,12 +88,12 @@ class _Pool:
 
         In a session of its own: a Ctrl-C on the terminal reaches this process only, which passes it on once.
         """
+        import json
         from selectors import EVENT_READ
         from subprocess import DEVNULL, PIPE, Popen
 
-        import orjson
-
-        words = [*module_itself("commands.worker"), orjson.dumps(packed(self._app, self._options)).decode()]
+        # Its escapes hold any text, such as a label that is no UTF-8.
+        words = [*module_itself("commands.worker"), json.dumps(packed(self._app, self._options))]
         worker = Popen(words, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, start_new_session=True)
         self._at[worker.pid] = (worker, None)
         selector.register(worker.stdout, EVENT_READ, worker)  # type: ignore[arg-type]  # it is a pipe
@@ -116,12 +116,12 @@ class _Pool:
 
     def _answered(self, worker: Popen[bytes]) -> bool:
         """Take an answer; tell whether the worker lives on."""
-        import orjson
+        import json
 
         line = worker.stdout.readline() if worker.stdout is not None else b""
         if line.endswith(b"\n"):
             self._barren = 0
-            self._count(orjson.loads(line))
+            self._count(json.loads(line))
             self._give(worker)
             return True
         _, run_id = self._at.pop(worker.pid)

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 import click
 
 from commands.app import App
-from commands.change import Change, NothingToDoError, execute
+from commands.change import Change, execute
 from commands.notes import NOTHING, noted_runs, notes_of, written
 from commands.options import SELECTION_HELP, Limits, dry_run_option, json_option, limiting, run_words, yes_option
+from commands.selecting import tell_moved
 from commands.table import SHORT_ID, preview
 from commands.terminal import page
 from ledger.errors import GuildError, UsageError
@@ -68,16 +69,17 @@ def comment(
         _check(text)
     runs = noted_runs(app, limits, specs)
     if is_list:
+        tell_moved(app)
         page(_json_lines(app, runs) if as_json else _lines(app, runs))
         return
-    if not runs:
-        raise NothingToDoError(NOTHING)
-    wrote = text is None and not dry_run  # the editor has shown the runs, and leaving it empty is a no
     execute(
         app,
-        comment_change(runs, _edited(app, runs) if wrote else text or ""),
-        yes=yes or len(runs) == 1 or wrote,
+        comment_change(runs, text or ""),
+        yes=yes,
         dry_run=dry_run,
+        # The editor shows the runs, and leaving it empty is a no.
+        at_once=len(runs) == 1 or text is None,
+        before=_written if text is None else None,
     )
 
 
@@ -102,6 +104,11 @@ def _check(text: str) -> None:
         raise UsageError(
             f"the comment has {len(text)} characters, more than {LONGEST}", hint="Put it into a file of the run."
         )
+
+
+def _written(app: App, change: Change, _yes: bool) -> Change:
+    """Return the plan with the text that the user writes; asked for last, so that no refusal throws it away."""
+    return comment_change(change.runs, _edited(app, change.runs))
 
 
 def _edited(app: App, rows: Sequence[RunRow]) -> str:

@@ -142,6 +142,8 @@ def _usage(error: click.ClickException) -> int:
     if isinstance(error, click.NoSuchOption):
         guess = f" (did you mean {error.possibilities[0]}?)" if error.possibilities else ""  # the nearest one
         message = f"unrecognized option '{error.option_name}'{guess}"
+        if error.ctx is not None and any(param.name == "words" for param in error.ctx.command.params):
+            message += "; a flag of the operation is given as NAME=VALUE"
     elif isinstance(error, click.MissingParameter) and error.param is not None:
         message = f"missing argument for {error.param.make_metavar(error.ctx or click.Context(guild))}"
     elif message.startswith("Got unexpected extra argument"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from commands.app import App
 from commands.change import Change, execute
 from commands.options import Limits
-from commands.selecting import open_query, run_filter, selected
+from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.table import local_time, utc_time
 from commands.terminal import note
 from ledger.canonical import Value
@@ -147,6 +147,7 @@ def carry_out(app: App, rows: Sequence[RunRow], change: Change, *, yes: bool, dr
     A single run is not asked about: a note is easily taken back.
     """
     if rows and not change.runs:
+        tell_moved(app)
         note(change.nothing)
         return
     execute(app, change, yes=yes, dry_run=dry_run, at_once=len(rows) == 1)

@@ -8,7 +8,7 @@ import click
 
 from commands.app import App
 from commands.options import Limits
-from commands.selecting import open_query, run_filter, selected
+from commands.selecting import open_query, run_filter, selected, tell_moved
 from ledger.errors import GuildError
 from projections.query import RunRow
 from projections.schema import DELETED, LIVE
@@ -31,6 +31,7 @@ def one_run(app: App, spec: str | None, limits: Limits, *, deleted: bool = False
         rows = list(open_query(app, wanted).rows(limit=1))
     else:
         rows = selected(app, wanted, [spec], list_command=command)
+        tell_moved(app)
     if not rows:
         raise SelectionError("no run matches", hint=f"`{command} --all` lists all runs.")
     if len(rows) > 1:

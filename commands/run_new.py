@@ -41,7 +41,7 @@ def start_new(app: App, found: Found, words: Sequence[str], options: RunOptions,
     rows = _edited(found, trials.rows, setting) if options.edit_flags else trials.rows
     plans = _plans(found, rows, setting, trials, proto)
     if options.needed:
-        plans = _needed(app, found, plans)
+        plans = _needed(app, found, plans, stage=options.stage)
         if not plans:
             return 0
     if options.shows_only:
@@ -106,12 +106,14 @@ def replace_required(found: Found) -> Found:
     return replace(found, operation=replace(found.operation, flags=flags))
 
 
-def _needed(app: App, found: Found, plans: list[RunPlan]) -> list[RunPlan]:
+def _needed(app: App, found: Found, plans: list[RunPlan], *, stage: bool) -> list[RunPlan]:
     from commands.run_needed import equal_runs
 
     equal = equal_runs(app, found, plans)
     for plan in plans:
         if plan.run_id in equal:
+            if stage:
+                say(equal[plan.run_id])  # what takes the place of a run that would have been staged
             note(f"Not needed: run {equal[plan.run_id][:8]} has the same operation and flags")
     return [plan for plan in plans if plan.run_id not in equal]
 
@@ -139,9 +141,9 @@ def _start_staged(app: App, plans: Sequence[RunPlan], options: RunOptions) -> in
     if options.stage:
         for plan in plans:
             say(plan.run_id)
-        note(
-            f"Staged {len(plans)} run(s); to start: guild run --start {plans[0].run_id[:8] if len(plans) == 1 else ':'}"
-        )
+        if not options.quiet:
+            start = f"--start {plans[0].run_id[:8]}" if len(plans) == 1 else "--start : (all that are staged)"
+            note(f"Staged {len(plans)} run(s); to start: guild run {start}")
         return 0
     if options.background:
         from commands.background import start_in_background

@@ -31,9 +31,21 @@ def execute(app: App, plan: RunPlan, *, recorded: bool = True) -> int:
         note(f"Run {name} was stopped: its time was up.")
     elif ending.stopped_by:
         note(f"Run {name} was stopped ({ending.stopped_by}).")
+    elif ending.exit_status is not None and ending.exit_status < 0:
+        note(f"The process of run {name} was killed ({signal_name(-ending.exit_status)}).")
     if ending.output.failure:
         warn(f"the output of run {name} was not captured to its end: {ending.output.failure}")
     return exit_code(ending)
+
+
+def signal_name(number: int) -> str:
+    """Return the name of a signal, SIGKILL for 9; its number where it has none."""
+    import signal
+
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
 
 
 def carried_out(app: App, plan: RunPlan) -> Ending:

@@ -65,8 +65,9 @@ def run_finder(app: App, found: Found) -> FindRun:
 
 
 def _latest(app: App, found: Found, specs: list[str]) -> FoundRun | None:
+    from ledger.ids import RunId, is_run_id
     from operations.dependencies import FoundRun
-    from projections.query import Query, RunFilter, displayed
+    from projections.query import Query, RunFilter, displayed, runs_by_id
     from projections.schema import OpKey
 
     project = None if found.package else found.project
@@ -77,6 +78,10 @@ def _latest(app: App, found: Found, specs: list[str]) -> FoundRun | None:
         if _fits(model.name, operation.name, specs)
     )
     app.index.catch_up(app.ledger)
+    for run_id in reversed(os.environ.get("GUILD_STEPS", "").split()):
+        row = runs_by_id(app.index, [RunId(run_id)]).get(RunId(run_id)) if is_run_id(run_id) else None
+        if row is not None and row.op in keys and row.status == "completed":
+            return FoundRun(row.run_id, app.home.run_dir(row.run_id), displayed(row.op, app.cwd))
     for row in Query(app.index, RunFilter(statuses=("completed",), keys=keys)).rows(limit=1):
         return FoundRun(row.run_id, app.home.run_dir(row.run_id), displayed(row.op, app.cwd))
     return None

@@ -73,6 +73,8 @@ def run_details(app: App, row: RunRow) -> dict[str, Value]:
         if event.body is None or event.type not in _KEYS:
             continue
         body = current_body(event.type, event.schema_version, event.body)
+        if event.type == "run.restarted":
+            details.pop("scalars", None)
         known = {key: body.get(key) for key in _KEYS[event.type]}
         if "scalars" in known:
             known["scalars"] = _joined(details.get("scalars"), known["scalars"])

@@ -12,7 +12,7 @@ from commands.app import App
 from commands.options import SELECTION_HELP, Limits, json_option, limiting, run_words
 from commands.run_folder import one_run
 from commands.runs_list import json_lines
-from commands.selecting import open_query, run_filter, selected
+from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.table import SHORT_ID
 from commands.terminal import say
 from ledger.errors import UsageError
@@ -60,6 +60,7 @@ def select_run(
         raise UsageError("only one of RUN, --min, --max and --each can be given", hint="Filters limit the runs.")
     if each:
         rows = iter(selected(app, run_filter(app, limits), [spec] if spec is not None else []))
+        tell_moved(app)
     elif least is not None or most is not None:
         name = least if least is not None else most or ""
         rows = iter([_best(app, open_query(app, run_filter(app, limits)), name, least is not None)])

@@ -21,15 +21,16 @@ if TYPE_CHECKING:
 
 def main() -> None:
     """Work until there is nothing more to read; the argument is what the parent says of options and home, as JSON."""
-    import orjson
+    import json
 
-    app, options = unpacked(orjson.loads(sys.argv[1]))
+    app, options = unpacked(json.loads(sys.argv[1]))
     orders, answers = _streams()
     stager = Stager(app, options)
     try:
         with stopping_raises():
             while line := orders.readline():
-                answers.write(orjson.dumps(_carried_out(app, stager, line.strip().decode())) + b"\n")
+                answer = json.dumps(_carried_out(app, stager, line.strip().decode()))  # its escapes hold any text
+                answers.write(f"{answer}\n".encode())
     except (KeyboardInterrupt, BrokenPipeError):
         os._exit(0)  # asked to stop between two trials, or nobody is there to hear of this one, which is recorded
     app.close()

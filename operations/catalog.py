@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -65,6 +65,52 @@ class Found:
             return full_name(self.model, own) if own else full_name(*resolve_operation(name, self.models))
         except OperationNameError:
             return name
+
+    def check_step(self, name: str) -> None:
+        """Refuse a step that names no operation, or that leads back to this operation.
+
+        What is not among the models of the same file may be a script or in a package, and is left to the step itself.
+
+        Raises:
+            GuildError: the operation could never end well.
+        """
+        own = (self.model.name, self.operation.name)
+        for way in self._ways(name, ()):
+            if way[-1] == own:
+                steps = " -> ".join(operation for _, operation in (own, *way))
+                raise GuildError(
+                    f"the steps of operation '{self.operation.name}' lead back to it: {printable(steps)}",
+                    hint="Take one of these steps out.",
+                )
+        if "/" in name or "." in name:
+            return
+        if not any(found.name == name.rpartition(":")[2] for model in self.models for found in model.operations):
+            raise GuildError(
+                f"a step of operation '{self.operation.name}' runs '{printable(name)}', which is no operation here",
+                hint="`guild operations` lists what there is.",
+            )
+
+    def _ways(self, name: str, before: tuple[tuple[str, str], ...]) -> Iterator[tuple[tuple[str, str], ...]]:
+        """Yield the chains of operations that a step starts, as far as their names are fixed."""
+        found = self._step_operation(name)
+        if found is None:
+            return
+        model, operation = found
+        here = (model.name, operation.name)
+        way = (*before, here)
+        yield way
+        if here not in before and here != (self.model.name, self.operation.name):
+            for step in operation.steps:
+                yield from self._ways(step.run, way)
+
+    def _step_operation(self, name: str) -> tuple[ModelDef, OperationDef] | None:
+        own = next((found for found in self.model.operations if found.name == name), None)
+        if own is not None:
+            return self.model, own
+        try:
+            return resolve_operation(name, self.models)
+        except OperationNameError:
+            return None
 
 
 class Catalog:

@@ -10,9 +10,12 @@ from operations.dependencies import DependencyError, DependencyPlan, not_started
 Ask = Callable[[Sequence[str]], tuple[int, str]]
 """Runs an argument vector with the environment of the run, in its project; returns exit status and standard output."""
 
+# A script of the run does not see the directory that this program was called in, which `-c` would search first.
 # What a package prints while it is looked into goes to the other stream, so that the answer stands alone.
 _QUESTION = """
-import importlib.util as u, sys
+import sys
+sys.path[:] = filter(None, sys.path)
+import importlib.util as u
 out, sys.stdout = sys.stdout, sys.stderr
 def missing(name):
     try:

@@ -82,7 +82,15 @@ def argument_words(name: str, argument: Argument, style: str) -> list[str]:
         return [option, *parts] if parts else []
     if isinstance(value, bool):
         return _boolean_words(option, style if flag is not None or style == CLICK else EARLY, value=value)
-    return [option, _text(value)]
+    text = _text(value)
+    # As a word of its own it would be taken for an option; argparse reads some negative numbers, but not `-1e-05`.
+    return [f"{option}={text}"] if _looks_like_option(text) else [option, text]
+
+
+def _looks_like_option(text: str) -> bool:
+    digits = text[1:].replace(".", "", 1)
+    is_number = digits.isascii() and digits.isdigit() and not text.endswith(".")
+    return text.startswith("-") and text != "-" and not is_number
 
 
 def split_value(text: str, separator: str) -> list[str]:

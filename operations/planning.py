@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from ledger.canonical import Value
+from ledger.errors import GuildError
 from ledger.ids import RunId
 from operations.catalog import Found
 from operations.command import Command, build_command, label_of, operation_environment
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from operations.definitions import FlagValue, OperationDef
     from operations.dependencies import FindRun
     from operations.dependencies_modules import Ask
+
+
+ANSWER_SECONDS = 60.0
+"""How long an interpreter may take to say which modules it has: it imports the parents of dotted names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,7 @@ def plan_run(
         files=command.files,
         sourcecode=operation.sourcecode,
         run_dir=setting.run_dir,
+        stoppable=operation.stoppable,
         stop_after=setting.stop_after,
         reads_scalars=operation.output_scalars is not False,
         stdout=setting.stdout,
@@ -105,7 +111,13 @@ def _command(found: Found, flags: Mapping[str, FlagValue], setting: Setting) -> 
         from operations.steps import steps_command
 
         return steps_command(
-            found.operation, flags, setting.interpreter, found.project, setting.guild, full_name=found.step
+            found.operation,
+            flags,
+            setting.interpreter,
+            found.project,
+            setting.guild,
+            full_name=found.step,
+            check=found.check_step,
         )
     return build_command(found.operation, flags, setting.interpreter, found.project)
 
@@ -138,12 +150,12 @@ def with_dependencies(plan: RunPlan, found: Found, setting: Setting) -> RunPlan:
     if dependencies.modules:
         from operations.dependencies_modules import check_modules
 
-        check_modules(dependencies, setting.interpreter, _asker(plan))
+        check_modules(dependencies, setting.interpreter, module_asker(plan))
     # The configuration file that flags go into is one of them.
     return replace(plan, dependencies=dependencies, files={})
 
 
-def _asker(plan: RunPlan) -> Ask:
+def module_asker(plan: RunPlan) -> Ask:
     """Return what starts the run's interpreter as the run's process would be started."""
 
     def ask(argv: Sequence[str]) -> tuple[int, str]:
@@ -151,7 +163,23 @@ def _asker(plan: RunPlan) -> Ask:
 
         path = os.pathsep.join(filter(None, (*plan.python_path, plan.project, plan.environment.get("PYTHONPATH"))))
         environment = {**plan.environment, "PYTHONPATH": path}
-        done = subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+        try:
+            done = subprocess.run(
+                argv,
+                cwd=plan.project,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=False,
+                timeout=ANSWER_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise GuildError(
+                f"{argv[0]!r} did not say within {ANSWER_SECONDS:g} s which modules it has",
+                hint="A package that is required may wait for something when it is imported.",
+            ) from None
+        except OSError as error:
+            raise GuildError(f"{argv[0]!r} cannot be started: {error.strerror}", hint="Is it a Python?") from error
         return done.returncode, done.stdout.decode(errors="replace")
 
     return ask

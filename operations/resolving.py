@@ -12,11 +12,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from artifacts.downloads import cached_path, fetch, local_path
-from artifacts.placing import Claims, Placed, Placer, check_digest
+from artifacts.placing import RESERVED, Claims, Placed, Placer, check_digest
 from ledger.errors import GuildError
 from ledger.text import printable
 from operations.dependencies import DependencyError, DependencyPlan, PlannedSource, not_started, unresolved
-from operations.resolving_files import Leaf, Told, Tree, chosen, leaves, target_of, wanted_in_archive
+from operations.resolving_files import Leaf, Told, Tree, chosen, leaves, target_of, unpacked_leaves, wanted_in_archive
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +56,8 @@ def materialise(
         run_dir: absolute path of the run directory, which is there.
         cache_dir: the home's cache, for downloads.
         told: takes lines about downloads, what is left out and what is empty.
-        again: whether they were put there before: files are renewed, archives not unpacked a second time.
+        again: whether the run was started before: files that are there are renewed, and an archive that was unpacked
+            as a whole is not unpacked a second time.
 
     Raises:
         DependencyError: a source cannot be resolved. What was placed before stays; nothing is there in part.
@@ -77,6 +78,7 @@ class _Work:
         self._placer = Placer(run_dir, renew=again)
         self._claims = Claims()
         self._run_dir = run_dir
+        self._note = os.path.join(run_dir, RESERVED, "unpacked")
         self._cache_dir = cache_dir
         self._skipped = _own_folders(cache_dir, run_dir)
         self._told = told
@@ -84,7 +86,7 @@ class _Work:
     def resolve(self, item: PlannedSource) -> None:
         """Place the files of one source."""
         before = len(self.placed)
-        if item.kind == "module" or (item.unpack and self._again):
+        if item.kind == "module" or (item.unpack and self._again and self._is_unpacked(item)):
             return
         if item.content is not None:
             path = _config_target(item)
@@ -103,6 +105,8 @@ class _Work:
                 raise _nothing(item)
             if item.source.warn_if_empty:
                 self._told(f"Nothing was found for '{printable(item.title)}' in {printable(item.resource)} resource")
+        if item.unpack:
+            self._note_unpacked(item)
 
     def _fetched(self, item: PlannedSource) -> str:
         if not _is_remote(item):
@@ -145,22 +149,42 @@ class _Work:
         try:
             unpack(archive, folder, wanted=wanted_in_archive(item.source))
             tree = Tree(folder, self._skipped, self._told)
-            for entry in chosen(tree, item.source):
-                for leaf in leaves(tree, entry, _target(item, entry)):
-                    self._move(item, leaf, archive, os.path.relpath(leaf.source, folder))
+            entries = {entry: _target(item, entry) for entry in chosen(tree, item.source)}
+            # All of them are known before the first is moved: a link may lead to what another one takes away.
+            for leaf in list(unpacked_leaves(tree, entries)):
+                self._take(item, leaf, archive, folder)
         finally:
             with suppress(OSError):
                 remove_tree(folder)
 
-    def _move(self, item: PlannedSource, leaf: Leaf, archive: str, member: str) -> None:
+    def _is_unpacked(self, item: PlannedSource) -> bool:
+        with suppress(FileNotFoundError), open(self._note, "rb") as file:
+            return _key(item).encode() in file.read().split()
+        return False
+
+    def _note_unpacked(self, item: PlannedSource) -> None:
+        """Take note of it beside the run's output: of a first start that failed only some archives are there."""
+        os.makedirs(os.path.dirname(self._note), 0o700, exist_ok=True)
+        with open(self._note, "a", encoding="ascii") as file:
+            file.write(f"{_key(item)}\n")
+
+    def _take(self, item: PlannedSource, leaf: Leaf, archive: str, folder: str) -> None:
         if leaf.kind == "folder":
             self._placer.folder(leaf.path)
             return
-        origin = f"{archive}!{member}"
-        if self._claims.add(leaf.path, item.resource, origin):
-            size = os.lstat(leaf.source).st_size if leaf.kind == "file" else 0
+        origin = f"{archive}!{os.path.relpath(leaf.source, folder)}"
+        if not self._claims.add(leaf.path, item.resource, origin):
+            return
+        size = os.lstat(leaf.source).st_size if leaf.kind in {"file", "copy"} else 0
+        if leaf.leads_to is not None:
+            self._placer.link(os.path.relpath(f"/{leaf.leads_to}", os.path.dirname(f"/{leaf.path}")), leaf.path)
+        elif leaf.kind == "link":
+            self._placer.link(os.readlink(leaf.source), leaf.path)
+        elif leaf.kind == "copy":
+            self._placer.copy(leaf.source, leaf.path)
+        else:
             self._placer.move(leaf.source, leaf.path)
-            self.placed.append(Placed(item.resource, leaf.path, origin, False, size))
+        self.placed.append(Placed(item.resource, leaf.path, origin, False, size))
 
 
 def _planned_leaves(
@@ -214,6 +238,15 @@ def _own_folders(cache_dir: str, run_dir: str | None = None) -> frozenset[tuple[
                 status = os.stat(path)
                 found.append((status.st_dev, status.st_ino))
     return frozenset(found)
+
+
+def _key(item: PlannedSource) -> str:
+    """Return what tells an archive, and how it is unpacked, from every other."""
+    from hashlib import sha256
+
+    source = item.source
+    selects = (source.select, source.select_min, source.select_max)
+    return sha256(repr((item.resource, item.origin, item.target_path, selects, source.rename)).encode()).hexdigest()
 
 
 def _nothing(item: PlannedSource) -> GuildError:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from artifacts.links import stays_inside
@@ -27,12 +27,15 @@ class Leaf:
     Attributes:
         source: absolute path of the original.
         path: relative to the run directory.
-        kind: `file`, `link` (copied as a link) or `folder` (without anything in it).
+        kind: `file`, `link` (copied as a link), `folder` (without anything in it) or `copy` (a file of an archive that
+            is wanted at another place as well).
+        leads_to: of a link at the top of an archive: what it leads to, relative to the run directory.
     """
 
     source: str
     path: str
     kind: str
+    leads_to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,30 @@ def leaves(tree: Tree, entry: str, path: str) -> Iterator[Leaf]:
         yield Leaf(full, path, "file")
     else:
         tree.told(f"{printable(entry)} is left out: it is a pipe, socket or device")
+
+
+def unpacked_leaves(tree: Tree, entries: Mapping[str, str]) -> Iterator[Leaf]:
+    """Yield what to place of an unpacked archive, the originals of which are moved; raises as `leaves`.
+
+    A link that is an entry itself stays a link when what it leads to is placed as well, by whatever name; else it
+    is followed and what it leads to copied, because another link may lead there too.
+
+    Args:
+        tree: the folder that it was unpacked in.
+        entries: the chosen paths in it, and where each goes.
+    """
+    links = [entry for entry in entries if os.path.islink(os.path.join(tree.root, entry))]
+    others = [entry for entry in entries if entry not in links]
+    for entry in links:
+        real = os.path.relpath(os.path.realpath(os.path.join(tree.root, entry)), os.path.realpath(tree.root))
+        over = next((one for one in others if f"{real}/".startswith(f"{one}/")), None)
+        if over is not None and os.path.exists(os.path.join(tree.root, real)):
+            yield Leaf(os.path.join(tree.root, entry), entries[entry], "link", entries[over] + real[len(over) :])
+            continue
+        for leaf in leaves(tree, entry, entries[entry]):
+            yield replace(leaf, kind="copy") if leaf.kind == "file" else leaf
+    for entry in others:
+        yield from leaves(tree, entry, entries[entry])
 
 
 def _folder_leaves(tree: Tree, top: str, inner: str, path: str) -> Iterator[Leaf]:

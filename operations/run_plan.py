@@ -43,6 +43,7 @@ class RunPlan:
         dependencies: what is put into the run directory, None for nothing.
         sourcecode: what belongs to the source snapshot, None for the usual.
         run_dir: absolute directory to run in instead of the home's; such a run is not recorded.
+        stoppable: whether being stopped counts as completed.
         stop_after: seconds after which the run is stopped, None for never.
         reads_scalars: whether the numbers that it prints are summed up at its end.
         stdout: file descriptor that the output is shown on, None for nowhere.
@@ -70,6 +71,7 @@ class RunPlan:
     dependencies: DependencyPlan | None = None
     sourcecode: SourceCodeDef | None = None
     run_dir: str | None = None
+    stoppable: bool = False
     stop_after: float | None = None
     reads_scalars: bool = True
     stdout: int | None = 1

@@ -46,7 +46,7 @@ def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Endin
     try:
         ending, answers = _work(plan, spec, lease, home)
         seam("run.finish")
-        _record_end(open_ledger, header, plan.run_id, [*answers, *_scalars(plan, spec, ending), _ended(ending)])
+        _record_end(open_ledger, header, plan.run_id, [*answers, *_scalars(plan, spec, ending), _ended(plan, ending)])
         recorded = True
     finally:
         seam("run.release")
@@ -215,7 +215,8 @@ def _scalars(plan: RunPlan, spec: ProcessSpec, ending: Ending) -> list[Event]:
         return []
     from artifacts.output_scalars import output_scalars
 
-    found = output_scalars(os.path.join(spec.output_dir, OUTPUT))
+    # A run that is started again appends to what it printed before.
+    found = output_scalars(os.path.join(spec.output_dir, OUTPUT), last_bytes=ending.output.bytes)
     if not found:
         return []
     from ledger.events.notes import RunScalarsRecorded
@@ -223,12 +224,14 @@ def _scalars(plan: RunPlan, spec: ProcessSpec, ending: Ending) -> list[Event]:
     return [RunScalarsRecorded(found)]
 
 
-def _ended(ending: Ending) -> RunStatusChanged:
+def _ended(plan: RunPlan, ending: Ending) -> RunStatusChanged:
     output: dict[str, Value] = {"lines": ending.output.lines, "bytes": ending.output.bytes}
     if ending.output.failure:
         output["failure"] = ending.output.failure
     return RunStatusChanged(
-        status=final_status(ending.exit_status, ending.stopped_by),
+        status="completed"
+        if plan.stoppable and ending.stopped_by
+        else final_status(ending.exit_status, ending.stopped_by),
         exit_status=ending.exit_status,
         reason=ending.failure or _stopped_because(ending),
         output=output,

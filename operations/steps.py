@@ -23,6 +23,7 @@ def steps_command(
     guild: Sequence[str],
     *,
     full_name: Callable[[str], str] = str,
+    check: Callable[[str], None] = lambda _name: None,
 ) -> Command:
     """Return the command that runs the steps of an operation.
 
@@ -33,17 +34,19 @@ def steps_command(
         project: absolute directory of the model file.
         guild: how `guild` itself is started.
         full_name: turns what a step calls an operation into what `guild` finds from the project's directory.
+        check: refuses what a step calls an operation and is none.
 
     Raises:
         TemplateError: a step refers to a flag that does not exist.
     """
-    import orjson
+    import json
 
     steps = []
     for step in operation.steps:
         name, *words = _words(operation, step, flags)
+        check(name)
         steps.append({"name": _name(step), "words": [full_name(name), *words]})
-    text = orjson.dumps({"guild": list(guild), "project": project, "steps": steps}).decode()
+    text = json.dumps({"guild": list(guild), "project": project, "steps": steps})
     return Command((interpreter, "-u", _PROGRAM, text), ())
 
 

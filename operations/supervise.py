@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING
 
 from artifacts.lease import LeaseError, LeaseRecord
 from artifacts.output import OutputSummary, Tee
-from operations.process_info import is_alive, start_ticks
+from operations.process_info import all_processes, is_alive, start_ticks
 from operations.process_tree import (
     CannotStartError,
     become_subreaper,
     descendants,
     signal_tree,
     start_process,
-    stop_tree,
 )
 from operations.signals import Escalation, SignalWatch, is_in_foreground
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     from artifacts.lease import Lease
 
-__all__ = ["Ending", "ProcessSpec", "Started", "exit_code", "run_process", "stop_tree"]
+__all__ = ["Ending", "ProcessSpec", "Started", "exit_code", "run_process"]
 
 # After the end of the process, what its daemons print is no longer of interest: a pause ends the reading, and
 # so does the limit, however much they have to say.
@@ -46,6 +45,8 @@ _LOOK_AGAIN_SECONDS = 0.02
 # Only where neither a pidfd nor SIGCHLD can wake the supervisor.
 _POLL_SECONDS = 0.05
 _EXIT_OF_SIGNAL = 128
+_first_started: list[int] = []
+"""Start time of the first process that was supervised here: what is younger and hangs below us was adopted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,9 @@ def run_process(
     """Run the process that `spec` describes to its end, or until a signal asks to stop it.
 
     `lease` is told the process and later its ending; it stays held. `on_started` is called once the process
-    runs; if it raises, the process is killed and the exception goes on. During the call this process must not
-    start others: on Linux it adopts, and reaps, everything that was started after the run's process.
+    runs; if it raises, the process is killed and the exception goes on. During the call this process must have no
+    children that it has started since its first call: on Linux it adopts, and reaps, everything that is younger than
+    the process of its first run.
 
     To be called from the main thread, or no signal is caught, and the run dies with the calling thread.
     """
@@ -133,6 +135,8 @@ def run_process(
             _note_ending(lease, ending)
             return ending
         started = Started(pid, start_ticks(pid) or 0, started_at)
+        if not _first_started:
+            _first_started.append(started.start_ticks)
         supervision = _Supervision(spec, lease, started, watch, now_us, adopts=adopts)
         return supervision.run(sources, on_started)
 
@@ -287,7 +291,7 @@ class _Supervision:
         return sorted(self._known, key=lambda found: (found[0] != self._started.pid, found[1]))
 
     def _reap_orphans(self) -> None:
-        """Reap what the run started and abandoned, or its zombies would fill the process table."""
+        """Reap what this run or an earlier one abandoned, or its zombies would fill the process table."""
         while self._adopts:
             try:
                 ended = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
@@ -295,9 +299,18 @@ class _Supervision:
                 return
             if ended is None or ended.si_pid == self._started.pid:
                 return
-            if (start_ticks(ended.si_pid) or 0) < self._started.start_ticks:
+            if (start_ticks(ended.si_pid) or 0) < _first_started[0]:
+                # The caller's own, which it may ask after; the system would name it again and again.
+                self._reap_others()
                 return
             os.waitpid(ended.si_pid, os.WNOHANG)
+
+    def _reap_others(self) -> None:
+        own = os.getpid()
+        for stat in all_processes():
+            adopted = stat.parent == own and stat.start_ticks >= _first_started[0] and stat.pid != self._started.pid
+            if adopted and stat.ended:
+                os.waitpid(stat.pid, os.WNOHANG)
 
     def _sweep(self) -> int:
         """End what a stopped run has left behind; return how many there were."""

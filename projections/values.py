@@ -80,7 +80,7 @@ class ValueWriter:
     def __init__(self, database: sqlite3.Connection) -> None:
         self._db = database
         self._flags: dict[int, list[_Row]] = {}
-        self._scalars: list[_Row] = []
+        self._scalars: dict[int, list[_Row]] = {}
         names = database.execute("SELECT text, name FROM name").fetchall()
         self._count = len(names)
         self._names: dict[str, dict[str, int]] = {kind: {} for kind in (FLAG, SCALAR, LOWEST, HIGHEST, STEP)}
@@ -96,9 +96,11 @@ class ValueWriter:
         """
         if state.flags is not None:
             self._flags[state.run] = self._flag_rows(state.run, state.flags)
+            # What an earlier try reported is not the run's any more.
+            self._scalars.pop(state.run, None)
             state.flags = None
         if state.scalars is not None:
-            self._scalars += self._scalar_rows(state.run, state.scalars)
+            self._scalars.setdefault(state.run, []).extend(self._scalar_rows(state.run, state.scalars))
             state.scalars = None
 
     def _flag_rows(self, run: int, flags: Mapping[str, Value]) -> list[_Row]:
@@ -131,10 +133,11 @@ class ValueWriter:
 
     def save(self, states: Iterable[RunState]) -> None:
         """Write what was taken, and the tags and comments of these runs; a run that is new has no rows to replace."""
-        self._db.executemany(_FORGET, [(state.run,) for state in states if state.run in self._flags and not state.new])
+        begun = [(state.run,) for state in states if state.run in self._flags and not state.new]
+        self._db.executemany("DELETE FROM value WHERE run = ?", begun)
         self._db.executemany(_INSERT, chain.from_iterable(self._flags.values()))
-        self._db.executemany(_INSERT, self._scalars)
-        self._flags, self._scalars = {}, []
+        self._db.executemany(_INSERT, chain.from_iterable(self._scalars.values()))
+        self._flags, self._scalars = {}, {}
         tags = [(tag, state.run, wanted) for state in states for tag, wanted in (state.tags or {}).items()]
         self._db.executemany("INSERT OR IGNORE INTO tag VALUES (?,?)", [row[:2] for row in tags if row[2]])
         self._db.executemany("DELETE FROM tag WHERE tag = ? AND run = ?", [row[:2] for row in tags if not row[2]])

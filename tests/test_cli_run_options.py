@@ -19,7 +19,7 @@ MODEL = """
 - model: m
   operations:
     t:
-      exec: sh -c 'echo run x=$FLAG_X cuda=$CUDA_VISIBLE_DEVICES; echo line >> kept; exit $FLAG_CODE'
+      exec: sh -c 'echo run x=$FLAG_X cuda=$CUDA_VISIBLE_DEVICES; echo line >>kept; echo $FLAG_S >said; exit $FLAG_CODE'
       label: x is ${x}
       flags:
         x: {default: 1, description: The one that matters}
@@ -219,6 +219,19 @@ def test_a_batch_in_the_background_goes_on_by_itself(guild: Guild) -> None:
     assert len(ids) == 3
     wait_until(lambda: statuses(guild) == {"completed": 3})
     check_settled(guild)
+
+
+@pytest.mark.parametrize("words", ["-j 2", "--background", ""])
+def test_a_word_that_is_no_text_is_handed_on_as_it_is(guild: Guild, words: str) -> None:
+    """To workers, to a process in the background and to the steps of an operation: flags, labels and the command."""
+    with open(guild.cwd / "guild.yml", "a") as file:
+        file.write("    whole: {flags: {s: a}, steps: [{run: t, flags: ['s=${s}']}]}\n")
+    run = ["t", "x=[1,2]"] if words else ["whole"]
+    guild.ok("run", *run, "s=caf\udce9", "--label", "b\udcff", "-y", *words.split())
+    wait_until(lambda: set(statuses(guild)) == {"completed"})
+    assert len(guild.ids()) == 2
+    assert len({json.dumps(body["flags"]["s"]) for body in bodies(guild, "run.started")}) == 1
+    assert b"caf\xe9" in Path(guild.home, "runs", guild.ids()[0], "said").read_bytes()
 
 
 def test_what_has_run_is_not_needed_again(guild: Guild) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import shlex
@@ -326,6 +327,17 @@ def test_a_pair_of_switches_is_a_pair_of_choices() -> None:
 def test_a_value_may_be_passed_as_several_arguments(separator: str, value: FlagValue, expected: str) -> None:
     """`arg-split` says where it is taken apart; a list is taken apart anyway."""
     assert passed(FlagDef("x", arg_split=separator), values={"x": value}) == expected
+
+
+@pytest.mark.parametrize("key", ["cmd", "main"])
+@pytest.mark.parametrize("value", ["-x", "--yes", "-", "-1", -2, -0.5, -1e-05, "-5.", "-.5", "-1 2"])
+def test_a_value_that_begins_with_a_dash_reaches_the_script(value: FlagValue, key: str) -> None:
+    """It is not taken for an option; only what every parser reads as a number stays a word of its own."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--x")
+    command = build_command(keyed(key, "train", FlagDef("x", None)), {"x": value}, "py", "/proj")
+    assert parser.parse_args(command.argv[4:]).x == str(value)
+    assert (len(command.argv) == 6) == (value in {"-", "-1", -2, -0.5, "-.5"})
 
 
 def test_an_option_is_spelled_out_by_the_name_that_the_process_knows() -> None:

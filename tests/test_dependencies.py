@@ -23,6 +23,7 @@ from artifacts.home import Home
 from artifacts.placing import Placed, Placer, PlacingError
 from ledger.canonical import encode
 from ledger.errors import GuildError
+from ledger.ids import RunId
 from ledger.seams import install
 from operations.definitions import (
     FlagDef,
@@ -35,8 +36,10 @@ from operations.definitions import (
 )
 from operations.dependencies import DependencyError, DependencyPlan, FoundRun, plan_dependencies
 from operations.dependencies_modules import check_modules, missing_modules
+from operations.planning import module_asker
 from operations.requirements import RequirementError, override_names, required_resources
 from operations.resolving import materialise
+from operations.run_plan import RunPlan
 
 RUN_ID = "0123456789abcdef0123456789abcdef"
 OTHER_ID = "0123ffffffffffffffffffffffffffff"
@@ -106,14 +109,19 @@ class World:
 
     def place(self, *sources: SourceDef, **more: object) -> tuple[Placed, ...]:
         """Plan and put everything into the run directory."""
-        plan = self.plan(*sources, **more)  # type: ignore[arg-type] # handed on
-        return materialise(plan, str(self.run_dir), cache_dir=self.home.cache_dir, told=self.told.append)
+        return self.materialise(self.plan(*sources, **more))  # type: ignore[arg-type] # handed on
+
+    def materialise(self, plan: DependencyPlan, *, again: bool = False) -> tuple[Placed, ...]:
+        """Put what is planned into the run directory."""
+        return materialise(plan, str(self.run_dir), cache_dir=self.home.cache_dir, told=self.told.append, again=again)
 
     def found(self) -> dict[str, str]:
         """Return what is in the run directory: content of files, `-> target` of links."""
         result = {}
         for path in sorted(self.run_dir.rglob("*")):
             name = str(path.relative_to(self.run_dir))
+            if name.startswith(".guild/"):
+                continue
             if path.is_symlink():
                 result[name] = f"-> {path.readlink()}"
             elif path.is_file():
@@ -436,6 +444,51 @@ def test_select_and_rename_choose_from_an_archive(world: World) -> None:
     assert world.found() == {"1.csv": "d/one.csv"}
 
 
+def test_an_archive_that_a_failed_start_did_not_get_to_is_unpacked_by_the_next(world: World) -> None:
+    """One that was unpacked as a whole is left alone from then on: the run may have changed its files."""
+    for name in ("one", "two"):
+        make_zip(world.project / f"{name}.zip", name, "x/" + name)
+    world.write("data.csv")
+    plan = world.plan(file("one.zip"), file("data.csv"), file("two.zip"))
+    (world.project / "data.csv").unlink()
+    with pytest.raises(DependencyError, match=r"data\.csv"):
+        world.materialise(plan)
+    world.write("data.csv")
+    (world.run_dir / "one").write_text("changed")
+    for _ in range(2):
+        world.materialise(plan, again=True)
+        assert (world.run_dir / "one").read_text() == "changed"
+        assert (world.run_dir / "two").read_text() == "two"
+
+
+def make_linked_tar(path: Path, links: Mapping[str, str], *names: str) -> None:
+    """Write a tar file of symbolic links, then of files that hold their names."""
+    with tarfile.open(path, "w") as archive:
+        for name, target in links.items():
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = tarfile.SYMTYPE, target
+            archive.addfile(member)
+        for name in names:
+            member = tarfile.TarInfo(name)
+            member.size = len(name)
+            archive.addfile(member, io.BytesIO(name.encode()))
+
+
+def test_a_link_at_the_top_of_an_archive_stays_one_and_takes_nothing_away(world: World) -> None:
+    """To a file or a folder, by way of another link, and by the name that a file gets."""
+    make_linked_tar(world.project / "a.tar", {"a.csv": "b.csv", "b.csv": "data.csv", "new": "v1"}, "data.csv", "v1/w")
+    world.place(file("a.tar", rename=(("data", "x"),)), target_path="in")
+    links = {"in/a.csv": "-> x.csv", "in/b.csv": "-> x.csv", "in/new": "-> v1"}
+    assert world.found() == {**links, "in/x.csv": "data.csv", "in/v1/w": "v1/w"}
+
+
+def test_what_only_links_lead_to_in_an_archive_is_copied(world: World) -> None:
+    """Two links to one folder, of which only a file is selected: each gets it, and so does the file's own place."""
+    make_linked_tar(world.project / "a.tar", {"one": "d", "two": "d"}, "d/w", "x")
+    world.place(file("a.tar", select=("one", "two", "d/w")))
+    assert world.found() == dict.fromkeys(("one/w", "two/w", "w"), "d/w")
+
+
 @pytest.mark.parametrize("where", ["source", "resource"])
 def test_an_archive_that_is_not_to_be_unpacked_is_copied(world: World, where: str) -> None:
     """The source says so, or its resource for all of them."""
@@ -627,6 +680,22 @@ def test_an_interpreter_that_does_not_answer_is_told() -> None:
     with pytest.raises(DependencyError, match="did not say"):
         missing_modules("/bin/false", ["json"], ask)
     assert missing_modules("/nowhere", [], ask) == ()
+
+
+def test_modules_are_looked_for_where_the_run_has_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the project, not in the directory that the program was called in; an interpreter cannot take for ever."""
+    world.write("mine.py")
+    world.write("other.py", base=world.elsewhere)
+    monkeypatch.chdir(world.elsewhere)
+    command, nothing = (sys.executable,), dict[str, str]()
+    plan = RunPlan(RunId(RUN_ID), str(world.project), "", "train", command, {}, nothing, None, "/", nothing)
+    ask = module_asker(plan)
+    assert missing_modules(sys.executable, ["mine", "other"], ask) == ("other",)
+    with pytest.raises(GuildError, match="cannot be started"):
+        missing_modules("/nowhere", ["mine"], ask)
+    monkeypatch.setattr("operations.planning.ANSWER_SECONDS", 0.01)
+    with pytest.raises(GuildError, match="did not say within"):
+        missing_modules(sys.executable, ["mine"], ask)
 
 
 # --- Names and overriding ---------------------------------------------------------------------------------------------

@@ -234,6 +234,7 @@ def test_what_a_killed_download_left_is_cleared_a_day_later(server: Server, tmp_
         ("http://[::1/x", "is not a URL"),
         ("http://host/a b", "blanks"),
         ("http://host/a\r\nX: y", "blanks"),
+        ("http://host/\udcff", "no UTF-8"),
         ("https://me:secret@host/x", "password"),
         ("file://elsewhere/x", "this machine"),
         ("file:x", "this machine"),

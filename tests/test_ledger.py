@@ -241,7 +241,7 @@ def _of_event(**values: object) -> Callable[[TxnRow, list[EventRow]], Rows]:
         _of_event(body_hash=bytes(32)),
         _of_event(body=b"{}", body_hash=bytes(32)),
         _of_event(type="run.marked"),
-        _of_event(schema_version=2),
+        _of_event(schema_version=9),
         _of_event(stream="run/" + "0" * 32),
         _of_event(stream_version=9),
         _of_event(position=99),

@@ -94,6 +94,8 @@ def test_keys_and_bytes_are_bounded(tmp_path: Path) -> None:
     assert len(found) == MOST_KEYS
     assert found["k0"]["last"] == (2, None)  # type: ignore[index]
     assert list(read(tmp_path, "a: 1\nb: 2\nc: 3\n", most_bytes=12)) == ["a", "b"]
+    assert list(read(tmp_path, "a: 1\nb: 2\nc: 3\n", last_bytes=10)) == ["b", "c"]
+    assert list(read(tmp_path, "a: 1\n", last_bytes=99)) == ["a"]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -142,3 +142,21 @@ def test_stopping_is_held_to_the_list(tmp_path: Path) -> None:
     assert "code 1" in shown
     assert [row.status for row in guild.rows()] == ["running", "running"]
     guild.ok("stop", "-y")
+
+
+def test_a_comment_is_not_written_on_another_run_without_asking(guild: Guild) -> None:
+    """A moved index asks before a single run is commented on, and with -y refuses before the editor is opened."""
+    script = (
+        f"{GUILD} runs; {OTHER}; {GUILD} comment 0 -m x </dev/null; EDITOR=false {GUILD} comment 0 -y; echo code $?"
+    )
+    shown = in_terminal(guild, script)
+    assert "no answer: the input ended" in shown
+    assert "the list has changed since you saw it" in shown
+    assert "Editing failed" not in shown
+    assert guild.json("comment", "--list", ":") == []
+
+
+def test_reading_a_file_of_a_run_says_what_has_moved(guild: Guild) -> None:
+    """`guild cat`, `ls` and `select` go on, with a note."""
+    shown = in_terminal(guild, f"{GUILD} runs; {OTHER}; {GUILD} cat 0 --output; {GUILD} select 0; {GUILD} ls 0")
+    assert shown.count("Note: 0 was run") == 3

@@ -194,7 +194,7 @@ def after(run: Run | None, action: Action, time: int, next_number: int) -> Run |
         return ended if run.status == "running" else None
     if action.kind == "restart":
         given = {"flags": action.choice % 3, "digest": DIGESTS[action.choice // 3 % 3], "started": time}
-        again = replace(run, status="running", stopped=None, exit_status=None, **given)  # type: ignore[arg-type]
+        again = replace(run, status="running", stopped=None, exit_status=None, scalars=None, **given)  # type: ignore[arg-type]
         return again if run.place == "live" and run.status in FINAL else None
     return _moved(run, action.kind)
 
@@ -206,7 +206,7 @@ def _begun(run: Run | None, action: Action, time: int, next_number: int) -> Run 
         if run.status != "staged" or run.place != "live" or action.kind != "start":
             return None
         run = replace(run, op=op, status="running", started=time, label=label or run.label, version=run.version + 1)
-        return replace(run, flags=flags, digest=digest)
+        return replace(run, flags=flags, digest=digest, scalars=None)
     if action.kind == "import":
         started = NOON - (action.choice % 2) * 1000
         return Run(next_number, op, FINAL[action.choice % 3], started, stopped=started + 9, label=label, flags=flags)

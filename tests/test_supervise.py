@@ -18,9 +18,9 @@ import pytest
 from artifacts.lease import LeaseRecord, is_held, read_lease
 from artifacts.output import OutputSummary
 from operations.process_info import is_alive, start_ticks
-from operations.process_tree import descendants
+from operations.process_tree import descendants, stop_tree
 from operations.signals import Escalation
-from operations.supervise import Ending, exit_code, stop_tree
+from operations.supervise import Ending, exit_code
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -432,16 +432,29 @@ def test_a_daemon_of_a_stopped_run_is_ended_with_it(supervise: Start, setup: str
     assert ending.children_killed == 1 or not setup
 
 
+# An own child that nobody has asked after.
+OLD_CHILD = "os.posix_spawn('/bin/true', ['true'], {}); import time; time.sleep(0.1)"
+# An earlier run of the same supervisor, which leaves a process behind that ends during the next.
+EARLIER_RUN = """
+os.mkdir(home + "/earlier")
+first = Lease.acquire(home + "/earlier/lease", LeaseRecord(**asdict(evidence_of(os.getpid(), "box"))))
+argv0 = ["sh", "-c", "sleep 0.6 </dev/null >/dev/null 2>&1 &"]
+run_process(ProcessSpec(argv0, home, dict(os.environ), home + "/earlier"), lease=first, on_started=lambda _: None)
+import time; time.sleep(0.1)
+"""
+
+
 @LINUX
-def test_orphans_that_have_ended_are_taken_note_of(supervise: Start) -> None:
-    """What the run started and abandoned leaves no zombies while the run goes on."""
-    code = "for i in 1 2 3 4 5 6 7 8; do (sleep 0.01 & ); done; sleep 0.2; echo ready; read x"
-    run = supervise("sh", "-c", code, popen={"stdin": subprocess.PIPE})
+@pytest.mark.parametrize(("before", "left"), [("", 0), (OLD_CHILD, 1), (EARLIER_RUN, 0)])
+def test_orphans_that_have_ended_are_taken_note_of(before: str, left: int, supervise: Start) -> None:
+    """What a run started and abandoned leaves no zombies while a run goes on; the caller's own children stay."""
+    code = "for i in 1 2 3 4 5 6 7 8; do (sleep 0.01 & ); done; sleep 0.8; echo ready; read x"
+    run = supervise("sh", "-c", code, popen={"stdin": subprocess.PIPE}, before=before)
     run.says("ready")
     stat = subprocess.run(
         ["ps", "-o", "stat=", "--ppid", str(run.process.pid)], capture_output=True, text=True, check=True
     )
-    assert "Z" not in stat.stdout
+    assert stat.stdout.count("Z") == left
     assert run.process.stdin is not None
     run.process.stdin.close()
     run.process.stdin = None
