@@ -15,7 +15,7 @@ _EVENTS = (
     "SELECT t.recorded_at, e.stream, e.type, e.body FROM event e CROSS JOIN txn t ON t.seq = e.txn_seq"
     " ORDER BY e.position"
 )
-_INSERT = f"INSERT INTO run VALUES ({','.join('?' * 12)})"
+_INSERT = f"INSERT INTO run VALUES ({','.join('?' * 13)})"
 _PLACE = PLACES.index(LIVE)
 
 
@@ -51,6 +51,8 @@ def fold_and_insert(ledger: str, target: str) -> int:
     database.executescript(TABLES)
     runs: dict[str, list[Any]] = {}
     ops: dict[tuple[Any, ...], int] = {}
+    names: dict[str, int] = {}
+    values: list[tuple[Any, ...]] = []
     count = 0
     for time, stream, type_, body in source.execute(_EVENTS):
         count += 1
@@ -59,18 +61,39 @@ def fold_and_insert(ledger: str, target: str) -> int:
             key = (known["project"], known["package"], known["model"], known["operation"])
             op = ops.setdefault(key, len(ops) + 1)
             number = len(runs) + 1
-            runs[stream] = [number, bytes.fromhex(stream[4:]), op, 2, _PLACE, time, None, None, known["label"], 0, 0, 1]
+            digest = bytes.fromhex(known["sources"]["digest"])
+            start = [
+                number,
+                bytes.fromhex(stream[4:]),
+                op,
+                2,
+                _PLACE,
+                time,
+                None,
+                None,
+                known["label"],
+                0,
+                0,
+                digest,
+                1,
+            ]
+            runs[stream] = start
+            for flag, value in known["flags"].items():
+                name = names.setdefault(f"flag:{flag}", len(names) + 1)
+                values.append((number, name, None, value) if isinstance(value, str) else (number, name, value, None))
         elif type_ == "run.status_changed":
             known, row = orjson.loads(body), runs[stream]
             row[3], row[6], row[7] = STATUSES.index(known["status"]), known["stopped"] or time, known["exit_status"]
-            row[11] += 1
+            row[12] += 1
         elif type_ == "run.labeled":
             row = runs[stream]
             row[8] = orjson.loads(body)["label"]
-            row[11] += 1
+            row[12] += 1
     database.execute("BEGIN")
     database.executemany("INSERT INTO op VALUES (?,?,?,?,?)", [(op, *key) for key, op in ops.items()])
+    database.executemany("INSERT INTO name VALUES (?,?)", [(name, text) for text, name in names.items()])
     database.executemany(_INSERT, runs.values())
+    database.executemany("INSERT INTO value VALUES (?,?,?,?)", values)
     database.execute("COMMIT")
     database.executescript(INDEXES)
     database.close()

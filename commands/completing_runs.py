@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from click.shell_completion import CompletionItem
 
 from commands.app import App
-from commands.completing import MOST, Items, app_of, item, texts
+from commands.completing import MOST, Items, app_of, item
+from commands.options import taken_limits
+from commands.selecting import filter_of
 from commands.table import SHORT_ID, cells
 from operations.model_file_path import find_model_file
 from projections.peek import Peek, labels_with_prefix, peek
 from projections.query import Query, RunFilter, RunRow, displayed
-from projections.schema import DELETED, LIVE, STATUSES
+from projections.schema import DELETED, LIVE
 
 if TYPE_CHECKING:
     import click
@@ -141,17 +144,13 @@ def _filter(
     operations: Iterable[str] | None = None,
 ) -> RunFilter:
     """Return the runs that a command would be about: the options before the cursor, read as the command reads them."""
-    params = ctx.params
-    is_deleted = params.get("deleted") or ctx.command.name in ("restore", "purge")
-    if statuses is None:
-        statuses = tuple(status for status in STATUSES if params.get(f"status_{status}"))
-    is_local = not params.get("everywhere") and find_model_file(app.cwd) is not None
-    wanted = params.get("operations") or () if operations is None else operations
-    return RunFilter(
-        place=DELETED if is_deleted else LIVE,
-        project=app.cwd if is_local else None,
-        operations=tuple(wanted),
-        statuses=statuses,
-        labels=() if ctx.command.name == "label" else texts(params.get("labels")),
-        cwd=app.cwd,
-    )
+    limits = taken_limits(dict(ctx.params))
+    if ctx.command.name == "label":
+        limits = replace(limits, labels=())
+    if statuses is not None:
+        limits = replace(limits, statuses=statuses)
+    if operations is not None:
+        limits = replace(limits, operations=tuple(operations))
+    is_deleted = ctx.params.get("deleted") or ctx.command.name in ("restore", "purge")
+    is_local = not limits.everywhere and find_model_file(app.cwd) is not None
+    return filter_of(limits, DELETED if is_deleted else LIVE, app.cwd, app.cwd if is_local else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
@@ -39,6 +39,13 @@ class Limits:
         statuses: of `-E -T -C -R -S`, any of them.
         labels: `--label`, any of them.
         fresh: `--fresh`: indexes mean what they mean now, whatever an earlier list showed.
+        unlabeled: `--unlabeled`.
+        tags: `--tag`, any of them.
+        marked: `--marked` or `--unmarked`, None for neither.
+        comments: `--comment`, any of them.
+        started: `--started` as written.
+        digest: `--digest` as written.
+        expression: all of `--filter`, joined.
     """
 
     everywhere: bool
@@ -46,30 +53,57 @@ class Limits:
     statuses: tuple[str, ...]
     labels: tuple[str, ...]
     fresh: bool = False
+    unlabeled: bool = False
+    tags: tuple[str, ...] = ()
+    marked: bool | None = None
+    comments: tuple[str, ...] = ()
+    started: str = ""
+    digest: str = ""
+    expression: str = ""
 
     def given(self) -> bool:
         """Tell whether any option limits or widens the list."""
-        return bool(self.everywhere or self.operations or self.statuses or self.labels)
+        return replace(self, fresh=False) != _NONE
+
+
+_NONE = Limits(everywhere=False, operations=(), statuses=(), labels=())
+_TEXTS = (
+    ("--op", "operations"), ("--label", "labels"), ("--tag", "with_tags"), ("--comment", "with_comments"),
+    ("--filter", "filters"), ("--started", "started_within"), ("--digest", "with_digest"),
+)  # fmt: skip
+
+
+def taken_limits(params: dict[str, Any]) -> Limits:
+    """Take the limits out of the parameters of a command; one that is not among them limits nothing."""
+    filters: tuple[str, ...] = tuple(params.pop("filters", None) or ())
+    return Limits(
+        everywhere=bool(params.pop("everywhere", False)),
+        operations=tuple(params.pop("operations", None) or ()),
+        statuses=tuple(status for _, status in _STATUSES if params.pop(f"status_{status}", False)),
+        labels=tuple(params.pop("labels", None) or ()),
+        fresh=bool(params.pop("fresh", False)),
+        unlabeled=bool(params.pop("without_label", False)),
+        tags=tuple(params.pop("with_tags", None) or ()),
+        marked=params.pop("with_mark", None),
+        comments=tuple(params.pop("with_comments", None) or ()),
+        started=params.pop("started_within", None) or "",
+        digest=params.pop("with_digest", None) or "",
+        expression=filters[0] if len(filters) == 1 else " and ".join(f"({text})" for text in filters),
+    )
 
 
 def limiting(command: F) -> F:
     """Add the options that limit runs to a command; it receives them as one `limits` argument."""
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        statuses = tuple(status for _, status in _STATUSES if kwargs.pop(f"status_{status}"))
-        for option, texts in (("--op", kwargs["operations"]), ("--label", kwargs["labels"])):
-            if "" in texts:
+        for option, name in _TEXTS:
+            given = kwargs[name]
+            if given == "" or (isinstance(given, tuple) and "" in given):
                 # An unset variable in a script must not select everything.
                 raise UsageError(
                     f"{option} needs a text, and got an empty one", hint="Leave the option out for all runs."
                 )
-        limits = Limits(
-            everywhere=kwargs.pop("everywhere"),
-            operations=tuple(kwargs.pop("operations")),
-            statuses=statuses,
-            labels=tuple(kwargs.pop("labels")),
-            fresh=kwargs.pop("fresh"),
-        )
+        limits = taken_limits(kwargs)
         return command(*args, limits=limits, **kwargs)
 
     wrapped.__doc__ = command.__doc__
@@ -92,6 +126,24 @@ def _options() -> list[Callable[[Any], Any]]:
         click.option(
             "-l", "--label", "labels", metavar="TEXT", multiple=True, shell_complete=label_words,
             help="Runs whose label contains TEXT; may be repeated (any of them).",
+        ),
+        click.option("--unlabeled", "without_label", is_flag=True, help="Runs without a label."),
+        click.option(
+            "--tag", "with_tags", metavar="TAG", multiple=True, help="Runs with TAG; may be repeated (any of them)."
+        ),
+        click.option("--marked/--unmarked", "with_mark", default=None, help="Runs that are marked, or are not."),
+        click.option(
+            "--comment", "with_comments", metavar="TEXT", multiple=True,
+            help="Runs with a comment that contains TEXT; may be repeated (any of them).",
+        ),
+        click.option(
+            "--started", "started_within", metavar="RANGE",
+            help="Runs started in a range of time, such as 'last 2 hours' or 'after 7-1'.",
+        ),
+        click.option("--digest", "with_digest", metavar="TEXT", help="Runs of the source code of this digest."),
+        click.option(
+            "-F", "--filter", "filters", metavar="EXPR", multiple=True,
+            help="Runs for which EXPR holds, such as 'acc > 0.9 and batch-size in [100, 200]'; of several, all must.",
         ),
     ]  # fmt: skip
     for letter, status in _STATUSES:

@@ -114,7 +114,8 @@ def _path(app: App, wanted: RunFilter) -> str | None:
     ticks = start_ticks(parent)
     if not ticks:
         return None
-    listing = crc32(repr(replace(wanted, cwd="/")).encode("utf-8", "backslashreplace"))
+    # `last 2 hours` is the same listing a minute later.
+    listing = crc32(repr(replace(wanted, cwd="/", now=0, started=None)).encode("utf-8", "backslashreplace"))
     return os.path.join(app.home.index_dir, _FOLDER, f"{parent}-{ticks}-{listing:08x}")
 
 

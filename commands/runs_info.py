@@ -30,6 +30,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "run.restarted": _OF_START,
     "run.dependencies_resolved": ("dependencies",),
     "run.status_changed": ("reason", "output"),
+    "run.scalars_recorded": ("scalars",),
 }
 """What an event's body adds to what is known of a run."""
 
@@ -72,10 +73,20 @@ def run_details(app: App, row: RunRow) -> dict[str, Value]:
         if event.body is None or event.type not in _KEYS:
             continue
         body = current_body(event.type, event.schema_version, event.body)
-        details |= {key: body.get(key) for key in _KEYS[event.type]}
+        if event.type == "run.restarted":
+            details.pop("scalars", None)
+        known = {key: body.get(key) for key in _KEYS[event.type]}
+        if "scalars" in known:
+            known["scalars"] = _joined(details.get("scalars"), known["scalars"])
+        details |= known
     details["tags"] = list(notes.tags)
     details["comments"] = [written(app, comment).values() for comment in notes.comments]
     return details
+
+
+def _joined(before: Value, recorded: Value) -> Value:
+    """Return scalars after some were recorded: what was recorded of others earlier stays."""
+    return {**(before if isinstance(before, dict) else {}), **(recorded if isinstance(recorded, dict) else {})}
 
 
 def _say_json(details: Mapping[str, Value]) -> None:
@@ -112,6 +123,7 @@ def _lines(details: Mapping[str, Value], *, with_environment: bool) -> Iterator[
             yield f"{key}: {_text(value)}".rstrip()
     yield from _comments(details["comments"])
     yield from _section("flags", details.get("flags"))
+    yield from _section("scalars", _last_values(details.get("scalars")))
     yield from _section("git", details.get("git"))
     yield from _dependencies(details.get("dependencies"))
     yield from _section("sources", details.get("sources"))
@@ -142,6 +154,17 @@ def _section(name: str, values: Value) -> Iterator[str]:
     yield f"{name}:"
     for key in sorted(values):
         yield f"  {printable(str(key))}: {_text(values[key])}".rstrip()
+
+
+def _last_values(scalars: Value) -> Value:
+    """Return the last value of each scalar, with its step where it has one."""
+    shown: dict[str, Value] = {}
+    for key, summary in scalars.items() if isinstance(scalars, dict) else ():
+        last = summary.get("last") if isinstance(summary, dict) else None
+        if isinstance(last, list) and last:
+            step = last[1] if len(last) > 1 else None
+            shown[key] = _text(last[0]) if step is None else f"{_text(last[0])} (step {_text(step)})"
+    return shown
 
 
 def _dependencies(values: Value) -> Iterator[str]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TypedDict
 
 from commands.app import App
 from commands.options import Limits
 from commands.reaping import reap
 from commands.terminal import note
+from ledger.errors import UsageError
+from ledger.text import printable
 from projections.errors import IndexDamagedError
 from projections.query import Query, RunFilter, RunRow
 from projections.schema import LIVE
 from projections.selection import select
 
+_DIGEST_DIGITS = 64
 _ID_LENGTH = 32
 
 
@@ -29,14 +33,63 @@ def run_filter(app: App, limits: Limits, *, place: str = LIVE) -> RunFilter:
         from commands.model_check import warn_of_broken_model_file
 
         warn_of_broken_model_file(path, app.home.cache_dir)
+    return filter_of(limits, place, app.cwd, app.cwd if local else None)
+
+
+def filter_of(limits: Limits, place: str, cwd: str, project: str | None) -> RunFilter:
+    """Return what the options say, as a filter.
+
+    Raises:
+        UsageError: a digest that is none.
+        TimeRangeError: a range of time that is none.
+    """
     return RunFilter(
         place=place,
-        project=app.cwd if local else None,
+        project=project,
         operations=limits.operations,
         statuses=limits.statuses,
         labels=limits.labels,
-        cwd=app.cwd,
+        cwd=cwd,
+        unlabeled=limits.unlabeled,
+        tags=limits.tags,
+        marked=limits.marked,
+        comments=limits.comments,
+        started_words=limits.started,
+        digest=_digest(limits.digest),
+        **_timed(limits),
     )
+
+
+class _Timed(TypedDict, total=False):
+    """What of a filter depends on the time."""
+
+    started: tuple[int | None, int | None]
+    expression: str
+    now: int
+
+
+def _timed(limits: Limits) -> _Timed:
+    timed: _Timed = {}
+    if limits.started or limits.expression:
+        from ledger.ids import system_clock
+
+        now = system_clock()
+        timed = {"expression": limits.expression, "now": now}
+        if limits.started:
+            from projections.time_ranges import time_range
+
+            bounds = time_range(limits.started, now)
+            timed["started"] = bounds.first, bounds.last
+    return timed
+
+
+def _digest(text: str) -> str:
+    if not set(text.lower()) <= set("0123456789abcdef") or len(text) > _DIGEST_DIGITS:
+        raise UsageError(
+            f"'{printable(text, 80)}' is not the beginning of a digest",
+            hint="A digest is 64 hexadecimal digits: `guild runs info` shows it.",
+        )
+    return text.lower()
 
 
 def open_query(app: App, wanted: RunFilter) -> Query:
@@ -45,7 +98,7 @@ def open_query(app: App, wanted: RunFilter) -> Query:
         try:
             reap(app)
             query = Query(app.index, wanted)
-            query.count()
+            query.most()
         except IndexDamagedError as error:
             if last_try:
                 raise

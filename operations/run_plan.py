@@ -44,6 +44,7 @@ class RunPlan:
         run_dir: absolute directory to run in instead of the home's; such a run is not recorded.
         stoppable: whether being stopped counts as completed.
         stop_after: seconds after which the run is stopped, None for never.
+        reads_scalars: whether the numbers that it prints are summed up at its end.
         stdout: file descriptor that the output is shown on, None for nowhere.
         stderr: the same for errors.
     """
@@ -70,5 +71,6 @@ class RunPlan:
     run_dir: str | None = None
     stoppable: bool = False
     stop_after: float | None = None
+    reads_scalars: bool = True
     stdout: int | None = 1
     stderr: int | None = 2

@@ -14,7 +14,7 @@ from dataclasses import asdict, replace
 
 from artifacts.home import Home
 from artifacts.lease import Lease, LeaseRecord
-from artifacts.output import OutputSummary
+from artifacts.output import OUTPUT, OutputSummary
 from ledger.canonical import Value
 from ledger.errors import GuildError, LedgerError
 from ledger.events.base import Event
@@ -46,7 +46,7 @@ def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Endin
     try:
         ending, answers = _work(plan, spec, lease, home)
         seam("run.finish")
-        _record_end(open_ledger, header, plan.run_id, [*answers, _ended(plan, ending)])
+        _record_end(open_ledger, header, plan.run_id, [*answers, *_scalars(plan, spec, ending), _ended(plan, ending)])
         recorded = True
     finally:
         seam("run.release")
@@ -202,6 +202,21 @@ def process_spec(plan: RunPlan, home: Home) -> ProcessSpec:
         stderr_fd=plan.stderr,
         stop_after=plan.stop_after,
     )
+
+
+def _scalars(plan: RunPlan, spec: ProcessSpec, ending: Ending) -> list[Event]:
+    """Return the event that sums up the numbers which the run printed, if it printed any."""
+    if not plan.reads_scalars or not ending.output.bytes:
+        return []
+    from artifacts.output_scalars import output_scalars
+
+    # A run that is started again appends to what it printed before.
+    found = output_scalars(os.path.join(spec.output_dir, OUTPUT), last_bytes=ending.output.bytes)
+    if not found:
+        return []
+    from ledger.events.notes import RunScalarsRecorded
+
+    return [RunScalarsRecorded(found)]
 
 
 def _ended(plan: RunPlan, ending: Ending) -> RunStatusChanged:

@@ -11,13 +11,14 @@ from ledger.ids import run_of
 from ledger.rows import TimedEvent
 from projections.fold import MOVING, RunState, apply
 from projections.schema import PLACES, STATUSES, OpKey
+from projections.values import VALUED, ValueWriter
 
 _CHUNK = 500
-_COLUMNS = "run, run_id, op, status, place, started, stopped, exit_status, label, marked, protected, version"
-_INSERT = f"INSERT INTO run ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - a constant
+_COLUMNS = "run, run_id, op, status, place, started, stopped, exit_status, label, marked, protected, digest, version"
+_INSERT = f"INSERT INTO run ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - a constant
 _UPDATE = (
     "UPDATE run SET op=?, status=?, place=?, started=?, stopped=?, exit_status=?, label=?, marked=?,"
-    " protected=?, version=? WHERE run=?"
+    " protected=?, digest=?, version=? WHERE run=?"
 )
 _TOTAL = (
     "INSERT INTO total (op, place, status, runs) VALUES (?,?,?,?)"
@@ -38,6 +39,7 @@ class Projector:
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._db = database
+        self._values = ValueWriter(database)
         self._ops: dict[OpKey, int] = {}
         self._keys: dict[int, OpKey] = {}
         for op, *names in database.execute("SELECT op, project, package, model, operation FROM op"):
@@ -73,11 +75,14 @@ class Projector:
                 # Here and not when rows are saved: operations are numbered in the order of events, however these
                 # are cut into batches, and one that a staged run had before it started is kept.
                 self._new_op(state.op)
+            if event.type in VALUED:
+                self._values.take(state)
             if event.type in MOVING:
                 unconfirmed[state.run] = True
             elif event.type == "run.purged":
                 unconfirmed[state.run] = False
         self._save(states.values(), totals)
+        self._values.save(states.values())
         self._save_unconfirmed(unconfirmed)
 
     def _load(self, events: Sequence[TimedEvent], totals: Counter[_Cell]) -> dict[str, RunState]:
@@ -103,7 +108,7 @@ class Projector:
         state.op = self._keys[row[2]]
         state.status, state.place = STATUSES[row[3]], PLACES[row[4]]
         state.started, state.stopped, state.exit_status, state.label = row[5:9]
-        state.marked, state.protected, state.version = row[9:]
+        state.marked, state.protected, state.digest, state.version = row[9:]
         return state
 
     def _save(self, states: Iterable[RunState], totals: Counter[_Cell]) -> None:
@@ -118,7 +123,7 @@ class Projector:
                 self._unstarted.discard(state.run_id)
             values = (
                 op, status, place, state.started, state.stopped, state.exit_status, state.label,
-                state.marked, state.protected, state.version,
+                state.marked, state.protected, state.digest, state.version,
             )  # fmt: skip
             if state.new:
                 new.append((state.run, bytes.fromhex(state.run_id), *values))

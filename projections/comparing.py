@@ -42,5 +42,4 @@ def first_difference(held: sqlite3.Connection, fresh: sqlite3.Connection) -> str
 
 
 def _rows(database: sqlite3.Connection, table: str) -> sqlite3.Cursor:
-    order = {"total": "op, place, status"}.get(table, "1")
-    return database.execute(f"SELECT * FROM {table} ORDER BY {order}")  # noqa: S608 - a constant
+    return database.execute(f"SELECT * FROM {table} ORDER BY {COMPARED[table]}")  # noqa: S608 - constants

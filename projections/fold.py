@@ -10,17 +10,23 @@ from collections.abc import Callable, Mapping
 from ledger.canonical import Value
 from ledger.registry import VERSIONS, current_body
 from ledger.rows import TimedEvent
+from projections.escaping import as_stored
 from projections.schema import DELETED, LIVE, PURGED, PURGING, STATUSES, OpKey
 
 Body = Mapping[str, Value]
 
 
 class RunState:
-    """What the index knows of one run; mutable, because a rebuild folds millions."""
+    """What the index knows of one run; mutable, because a rebuild folds millions.
+
+    What a run has many of is not loaded with it: `flags` (all of them anew, and no scalars), `scalars` (those that were recorded),
+    `tags` (whether added or removed) and `comments` (each with its number) hold only what the events of a batch say,
+    None when they say nothing.
+    """
 
     __slots__ = (
-        "exit_status", "label", "marked", "new", "op", "place", "protected", "run", "run_id", "started",
-        "status", "stopped", "version",
+        "comments", "digest", "exit_status", "flags", "label", "marked", "new", "op", "place", "protected", "run",
+        "run_id", "scalars", "started", "status", "stopped", "tags", "version",
     )  # fmt: skip
 
     def __init__(self, run: int, run_id: str) -> None:
@@ -35,8 +41,13 @@ class RunState:
         self.label: str | None = None
         self.marked = 0
         self.protected = 0
+        self.digest: bytes | None = None
         self.version = 0
         self.new = True
+        self.flags: Body | None = None
+        self.scalars: Body | None = None
+        self.tags: dict[str, bool] | None = None
+        self.comments: list[tuple[int, str]] | None = None
 
 
 def apply(state: RunState, event: TimedEvent) -> None:
@@ -50,7 +61,7 @@ def apply(state: RunState, event: TimedEvent) -> None:
     if handler is None or event.schema_version > VERSIONS[event.type]:
         return
     body: Body = {}
-    if event.type in _WITH_BODY and event.body is not None:
+    if event.body is not None and event.type not in _WITHOUT_BODY:
         body = current_body(event.type, event.schema_version, event.body)
     handler(state, event.recorded_at, body)
 
@@ -58,11 +69,14 @@ def apply(state: RunState, event: TimedEvent) -> None:
 def _started(state: RunState, time: int, body: Body) -> None:
     _named(state, body)
     state.status, state.started = "running", time
+    state.digest = _digest(body)
 
 
-def _restarted(state: RunState, time: int, _body: Body) -> None:
+def _restarted(state: RunState, time: int, body: Body) -> None:
     state.status, state.started = "running", time
     state.stopped = state.exit_status = None
+    state.flags = _mapping(body.get("flags"))
+    state.digest = _digest(body)
 
 
 def _staged(state: RunState, time: int, body: Body) -> None:
@@ -85,6 +99,7 @@ def _named(state: RunState, body: Body) -> None:
         _text(body.get("model")) or "",
         _text(body.get("operation")) or "",
     )
+    state.flags = _mapping(body.get("flags"))
     label = _text(body.get("label"))
     if label is not None:
         state.label = label
@@ -106,6 +121,22 @@ def _marked(state: RunState, _time: int, body: Body) -> None:
 
 def _protected(state: RunState, _time: int, body: Body) -> None:
     state.protected = int(bool(body.get("protected")))
+
+
+def _tagged(state: RunState, _time: int, body: Body) -> None:
+    tags = state.tags = state.tags or {}
+    tags.update(dict.fromkeys(_texts(body.get("removed")), False))
+    tags.update(dict.fromkeys(_texts(body.get("added")), True))
+
+
+def _commented(state: RunState, _time: int, body: Body) -> None:
+    text = _text(body.get("text"))
+    if text is not None:
+        state.comments = [*(state.comments or ()), (state.version, text)]
+
+
+def _scalars(state: RunState, _time: int, body: Body) -> None:
+    state.scalars = _mapping(body.get("scalars"))
 
 
 def _deleted(state: RunState, _time: int, _body: Body) -> None:
@@ -131,11 +162,23 @@ def _status(body: Body) -> str:
 
 
 def _text(value: Value) -> str | None:
-    """Return text that SQLite can hold: what is not UTF-8 is escaped."""
-    if value is None:
+    return None if value is None else as_stored(str(value))
+
+
+def _texts(value: Value) -> list[str]:
+    return [as_stored(str(item)) for item in value] if isinstance(value, list) else []
+
+
+def _mapping(value: Value) -> Body:
+    return value if isinstance(value, dict) else {}
+
+
+def _digest(body: Body) -> bytes | None:
+    digest = _mapping(body.get("sources")).get("digest")
+    try:
+        return bytes.fromhex(digest) if isinstance(digest, str) else None
+    except ValueError:
         return None
-    text = str(value)
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _int(value: Value) -> int | None:
@@ -150,14 +193,15 @@ _HANDLERS: Mapping[str, Callable[[RunState, int, Body], None]] = {
     "run.status_changed": _ended,
     "run.labeled": _labeled,
     "run.marked": _marked,
+    "run.tagged": _tagged,
+    "run.commented": _commented,
+    "run.scalars_recorded": _scalars,
     "run.protected": _protected,
     "run.deleted": _deleted,
     "run.restored": _restored,
     "run.purge_started": _purge_started,
     "run.purged": _purged,
 }
-_WITH_BODY = frozenset(
-    ("run.started", "run.staged", "run.imported", "run.status_changed", "run.labeled", "run.marked", "run.protected")
-)
+_WITHOUT_BODY = frozenset(("run.deleted", "run.restored", "run.purge_started", "run.purged"))
 MOVING = frozenset(("run.deleted", "run.restored", "run.purge_started"))
 """Events after which the run's directory belongs somewhere else."""

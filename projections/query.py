@@ -2,80 +2,35 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ledger.ids import RunId
 from projections.errors import index_errors
+from projections.escaping import as_stored
 from projections.index import Index
-from projections.schema import LIVE, PLACES, STATUSES, OpKey
+from projections.rows import COLUMNS, RunFilter, RunRow, displayed
+from projections.schema import PLACES, STATUSES, OpKey
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from projections.candidates import Candidates
+    from projections.counting import Counts
+
+__all__ = ["Query", "RunFilter", "RunRow", "displayed", "running", "runs_by_id", "unconfirmed"]
 
 PAGE = 2_000
 _CHUNK = 500
 _MOST_ARMS = 60
 """Above this many ordered scans to merge, one scan with a filter is cheaper to prepare."""
 
-_COLUMNS = "run, run_id, op, status, place, started, stopped, exit_status, label, marked, protected, version"
+_MOST_VALUES = 10_000
+"""SQLite binds no more than 32,766 values in a statement."""
 
-
-class RunRow(NamedTuple):
-    """What a listing shows of a run.
-
-    Times are microseconds UTC; `version` counts the events of its stream; `number` is the run's in the index.
-    """
-
-    run_id: RunId
-    op: OpKey
-    status: str
-    place: str
-    started: int
-    stopped: int | None
-    exit_status: int | None
-    label: str | None
-    marked: int
-    protected: int
-    version: int
-    number: int
-
-
-@dataclass(frozen=True, slots=True)
-class RunFilter:
-    """Which runs a command is about; what is empty or None does not limit.
-
-    Attributes:
-        place: `live` or `deleted`.
-        project: only runs of model files in this absolute directory (local scope).
-        operations: substrings of the displayed operation; any of them.
-        statuses: any of them.
-        labels: substrings of the label; any of them.
-        cwd: directory that displayed operations are relative to.
-        keys: exactly these operations; None for any.
-    """
-
-    place: str = LIVE
-    project: str | None = None
-    operations: tuple[str, ...] = ()
-    statuses: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
-    cwd: str = "/"
-    keys: tuple[OpKey, ...] | None = None
-
-
-def displayed(op: OpKey, cwd: str) -> str:
-    """Return an operation as people see it: `./model:op` in its project, `../p/model:op` beside it, `pkg/model:op`."""
-    name = f"{op.model}:{op.operation}" if op.model else op.operation
-    if op.project is None:
-        return f"{op.package}/{name}" if op.package else name
-    way = os.path.relpath(op.project, as_stored(cwd))
-    return f"{way}/{name}" if way in (".", "..") or way.startswith("../") else f"./{way}/{name}"
-
-
-def as_stored(text: str) -> str:
-    """Return text as the index holds it: what is not UTF-8 (paths and labels may be) is escaped."""
-    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+_STARTED = "started"
 
 
 class Query:
@@ -87,7 +42,6 @@ class Query:
             wanted,
             project=None if wanted.project is None else as_stored(wanted.project),
             operations=tuple(as_stored(text) for text in wanted.operations),
-            labels=tuple(as_stored(text) for text in wanted.labels),
         )
         self.ops = _operations(index)
         self._place = PLACES.index(wanted.place)
@@ -99,27 +53,59 @@ class Query:
             and (not wanted.operations or self._matches(key))
             and (wanted.keys is None or key in wanted.keys)
         }
+        self._candidates = self._found_candidates() if wanted.has_conditions() else None
+
+    def _found_candidates(self) -> Candidates:
+        from projections.candidates import Candidates
+
+        with index_errors():
+            return Candidates(self.index, self.filter, self.ops)
 
     def _matches(self, key: OpKey) -> bool:
         text = displayed(key, self.filter.cwd)
         return any(part in text for part in self.filter.operations)
 
     def count(self) -> int:
-        """Return how many runs match; from the kept totals unless labels are asked for."""
-        if self.filter.labels:
-            return sum(1 for _ in self.rows())
-        return sum(runs for *_, runs in self._cells())
+        """Return how many runs match: from the kept totals, or one by one when the filter has other conditions."""
+        if self._candidates is None:
+            return self.most()
+        where, values = self.where()
+        with index_errors():
+            statement = f"SELECT count(*) FROM {self.source()} WHERE {where}"  # noqa: S608 - conditions
+            return int(self.index.db.execute(statement, values).fetchone()[0])
+
+    def most(self) -> int:
+        """Return how many runs match at most: known at once, from the kept totals."""
+        return sum(runs for *_, runs in self._totals())
+
+    def counts(self, by: str) -> Counts:
+        """Return how many matching runs there are of each kind: see `projections.counting`.
+
+        Raises:
+            UsageError: runs cannot be grouped by that.
+        """
+        from projections.counting import counts
+
+        return counts(self, by)
 
     def wanted_ops(self) -> list[OpKey]:
-        """Return the operations that have matching runs, labels left aside."""
-        return [self.ops[op] for op in sorted({op for op, *_ in self._cells()})]
+        """Return the operations that have matching runs, conditions beyond operation and status left aside."""
+        return [self.ops[op] for op in sorted({op for op, *_ in self._totals()})]
 
     def wanted_statuses(self) -> set[str]:
-        """Return the statuses that matching runs have, labels left aside."""
-        return {STATUSES[status] for _, status, _ in self._cells()}
+        """Return the statuses that matching runs have, conditions beyond operation and status left aside."""
+        return {STATUSES[status] for _, status, _ in self._totals()}
 
-    def _cells(self) -> list[tuple[int, int, int]]:
-        """Return the kept totals (operation, status, runs) of what matches, labels left aside."""
+    def cells(self) -> list[tuple[int, int, int]]:
+        """Return how many matching runs there are of each operation and status, by their numbers in the index."""
+        if self._candidates is None:
+            return self._totals()
+        where, values = self.where()
+        with index_errors():
+            statement = f"SELECT op, status, count(*) FROM {self.source()} WHERE {where} GROUP BY op, status"  # noqa: S608
+            return self.index.db.execute(statement, values).fetchall()
+
+    def _totals(self) -> list[tuple[int, int, int]]:
         with index_errors():
             cells = self.index.db.execute(
                 "SELECT op, status, runs FROM total WHERE place = ? AND runs > 0", (self._place,)
@@ -130,8 +116,67 @@ class Query:
             if op in self._wanted_ops and (not self._statuses or status in self._statuses)
         ]
 
-    def rows(self, *, offset: int = 0, limit: int | None = None, after: RunRow | None = None) -> Iterator[RunRow]:
-        """Yield matching runs, most recently started first, from place `offset` on, counted from behind `after`."""
+    def where(self) -> tuple[str, list[object]]:
+        """Return what is true of the rows of `run` that match, as SQL, and its values."""
+        parts, values = ["run.place = ?"], [self._place]
+        if self._is_of_operations():
+            parts.append(f"run.op IN ({numbers(sorted(self._wanted_ops))})")
+        if self._statuses:
+            parts.append(f"run.status IN ({numbers(self._statuses)})")
+        named = self._named()
+        if named is not None:
+            parts.append(f"run.run IN ({numbers(named)})")
+        text, more = self._conditions()
+        return " AND ".join(parts) + text, [*values, *more]
+
+    def source(self) -> str:
+        """Return the table of runs, as `where` is best asked of it."""
+        return "run" if self._named() is None else "run NOT INDEXED"
+
+    def _named(self) -> list[int] | None:
+        return None if self._candidates is None else self._candidates.runs
+
+    def _is_of_operations(self) -> bool:
+        wanted = self.filter
+        return wanted.project is not None or bool(wanted.operations) or wanted.keys is not None
+
+    def _conditions(self) -> tuple[str, list[object]]:
+        conditions = () if self._candidates is None else self._candidates.conditions
+        text = "".join(f" AND {condition.test}" for condition in conditions)
+        return text, [value for condition in conditions for value in condition.values]
+
+    def rows(
+        self,
+        *,
+        offset: int = 0,
+        limit: int | None = None,
+        after: RunRow | None = None,
+        sort: str = _STARTED,
+        reverse: bool = False,
+    ) -> Iterator[RunRow]:
+        """Yield matching runs from place `offset` on, counted from behind `after`.
+
+        Args:
+            offset: how many to pass by.
+            limit: how many at most; None for all.
+            after: the run that those wanted follow.
+            sort: see `projections.sorting`; the most recently started first unless told otherwise.
+            reverse: the other way round.
+
+        Raises:
+            UsageError: runs cannot be sorted by that.
+        """
+        if sort == _STARTED and not reverse:
+            return self._newest_first(offset, limit, after)
+        rows = self._sorted(sort, None if limit is None or after is not None else offset + limit, reverse=reverse)
+        if after is not None:
+            # There is no index to go on in: passed by are those that were shown.
+            for row in rows:
+                if row.run_id == after.run_id:
+                    break
+        return islice(rows, offset, None if limit is None else offset + limit)
+
+    def _newest_first(self, offset: int, limit: int | None, after: RunRow | None) -> Iterator[RunRow]:
         left = limit
         while left is None or left > 0:
             size = PAGE if left is None else min(PAGE, left)
@@ -141,6 +186,31 @@ class Query:
                 return
             offset, after = 0, page[-1]
             left = None if left is None else left - size
+
+    def _sorted(self, sort: str, most: int | None, *, reverse: bool) -> Iterator[RunRow]:
+        from projections.sorting import Shape, phases
+
+        wanted = {op for op, *_ in self._totals()}
+        ops = {op: self.ops[op] for op in sorted(wanted)}
+        shape = Shape(self.index.db, ops, self.filter.cwd, self._named() is not None)
+        where, values = self.where()
+        left = most
+        for phase in phases(sort, shape, reverse=reverse):
+            if left == 0:
+                return
+            with index_errors():
+                found = self.index.db.execute(
+                    f"SELECT {COLUMNS} FROM {phase.source} WHERE {phase.where} AND {where}"  # noqa: S608 - phases
+                    f" ORDER BY {phase.order} LIMIT ?",
+                    (*phase.values, *values, -1 if left is None else left),
+                )
+            while page := self._fetched(found):
+                yield from page
+                left = None if left is None else left - len(page)
+
+    def _fetched(self, found: sqlite3.Cursor) -> list[RunRow]:
+        with index_errors():
+            return [self.row(row) for row in found.fetchmany(PAGE)]
 
     def _page(self, offset: int, limit: int, after: RunRow | None) -> list[RunRow]:
         statement, values = self._statement(after)
@@ -161,41 +231,36 @@ class Query:
 
     def _statement(self, after: RunRow | None) -> tuple[str | None, list[object]]:
         """Return the SELECT (a merge of ordered index scans) and its values; None when nothing can match."""
-        arms = self._arms()
-        if not arms:
-            return None, []
-        tail, tail_values = self._tail(after)
+        tail, tail_values = self._conditions()
+        if after is not None:
+            tail += " AND run.started <= ? AND (run.started < ? OR run.run > ?)"
+            tail_values += (after.started, after.started, after.number)
         values: list[object] = []
         parts = []
-        for condition, arm_values in arms:
-            parts.append(f"SELECT {_COLUMNS} FROM run WHERE {condition}{tail}")  # noqa: S608 - constants and marks
+        for condition, arm_values in self._arms(len(tail_values)):
+            parts.append(f"SELECT {COLUMNS} FROM {self.source()} WHERE {condition}{tail}")  # noqa: S608 - conditions
             values += [*arm_values, *tail_values]
-        return " UNION ALL ".join(parts), values
+        return " UNION ALL ".join(parts) if parts else None, values
 
-    def _arms(self) -> list[tuple[str, list[object]]]:
-        if self.filter.project is None and not self.filter.operations and self.filter.keys is None:
+    def _arms(self, tail: int) -> list[tuple[str, list[object]]]:
+        named = self._named()
+        if named is not None:
+            return [self._scan(f"run.run IN ({numbers(named)})")] if named else []
+        if not self._is_of_operations():
             if not self._statuses:
                 return [("place = ?", [self._place])]
             return [("place = ? AND status = ?", [self._place, status]) for status in self._statuses]
-        cells = [(op, status) for op, status, _ in self._cells()]
-        if len(cells) <= _MOST_ARMS:
+        cells = [(op, status) for op, status, _ in self._totals()]
+        if len(cells) <= _MOST_ARMS and len(cells) * tail <= _MOST_VALUES:
             return [("op = ? AND place = ? AND status = ?", [op, self._place, status]) for op, status in cells]
-        ops = sorted({op for op, _ in cells})
-        statuses = sorted({status for _, status in cells})
-        condition = f"place = ? AND op IN ({_marks(ops)}) AND status IN ({_marks(statuses)})"
-        return [(condition, [self._place, *ops, *statuses])]
+        return [self._scan("1")] if cells else []
 
-    def _tail(self, after: RunRow | None) -> tuple[str, list[object]]:
-        """Return what every arm is limited by: labels, and the last row of the page before."""
-        text, values = "", list[object]()
-        if self.filter.labels:
-            matches = " OR ".join("instr(label, ?)" for _ in self.filter.labels)
-            text += f" AND run IN (SELECT run FROM run WHERE label IS NOT NULL AND ({matches}))"  # noqa: S608
-            values += self.filter.labels
-        if after is not None:
-            text += " AND started <= ? AND (started < ? OR run > ?)"
-            values += (after.started, after.started, after.number)
-        return text, values
+    def _scan(self, condition: str) -> tuple[str, list[object]]:
+        """Return one scan of all operations and statuses that are wanted."""
+        cells = self._totals()
+        ops = numbers(sorted({op for op, *_ in cells}))
+        statuses = numbers(sorted({status for _, status, _ in cells}))
+        return f"{condition} AND run.place = ? AND run.op IN ({ops}) AND run.status IN ({statuses})", [self._place]
 
     def with_prefix(self, prefix: str, limit: int = 20, *, held: bool = False) -> list[RunRow]:
         """Return the runs whose id begins with `prefix`, at most `limit`.
@@ -204,7 +269,7 @@ class Query:
         """
         with index_errors():
             found = self.index.db.execute(
-                f"SELECT {_COLUMNS} FROM run WHERE run_id BETWEEN ? AND ? ORDER BY run_id",  # noqa: S608
+                f"SELECT {COLUMNS} FROM run WHERE run_id BETWEEN ? AND ? ORDER BY run_id",  # noqa: S608
                 (bytes.fromhex(prefix.ljust(32, "0")), bytes.fromhex(prefix.ljust(32, "f"))),
             )
             rows = map(self.row, found)
@@ -219,8 +284,21 @@ class Query:
             and (not wanted.operations or self._matches(row.op))
             and (wanted.keys is None or row.op in wanted.keys)
             and (not wanted.statuses or row.status in wanted.statuses)
-            and (not wanted.labels or (row.label is not None and any(part in row.label for part in wanted.labels)))
+            and self._meets_conditions(row)
         )
+
+    def _meets_conditions(self, row: RunRow) -> bool:
+        text, values = self._conditions()
+        if not text:
+            return True
+        with index_errors():
+            statement = f"SELECT 1 FROM run WHERE run.run = ?{text}"  # noqa: S608 - conditions
+            return self.index.db.execute(statement, (row.number, *values)).fetchone() is not None
+
+
+def numbers(values: Sequence[int]) -> str:
+    """Return whole numbers as SQL lists them; for none one that nothing has, as SQLite reads all for an empty list."""
+    return ",".join(map(str, values)) or "-1"
 
 
 def _operations(index: Index) -> dict[int, OpKey]:
@@ -229,17 +307,13 @@ def _operations(index: Index) -> dict[int, OpKey]:
     return {row[0]: OpKey._make(row[1:]) for row in rows}
 
 
-def _marks(values: list[int]) -> str:
-    return ",".join("?" * len(values))
-
-
 def runs_by_id(index: Index, run_ids: Sequence[RunId]) -> dict[RunId, RunRow]:
     """Return what the index knows of these runs; one that it does not know is left out."""
     query = Query(index, RunFilter())
     found: dict[RunId, RunRow] = {}
     for start in range(0, len(run_ids), _CHUNK):
         chunk = [bytes.fromhex(run_id) for run_id in run_ids[start : start + _CHUNK]]
-        statement = f"SELECT {_COLUMNS} FROM run WHERE run_id IN ({','.join('?' * len(chunk))})"  # noqa: S608 - marks
+        statement = f"SELECT {COLUMNS} FROM run WHERE run_id IN ({','.join('?' * len(chunk))})"  # noqa: S608 - marks
         with index_errors():
             rows = index.db.execute(statement, chunk).fetchall()
             found |= {row.run_id: row for row in map(query.row, rows)}

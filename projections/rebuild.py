@@ -98,6 +98,7 @@ def build(
         save_checkpoint(database, ledger, None if until is None else until.seq)
         database.execute("COMMIT")
     database.executescript(_OTHER_INDEXES)
+    database.execute("PRAGMA analysis_limit=1000")  # without a limit every row of every index is read
     database.execute("PRAGMA optimize=0x10002")
     return count
 

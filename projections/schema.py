@@ -9,7 +9,7 @@ from __future__ import annotations
 from binascii import crc32
 from typing import NamedTuple
 
-PROJECTOR_VERSION = 2
+PROJECTOR_VERSION = 3
 """Raise it when a fold changes its meaning without changing a table."""
 
 PLACES = LIVE, DELETED, PURGING, PURGED = ("live", "deleted", "purging", "purged")
@@ -27,22 +27,38 @@ CREATE TABLE op (
 CREATE TABLE run (
   run INTEGER PRIMARY KEY, run_id BLOB NOT NULL, op INTEGER NOT NULL, status INTEGER NOT NULL,
   place INTEGER NOT NULL, started INTEGER NOT NULL, stopped INTEGER, exit_status INTEGER, label TEXT,
-  marked INTEGER NOT NULL, protected INTEGER NOT NULL, version INTEGER NOT NULL) STRICT;
+  marked INTEGER NOT NULL, protected INTEGER NOT NULL, digest BLOB, version INTEGER NOT NULL) STRICT;
+CREATE TABLE name (name INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
+CREATE TABLE value (
+  run INTEGER NOT NULL, name INTEGER NOT NULL, number ANY, text TEXT, PRIMARY KEY (run, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE tag (tag TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (tag, run)) STRICT, WITHOUT ROWID;
+CREATE TABLE comment (
+  run INTEGER NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, number)) STRICT, WITHOUT ROWID;
 CREATE TABLE total (
   op INTEGER NOT NULL, place INTEGER NOT NULL, status INTEGER NOT NULL, runs INTEGER NOT NULL,
   PRIMARY KEY (op, place, status)) STRICT, WITHOUT ROWID;
 CREATE TABLE unconfirmed (run INTEGER PRIMARY KEY) STRICT;
 """
-"""`run` numbers runs in the order in which the ledger first names them, `op` operations likewise. `unconfirmed` holds
-the runs whose directory may not yet be where `place` says: it is the file system's state, not the ledger's, and is left
-out of comparisons."""
+"""`run` numbers runs in the order in which the ledger first names them, `op` operations and `name` names likewise.
+`digest` is that of the latest start's sources. `name` holds what `projections.values` calls flags and scalars, `value`
+what a run has of them: a number (an integer stays one: a seed has more digits than a float keeps), a text, or both for
+a truth value. The `number` of a comment is that of its event in the run's stream. `unconfirmed` holds the runs whose
+directory may not yet be where `place` says: it is the file system's state, not the ledger's, and is left out of
+comparisons."""
 
 INDEXES = """
 CREATE UNIQUE INDEX run_by_id ON run (run_id);
 CREATE INDEX run_listing ON run (place, started DESC);
 CREATE INDEX run_by_op ON run (op, place, status, started DESC);
 CREATE INDEX run_by_status ON run (place, status, started DESC);
-CREATE INDEX run_by_label ON run (label, place) WHERE label IS NOT NULL;
+CREATE INDEX run_by_label ON run (label, place, started DESC);
+CREATE INDEX run_by_stopped ON run (stopped);
+CREATE INDEX run_by_exit ON run (exit_status);
+CREATE INDEX run_by_digest ON run (digest) WHERE digest IS NOT NULL;
+CREATE INDEX run_by_mark ON run (place, started DESC) WHERE marked = 1;
+CREATE INDEX value_by_number ON value (name, number) WHERE number IS NOT NULL;
+CREATE INDEX value_by_text ON value (name, text) WHERE text IS NOT NULL;
+CREATE INDEX tag_by_run ON tag (run);
 """
 """A local scope is the operations of one project: a listing in it merges ordered scans of `run_by_op`."""
 
@@ -56,8 +72,17 @@ class OpKey(NamedTuple):
     operation: str
 
 
-COMPARED = ("checkpoint", "op", "run", "total")
-"""Tables that are a function of the ledger alone: equal in every index of the same ledger."""
+COMPARED: dict[str, str] = {
+    "checkpoint": "one",
+    "op": "op",
+    "run": "run",
+    "total": "op, place, status",
+    "name": "name",
+    "value": "run, name",
+    "tag": "tag, run",
+    "comment": "run, number",
+}
+"""Tables that are a function of the ledger alone, equal in every index of the same ledger, each with its key."""
 
 
 def fingerprint() -> str:

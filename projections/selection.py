@@ -7,7 +7,8 @@ error in one argument selects nothing at all: `rm 1:x` must never mean `rm 1:`.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache
 
 from ledger.errors import GuildError
 from ledger.text import printable
@@ -39,7 +40,7 @@ def select(query: Query, specs: Sequence[str], list_command: str = "guild runs")
     found: dict[str, RunRow] = {}
     # One view for all arguments: between `0` and `1` nobody may start a run that moves the numbers.
     with query.index.reading():
-        count = query.count()
+        count = cache(query.count)
         for spec in specs:
             for row in _one(query, spec, count, list_command):
                 found.setdefault(row.run_id, row)
@@ -57,9 +58,12 @@ def span_of(spec: str) -> tuple[int, int | None] | None:
     return None if ends is None else (int(ends[1] or 0), int(ends[2]) if ends[2] else None)
 
 
-def _one(query: Query, spec: str, count: int, list_command: str) -> list[RunRow]:
-    if _INDEX.fullmatch(spec) and int(spec) < count:
-        return list(query.rows(offset=int(spec), limit=1))
+def _one(query: Query, spec: str, count: Callable[[], int], list_command: str) -> list[RunRow]:
+    # To count what matches an expression takes longer than to find one of its first runs.
+    if _INDEX.fullmatch(spec) and int(spec) < query.most():
+        found = list(query.rows(offset=int(spec), limit=1))
+        if found:
+            return found
     ends = _RANGE.fullmatch(spec)
     if ends:
         return _between(query, spec, ends, count, list_command)
@@ -68,10 +72,10 @@ def _one(query: Query, spec: str, count: int, list_command: str) -> list[RunRow]
     raise _not_found(query, spec, count, list_command)
 
 
-def _between(query: Query, spec: str, ends: re.Match[str], count: int, list_command: str) -> list[RunRow]:
+def _between(query: Query, spec: str, ends: re.Match[str], count: Callable[[], int], list_command: str) -> list[RunRow]:
     start = int(ends[1] or 0)
-    stop = int(ends[2]) if ends[2] else count - 1
-    if (ends[2] and stop >= count) or (ends[1] and start >= count):
+    stop = int(ends[2]) if ends[2] else count() - 1
+    if (ends[2] and stop >= count()) or (ends[1] and start >= count()):
         raise _not_found(query, spec, count, list_command)
     if ends[1] and ends[2] and start > stop:
         raise SelectionError(
@@ -80,7 +84,7 @@ def _between(query: Query, spec: str, ends: re.Match[str], count: int, list_comm
     return list(query.rows(offset=start, limit=stop - start + 1))
 
 
-def _by_prefix(query: Query, spec: str, count: int, list_command: str) -> RunRow:
+def _by_prefix(query: Query, spec: str, count: Callable[[], int], list_command: str) -> RunRow:
     held = query.with_prefix(spec, held=True)
     if len(held) == 1:
         return held[0]
@@ -104,10 +108,11 @@ def _why_not(query: Query, row: RunRow) -> str:
     return f"is not among the runs that the given options select (it is {row.status})"
 
 
-def _not_found(query: Query, spec: str, count: int, list_command: str) -> SelectionError:
-    there = {0: "there are none", 1: "there is one: 0"}.get(count, f"there are {count}, from 0 to {count - 1}")
+def _not_found(query: Query, spec: str, count: Callable[[], int], list_command: str) -> SelectionError:
+    runs = count()
+    there = {0: "there are none", 1: "there is one: 0"}.get(runs, f"there are {runs}, from 0 to {runs - 1}")
     wanted = query.filter
-    same = " with the same options" if wanted.operations or wanted.statuses or wanted.labels else ""
+    same = " with the same options" if wanted.operations or wanted.statuses or wanted.has_conditions() else ""
     return SelectionError(
         f"could not find a run matching '{printable(spec, 80)}'",
         hint=f"Try `{list_command}`{same} for a list ({there})."

@@ -337,7 +337,7 @@ def test_of_several_generations_the_newest_counts(
         "DELETE FROM op",
         "UPDATE run SET op = 99",
         "UPDATE run SET status = 99",
-        "ALTER TABLE run DROP COLUMN exit_status",
+        "ALTER TABLE run DROP COLUMN protected",
     ],
 )
 @pytest.mark.parametrize("behind", [False, True])

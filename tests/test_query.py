@@ -174,7 +174,7 @@ DISPLAYED = [
     (OpKey("/größe", None, "m", "größer"), "/größe", "./m:größer"),
     (OpKey(None, "pkg", "m", "train"), "/p", "pkg/m:train"),
     (OpKey(None, None, "m", "train"), "/p", "m:train"),
-    (OpKey(None, None, "", ""), "/p", ":"),
+    (OpKey(None, None, "", ""), "/p", ""),
 ]
 
 

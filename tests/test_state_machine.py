@@ -20,11 +20,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from ledger.canonical import Value
 from ledger.errors import ConflictError, TransitionError
 from ledger.events.base import Event
 from ledger.events.life import RunDeleted, RunPurged, RunPurgeStarted, RunRestored, RunStatusChanged
-from ledger.events.notes import RunCommented, RunLabeled, RunMarked, RunProtected, RunTagged
-from ledger.events.start import RunImported, RunStaged, RunStarted
+from ledger.events.notes import RunCommented, RunLabeled, RunMarked, RunProtected, RunScalarsRecorded, RunTagged
+from ledger.events.start import RunImported, RunRestarted, RunStaged, RunStarted
 from ledger.ids import RunId, run_stream
 from ledger.log import Ledger
 from ledger.rows import TimedEvent
@@ -74,6 +75,11 @@ class Run:
     marked: bool = False
     protected: bool = False
     version: int = 1
+    flags: int | None = None
+    digest: str | None = None
+    scalars: int | None = None
+    tags: frozenset[str] = frozenset()
+    comments: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,20 +92,62 @@ class Action:
 
 
 KINDS = (
-    "start", "stage", "import", "finish", "label", "clear", "tag", "comment", "mark", "unmark", "protect", "unprotect",
-    "delete", "restore", "purge", "purged",
+    "start", "stage", "import", "restart", "finish", "label", "clear", "tag", "untag", "comment", "scalars", "mark",
+    "unmark", "protect", "unprotect", "delete", "restore", "purge", "purged",
 )  # fmt: skip
+
+FLAGS: tuple[dict[str, Value], ...] = (
+    {},
+    {"lr": 0.5, "opt": "adam", "deep": True, "none": None},
+    {"lr": 7, "seed": 2**70, "sizes": [1, "a"], "nan": float("nan")},
+)
+VALUES: tuple[dict[str, tuple[object, object]], ...] = (
+    {},
+    {"flag:lr": (0.5, None), "flag:opt": (None, "adam"), "flag:deep": (1, "true")},
+    {
+        "flag:lr": (7, None), "flag:seed": (2.0**70, "1180591620717411303424"), "flag:sizes": (None, '[1,"a"]'),
+        "flag:nan": (None, "nan"),
+    },
+)  # fmt: skip
+"""Flags by choice, and as the index holds them."""
+
+DIGESTS = ("ab" * 32, None, "0c" * 32)
+TAGS = (("t",), ("t", "u"), ("\udcff",))
+
+
+def scalars(choice: int) -> dict[str, Value]:
+    """Return summaries of one or two scalars."""
+    summary: dict[str, Value] = {"last": [choice, 3], "min": [-1.5, 1], "max": [float("inf"), 2], "mean": 0}
+    return {"loss": summary, "acc": {"last": [0.5, None]}} if choice % 2 else {"loss": summary}
+
+
+def values_of(run: Run) -> dict[str, tuple[object, object]]:
+    """Return the named values that the index must hold of a run."""
+    found = {} if run.flags is None else dict(VALUES[run.flags])
+    if run.scalars is not None:
+        last = run.scalars % 12
+        found |= {"scalar:loss": (last, None), "step:loss": (3, None), "min:loss": (-1.5, None)}
+        found |= {"max:loss": (float("inf"), None)}
+    if run.scalars is not None and run.scalars >= 12:
+        found |= {"scalar:acc": (0.5, None)}
+    return found
 
 
 def event_of(action: Action) -> Event:
     """Return the event that an action asks to append."""
     project, package, operation = OPS[action.choice % len(OPS)]
     label = ("one", "two", None)[action.choice % 3]
+    digest = DIGESTS[action.choice // 3 % 3]
+    flags = FLAGS[action.choice % 3]
+    sources: dict[str, Value] | None = None if digest is None else {"digest": digest}
     simple: dict[str, Event] = {
+        "restart": RunRestarted(command=(), flags=flags, sources=sources),
+        "untag": RunTagged(added=TAGS[action.choice % 2], removed=("t", "u")),
+        "scalars": RunScalarsRecorded(scalars(action.choice)),
         "label": RunLabeled(label=label or "three"),
         "clear": RunLabeled(label=None),
-        "tag": RunTagged(added=("t",)),
-        "comment": RunCommented(text="c"),
+        "tag": RunTagged(added=TAGS[action.choice % 3]),
+        "comment": RunCommented(text=f"c{action.choice}"),
         "mark": RunMarked(marked=True),
         "unmark": RunMarked(marked=False),
         "protect": RunProtected(protected=True),
@@ -109,14 +157,14 @@ def event_of(action: Action) -> Event:
         "purge": RunPurgeStarted(),
         "purged": RunPurged(files=1, bytes=2),
         "finish": RunStatusChanged(status=FINAL[action.choice % 3], exit_status=action.choice),
-        "start": RunStarted(project, package, "m", operation, command=(), flags={}, label=label),
-        "stage": RunStaged(project, package, "m", operation, command=(), flags={}, label=label),
+        "start": RunStarted(project, package, "m", operation, command=(), flags=flags, label=label, sources=sources),
+        "stage": RunStaged(project, package, "m", operation, command=(), flags=flags, label=label),
     }
     if action.kind in simple:
         return simple[action.kind]
     status = FINAL[action.choice % 3]
     started = NOON - (action.choice % 2) * 1000  # equal times, older than every other
-    return RunImported("s", project, package, "m", operation, {}, started, started + 9, status, None, label)
+    return RunImported("s", project, package, "m", operation, flags, started, started + 9, status, None, label)
 
 
 def after(run: Run | None, action: Action, time: int, next_number: int) -> Run | None:
@@ -133,27 +181,38 @@ def after(run: Run | None, action: Action, time: int, next_number: int) -> Run |
         "unmark": {"marked": False},
         "protect": {"protected": True},
         "unprotect": {"protected": False},
-        "tag": {},
-        "comment": {},
+        "tag": {"tags": run.tags | {tag.replace("\udcff", "\\udcff") for tag in TAGS[action.choice % 3]}},
+        "untag": {"tags": run.tags - {"t", "u"} | set(TAGS[action.choice % 2])},
+        "comment": {"comments": (*run.comments, (run.version, f"c{action.choice}"))},
+        # The second key stays when later only the first is recorded.
+        "scalars": {"scalars": action.choice + 12 * (action.choice % 2 or (run.scalars or 0) >= 12)},
     }
     if action.kind in changes:
         return replace(run, **changes[action.kind])  # type: ignore[arg-type]  # names of fields
     if action.kind == "finish":
         ended = replace(run, status=FINAL[action.choice % 3], exit_status=action.choice, stopped=time)
         return ended if run.status == "running" else None
+    if action.kind == "restart":
+        given = {"flags": action.choice % 3, "digest": DIGESTS[action.choice // 3 % 3], "started": time}
+        again = replace(run, status="running", stopped=None, exit_status=None, scalars=None, **given)  # type: ignore[arg-type]
+        return again if run.place == "live" and run.status in FINAL else None
     return _moved(run, action.kind)
 
 
 def _begun(run: Run | None, action: Action, time: int, next_number: int) -> Run | None:
     op, label = action.choice % len(OPS), ("one", "two", None)[action.choice % 3]
+    flags, digest = action.choice % 3, DIGESTS[action.choice // 3 % 3]
     if run is not None:
         if run.status != "staged" or run.place != "live" or action.kind != "start":
             return None
-        return replace(run, op=op, status="running", started=time, label=label or run.label, version=run.version + 1)
+        run = replace(run, op=op, status="running", started=time, label=label or run.label, version=run.version + 1)
+        return replace(run, flags=flags, digest=digest, scalars=None)
     if action.kind == "import":
         started = NOON - (action.choice % 2) * 1000
-        return Run(next_number, op, FINAL[action.choice % 3], started, stopped=started + 9, label=label)
-    return Run(next_number, op, "running" if action.kind == "start" else "staged", time, label=label)
+        return Run(next_number, op, FINAL[action.choice % 3], started, stopped=started + 9, label=label, flags=flags)
+    if action.kind == "stage":
+        return Run(next_number, op, "staged", time, label=label, flags=flags)
+    return Run(next_number, op, "running", time, label=label, flags=flags, digest=digest)
 
 
 def _moved(run: Run, kind: str) -> Run | None:
@@ -240,6 +299,23 @@ def check_answers(index: Index, runs: dict[int, Run], filters: Sequence[RunFilte
     alive = [name for name, _ in listed(runs, RunFilter(statuses=("running",)))]
     assert [row.run_id for row in running(index)] == alive
     check_totals(index.db, runs)
+    check_values(index.db, runs)
+
+
+def check_values(database: sqlite3.Connection, runs: dict[int, Run]) -> None:
+    """Compare flags, scalars, tags, comments and source digests with the model."""
+    held: dict[int, dict[str, tuple[object, object]]] = {run.number: {} for run in runs.values()}
+    for number, name, *value in database.execute(
+        "SELECT run, name.text, number, value.text FROM value JOIN name USING (name)"
+    ):
+        held[number][name] = (value[0], value[1])
+    assert held == {run.number: values_of(run) for run in runs.values()}
+    tags = set(database.execute("SELECT run, tag FROM tag"))
+    assert tags == {(run.number, tag) for run in runs.values() for tag in run.tags}
+    comments = set(database.execute("SELECT run, number, text FROM comment"))
+    assert comments == {(run.number, *comment) for run in runs.values() for comment in run.comments}
+    digests = dict(database.execute("SELECT run, lower(hex(digest)) FROM run"))
+    assert digests == {run.number: run.digest or "" for run in runs.values()}
 
 
 def check_totals(database: sqlite3.Connection, runs: dict[int, Run]) -> None:

@@ -1,0 +1,241 @@
+"""From the tree of an expression to a condition: what a name means, and which index knows it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from ledger.text import did_you_mean, printable
+from projections.conditions import (
+    EVERYTHING,
+    NOTHING,
+    Condition,
+    Drive,
+    Fewest,
+    all_of,
+    any_of,
+    marked,
+    none_of,
+    unlabelled,
+    with_hex_prefix,
+    within,
+)
+from projections.escaping import as_stored
+from projections.expression import Any, Comparison, ExpressionError, Literal, Name, Node, Not, parse
+from projections.expression_tests import matches, number_test, of_value, text_test
+from projections.schema import STATUSES, OpKey
+from projections.time_ranges import TimeRangeError, time_range
+
+_ID_BYTES, _DIGEST_BYTES = 16, 32
+_HEXADECIMAL = frozenset("0123456789abcdef")
+_YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an expression is understood in.
+
+    Attributes:
+        database: the index.
+        ops: the operations in it, by number.
+        place: number of the place whose runs are asked for.
+        now: microseconds UTC, for times such as `yesterday`.
+        zone: where days begin, None for the system's local zone.
+        fewest: names the runs that an index finds, when they are few.
+    """
+
+    database: sqlite3.Connection
+    ops: Mapping[int, OpKey]
+    place: int
+    now: int
+    zone: tzinfo | None
+    fewest: Fewest
+
+
+def compile_expression(expression: str, around: Surroundings) -> Condition:
+    """Return the condition that an expression means.
+
+    Raises:
+        ExpressionError: it cannot be understood.
+    """
+    return _Compiler(expression, around).condition(parse(expression))
+
+
+class _Compiler:
+    def __init__(self, expression: str, around: Surroundings) -> None:
+        self._expression = expression
+        self._around = around
+        self._attributes: dict[str, Callable[[Comparison], Condition]] = {
+            "id": self._id,
+            "digest": self._digest,
+            "operation": lambda one: self._of_operation(one, lambda op: (op.operation, _full_name(op))),
+            "model": lambda one: self._of_operation(one, lambda op: (op.model,) if op.model else ()),
+            "package": lambda one: self._of_operation(one, lambda op: (op.package,) if op.package else ()),
+            "project": lambda one: self._of_operation(one, lambda op: (op.project,) if op.project else ()),
+            "status": self._status,
+            "label": self._label,
+            "tag": lambda one: self._of_rows(one, "tag", "tag"),
+            "comment": lambda one: self._of_rows(one, "comment", "text"),
+            "marked": self._marked,
+            "started": self._time,
+            "stopped": self._time,
+            "exit_status": self._exit_status,
+        }
+        for other, name in (
+            ("op", "operation"), ("tags", "tag"), ("comments", "comment"), ("exit-status", "exit_status")
+        ):  # fmt: skip
+            self._attributes[other] = self._attributes[name]
+
+    def condition(self, node: Node) -> Condition:
+        if isinstance(node, Comparison):
+            return self._comparison(node)
+        if isinstance(node, Not):
+            return none_of(self.condition(node.term))
+        parts = [self.condition(term) for term in node.terms]
+        return any_of(parts, self._around.fewest) if isinstance(node, Any) else all_of(parts)
+
+    def _comparison(self, one: Comparison) -> Condition:
+        name = one.name
+        attribute = self._attributes.get(name.text) if name.kind in ("", "attr") else None
+        if attribute is not None:
+            return attribute(one)
+        if name.kind == "attr":
+            hint = f"Attributes are: {', '.join(self._attributes)}."
+            what = f"there is no attribute '{printable(name.text, 40)}'{did_you_mean(name.text, self._attributes)}"
+            raise ExpressionError(what, self._expression, name.column, hint=hint)
+        return of_value(one, self._named(name), self._around.fewest)
+
+    def _named(self, name: Name) -> int | None:
+        """Return the number of a flag's or scalar's name; a bare name is a flag's when there is such a flag."""
+        for kind in (name.kind,) if name.kind else ("flag", "scalar"):
+            text = as_stored(f"{kind}:{name.text}")
+            row = self._around.database.execute("SELECT name FROM name WHERE text = ?", (text,)).fetchone()
+            if row is not None:
+                return int(row[0])
+        return None
+
+    def _error(self, what: str, column: int) -> ExpressionError:
+        return ExpressionError(what, self._expression, column)
+
+    # --- Attributes ---------------------------------------------------------------------------------------------------
+
+    def _id(self, one: Comparison) -> Condition:
+        return self._beginning(one, "run_id", _ID_BYTES, "an id")
+
+    def _digest(self, one: Comparison) -> Condition:
+        return self._beginning(one, "digest", _DIGEST_BYTES, "a digest")
+
+    def _beginning(self, one: Comparison, column: str, longest: int, what: str) -> Condition:
+        defined = Condition(f"run.{column} IS NOT NULL")
+        if one.operator in ("defined", "undefined"):
+            return defined if one.operator == "defined" else none_of(defined)
+        if one.operator not in ("=", "!=", "in", "not in"):
+            raise self._error(f"{what} is compared with =, != or in", one.column)
+        parts = []
+        for value in one.values:
+            prefix = value.text.lower()
+            if not prefix or not set(prefix) <= _HEXADECIMAL or len(prefix) > 2 * longest:
+                raise self._error(f"{what} is at most {2 * longest} hexadecimal digits", value.column)
+            parts.append(with_hex_prefix(column, prefix, longest))
+        return self._found(one, parts, defined)
+
+    def _found(self, one: Comparison, parts: Sequence[Condition], defined: Condition) -> Condition:
+        """Return what equals one of the values; or for `!=` and `not in`, what is there and equals none."""
+        found = any_of(parts, self._around.fewest) if parts else NOTHING
+        return all_of([defined, none_of(found)]) if one.operator in ("!=", "not in") else found
+
+    def _of_operation(self, one: Comparison, texts: Callable[[OpKey], tuple[str, ...]]) -> Condition:
+        ops = [op for op, key in self._around.ops.items() if matches(one, texts(key))]
+        if not ops:
+            return NOTHING
+        among = f"run.op IN ({','.join(map(str, ops))})"
+        statement = f"SELECT run FROM run WHERE {among} AND run.place = ?"  # noqa: S608 - whole numbers
+        return Condition(among, (), (Drive(statement, (self._around.place,)),))
+
+    def _status(self, one: Comparison) -> Condition:
+        if one.operator in ("=", "!=", "in", "not in"):
+            for value in one.values:
+                if value.text not in STATUSES:
+                    hint = did_you_mean(value.text, STATUSES)
+                    raise self._error(f"there is no status '{printable(value.text, 40)}'{hint}", value.column)
+        numbers = [number for number, status in enumerate(STATUSES) if matches(one, (status,))]
+        among = f"run.status IN ({','.join(map(str, numbers))})"
+        statement = f"SELECT run FROM run WHERE run.place = ? AND {among}"  # noqa: S608 - whole numbers
+        return Condition(among, (), (Drive(statement, (self._around.place,)),))
+
+    def _label(self, one: Comparison) -> Condition:
+        if one.operator == "undefined":
+            return unlabelled(self._around.place)
+        test, values = text_test(one, "run.label")
+        # What is not equal is no range; those without a label come first in the index, and are passed by.
+        statement = f"SELECT run FROM run INDEXED BY run_by_label WHERE run.label >= '' AND {test}"  # noqa: S608
+        return Condition(test, values, (Drive(statement, values),))
+
+    def _of_rows(self, one: Comparison, table: str, column: str) -> Condition:
+        """Return a condition on what a run may have several of: any of them will do, and for `!=` none may be equal."""
+        there = Condition(f"EXISTS (SELECT 1 FROM {table} WHERE {table}.run = run.run)")  # noqa: S608 - constants
+        if one.operator == "undefined":
+            return none_of(there)
+        negative = one.operator in ("!=", "not in")
+        plain = Comparison(one.name, {"!=": "=", "not in": "in"}.get(one.operator, one.operator), one.values, 0)
+        test, values = text_test(plain, f"{table}.{column}")
+        exists = f"EXISTS (SELECT 1 FROM {table} WHERE {table}.run = run.run AND {test})"  # noqa: S608 - constants
+        drive = Drive(f"SELECT run FROM {table} WHERE {test}", values)  # noqa: S608 - constants
+        found = Condition(exists, values, (drive,))
+        if not negative:
+            return found
+        everything = Drive(f"SELECT run FROM {table}", ())  # noqa: S608 - constants
+        return all_of([Condition(there.test, (), (everything,)), none_of(found)])
+
+    def _marked(self, one: Comparison) -> Condition:
+        if one.operator in ("defined", "undefined"):
+            return EVERYTHING if one.operator == "defined" else NOTHING
+        if one.operator not in ("=", "!="):
+            raise self._error("marked is compared with = or !=, and true or false", one.column)
+        value = one.values[0]
+        if value.text.lower() not in (*_YES, *_NO):
+            raise self._error("marked is true or false", value.column)
+        return marked(is_marked=(value.text.lower() in _YES) == (one.operator == "="))
+
+    def _exit_status(self, one: Comparison) -> Condition:
+        self._refuse_contains(one)
+        for value in one.values:
+            if value.number is None:
+                raise self._error("an exit status is a number", value.column)
+        test, values = number_test(one, "run.exit_status")
+        statement = f"SELECT run FROM run INDEXED BY run_by_exit WHERE run.exit_status IS NOT NULL AND {test}"  # noqa: S608
+        drives = () if one.operator == "undefined" else (Drive(statement, values),)
+        return Condition(test, values, drives)
+
+    def _refuse_contains(self, one: Comparison) -> None:
+        if one.operator == "contains":
+            raise self._error(f"{one.name.text} is no text", one.column)
+
+    def _time(self, one: Comparison) -> Condition:
+        self._refuse_contains(one)
+        column = "run.started" if one.name.text == "started" else "run.stopped"
+        if one.operator in ("defined", "undefined"):
+            return Condition(f"{column} IS {'NOT ' * (one.operator == 'defined')}NULL")
+        parts = [self._of_times(self._bounds(one.operator, value), column) for value in one.values]
+        return self._found(one, parts, Condition(f"{column} IS NOT NULL"))
+
+    def _bounds(self, operator: str, value: Literal) -> tuple[int | None, int | None] | None:
+        """Return where times that compare so with a range lie; None for nowhere."""
+        try:
+            first, last = time_range(value.text, self._around.now, self._around.zone)
+        except TimeRangeError as error:
+            raise ExpressionError(error.message, self._expression, value.column, hint=error.hint) from error
+        if operator == "<":
+            return None if first is None else (None, first)
+        if operator == ">":
+            return None if last is None else (last, None)
+        return {"<=": (None, last), ">=": (first, None)}.get(operator, (first, last))
+
+    def _of_times(self, bounds: tuple[int | None, int | None] | None, column: str) -> Condition:
+        return NOTHING if bounds is None else within(column, *bounds, self._around.place)
+
+
+def _full_name(op: OpKey) -> str:
+    return f"{op.model}:{op.operation}"

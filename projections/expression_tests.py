@@ -1,0 +1,117 @@
+"""One comparison of an expression: as SQL about a column or a named value, or of texts in memory.
+
+Numbers compare with numbers and texts with texts, case-sensitively. What is not there matches nothing but `undefined`;
+`!=` and `not in` match what is there and equals none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import eq, ge, gt, le, lt
+
+from projections.conditions import (
+    EVERYTHING,
+    NOTHING,
+    Condition,
+    Drive,
+    Fewest,
+    Values,
+    all_of,
+    any_of,
+    marks,
+    none_of,
+)
+from projections.escaping import as_stored
+from projections.expression import Comparison
+
+_EQUALITY = ("=", "!=", "in", "not in")
+_ORDER = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
+
+
+def matches(one: Comparison, texts: Sequence[str]) -> bool:
+    """Tell whether a comparison holds for something that has these texts: any of them will do."""
+    if one.operator in ("defined", "undefined"):
+        return bool(texts) == (one.operator == "defined")
+    values = [as_stored(value.text) for value in one.values]
+    if one.operator in _EQUALITY:
+        is_equal = not set(values).isdisjoint(texts)
+        return bool(texts) and is_equal == (one.operator in ("=", "in"))
+    if one.operator == "contains":
+        return any(values[0] in text for text in texts)
+    return any(_ORDER[one.operator](text, values[0]) for text in texts)
+
+
+def text_test(one: Comparison, column: str) -> tuple[str, Values]:
+    """Return an SQL test of a column of texts, and its values."""
+    if one.operator == "contains":
+        return f"instr({column}, ?)", (as_stored(one.values[0].text),)
+    return _test(one.operator, column, tuple(as_stored(value.text) for value in one.values))
+
+
+def number_test(one: Comparison, column: str) -> tuple[str, Values]:
+    """Return an SQL test of a column of numbers, and its values; texts among them equal no number."""
+    return _test(one.operator, column, tuple(value.number for value in one.values if value.number is not None))
+
+
+def _test(operator: str, column: str, values: Values) -> tuple[str, Values]:
+    if operator in ("defined", "undefined"):
+        return f"{column} IS {'NOT ' * (operator == 'defined')}NULL", ()
+    if operator in ("in", "not in"):
+        return f"({column} IS NOT NULL AND {column} {operator.upper()} ({marks(values)}))", values
+    return f"{column} {operator} ?", values
+
+
+def of_value(one: Comparison, name: int | None, fewest: Fewest) -> Condition:
+    """Return the condition of a comparison of a flag or scalar.
+
+    Args:
+        one: the comparison.
+        name: number of its name in the index; None when no run has such a value.
+        fewest: names the runs that an index finds, when they are few.
+    """
+    if name is None:
+        return EVERYTHING if one.operator == "undefined" else NOTHING
+    if one.operator == "undefined":
+        return none_of(Condition(*_exists("1", (name,))))
+    is_negative = one.operator in ("!=", "not in")
+    found = [] if one.operator == "defined" else _compared(one, name)
+    if one.operator != "defined" and not is_negative:
+        return any_of(found, fewest)
+    places = [_drive(column, name, f"value.{column} IS NOT NULL", ()) for column in ("number", "text")]
+    either = Drive(
+        " UNION ALL ".join(drive.statement for drive in places),
+        tuple(value for drive in places for value in drive.values),
+    )
+    there = Condition(*_exists("1", (name,)), (either,))
+    return all_of([there, none_of(any_of(found, fewest))]) if is_negative and found else there
+
+
+def _compared(one: Comparison, name: int) -> list[Condition]:
+    """Return what equals or compares with one of the values, `!=` and `not in` taken as `=` and `in`."""
+    if one.operator == "contains":
+        return [_column(name, "text", "instr(value.text, ?)", (as_stored(one.values[0].text),))]
+    numbers: Values = tuple(value.number for value in one.values if value.number is not None)
+    texts: Values = tuple(as_stored(value.text) for value in one.values if value.number is None)
+    found = []
+    for column, values in (("number", numbers), ("text", texts)):
+        if values:
+            test = f"IN ({marks(values)})" if one.operator in _EQUALITY else f"{one.operator} ?"
+            found.append(_column(name, column, f"value.{column} {test}", values))
+    return found or [NOTHING]
+
+
+def _column(name: int, column: str, test: str, values: Values) -> Condition:
+    return Condition(*_exists(test, (name, *values)), (_drive(column, name, test, values),))
+
+
+def _drive(column: str, name: int, test: str, values: Values) -> Drive:
+    statement = (
+        f"SELECT run FROM value INDEXED BY value_by_{column}"  # noqa: S608 - constants
+        f" WHERE value.name = ? AND value.{column} IS NOT NULL AND {test}"
+    )
+    return Drive(statement, (name, *values))
+
+
+def _exists(test: str, values: Values) -> tuple[str, Values]:
+    text = f"EXISTS (SELECT 1 FROM value WHERE value.run = run.run AND value.name = ? AND {test})"  # noqa: S608
+    return text, values

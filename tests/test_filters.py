@@ -1,0 +1,259 @@
+"""Filters, sorting and grouping: answered from indexes, and the same as a search through all runs gives."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ledger.errors import UsageError
+from ledger.events.life import RunStatusChanged
+from ledger.events.notes import RunCommented, RunLabeled, RunMarked, RunScalarsRecorded, RunTagged
+from ledger.events.start import RunStarted
+from projections import candidates
+from projections import query as query_module
+from projections.index import Index
+from projections.query import Query, RunFilter, RunRow
+from projections.rebuild import rebuild_in_memory
+from tests.kit import NOON, SECOND, append, happens, make_ledger, run_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ledger.events.base import Event
+
+RUNS = 6_000
+"""More than are found first and sorted then."""
+
+NOW = NOON + 10 * SECOND
+
+
+def _events(number: int) -> Iterator[Event]:
+    flags = {"lr": number % 10 / 10, "text": ("adam", "sgd")[number % 2], "rare": number} if number % 50 else {}
+    sources = {"digest": f"{number % 7:02x}" * 32} if number % 3 else None
+    operation = ("train", "test", "prepare")[number % 3]
+    yield RunStarted("/p" if number % 4 else "/q", None, "m", operation, (), flags, sources=sources)
+    if number % 10:
+        yield RunStatusChanged(("completed", "error")[number % 100 == 1], number % 100, stopped=NOON + number % 977)
+    if number % 3 == 0:
+        yield RunLabeled(f"label {number % 30}")
+    if number % 5 == 0:
+        yield RunTagged(("often", "rare") if number == 100 else ("often",))
+    if number % 1_000 == 0:
+        yield RunMarked(marked=True)
+        yield RunCommented(f"about {number}")
+    if number % 2:
+        yield RunScalarsRecorded({"loss": {"last": [number % 13, number], "min": [-number, 1], "max": [9, 2]}})
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
+    """Give an index of some thousand runs, sixty to a transaction."""
+    ledger = make_ledger(tmp_path_factory.mktemp("filters"))
+    for first in range(0, RUNS, 60):
+        append(ledger, *(happens(number, event) for number in range(first, first + 60) for event in _events(number)))
+    index = rebuild_in_memory(ledger)
+    yield index
+    index.close()
+    ledger.store.close()
+
+
+NUMBERS = {run_id(number): number for number in range(RUNS)}
+
+
+def numbers(rows: list[RunRow]) -> list[int]:
+    """Return what the test calls these runs."""
+    return [NUMBERS[row.run_id] for row in rows]
+
+
+def _wanted(**limits: object) -> RunFilter:
+    return RunFilter(now=NOW, zone=UTC, cwd="/p", **limits)  # type: ignore[arg-type]  # fields of the filter
+
+
+FILTERS: list[tuple[dict[str, object], Callable[[int], object]]] = [
+    ({"unlabeled": True}, lambda n: n % 3),
+    ({"labels": ("bel 3", "bel 12")}, lambda n: n % 30 in (3, 12)),
+    ({"tags": ("often",)}, lambda n: n % 5 == 0),
+    ({"tags": ("rare", "none")}, lambda n: n == 100),
+    ({"marked": True}, lambda n: n % 1_000 == 0),
+    ({"marked": False}, lambda n: n % 1_000),
+    ({"comments": ("about 1", "3000")}, lambda n: n in (1_000, 3_000)),
+    ({"started": (NOON + 5 * SECOND, NOON + 9 * SECOND)}, lambda n: 4 <= n // 60 < 8),
+    ({"started": (NOON + 99 * SECOND, None)}, lambda n: n // 60 >= 98),
+    ({"started": (None, None)}, lambda _: True),
+    ({"digest": "0"}, lambda n: n % 3),
+    ({"digest": "030"}, lambda n: n % 3 and n % 7 == 3),
+    ({"digest": "ff"}, lambda _: False),
+    ({"expression": "lr > 0.5 and lr < 0.7"}, lambda n: n % 50 and n % 10 == 6),
+    ({"expression": "lr >= 0"}, lambda n: n % 50),
+    ({"expression": "rare in [51, 52, 5000]"}, lambda n: n in (51, 52)),
+    ({"expression": "rare = 7 or tag = rare"}, lambda n: n in (7, 100)),
+    ({"expression": "rare = 7 or text contains d"}, lambda n: n % 50),
+    ({"expression": "loss = 3 and text = sgd"}, lambda n: n % 50 and n % 2 and n % 13 == 3),
+    ({"expression": "min:loss < -5990"}, lambda n: n % 2 and n > 5_990),
+    ({"expression": "exit_status = 77"}, lambda n: n % 100 == 77),
+    ({"expression": "stopped = '2026-01-01 12:00:00.000003'"}, lambda n: n % 10 and n % 977 == 3),
+    ({"expression": "op = train and not label is undefined"}, lambda n: n % 3 == 0),
+    ({"expression": "comment contains about and project = /q"}, lambda n: n % 1_000 == 0),
+    ({"expression": f"id = {run_id(77)}"}, lambda n: n == 77),
+    ({"expression": "label >= 'label 7'"}, lambda n: n % 30 == 9),
+    ({"expression": "label is undefined and marked = true"}, lambda n: n % 3 and n % 1_000 == 0),
+    ({"tags": ("often",), "labels": ("bel 15",), "expression": "lr = 0.5"}, lambda n: n % 30 == 15),
+    ({"tags": ("often",), "statuses": ("completed",), "operations": ("train",)}, lambda n: n % 15 == 0 and n % 10),
+    ({"marked": True, "project": "/q"}, lambda n: n % 1_000 == 0),
+    ({"unlabeled": True, "project": "/p", "statuses": ("running",)}, lambda n: n % 3 and n % 4 and n % 10 == 0),
+]
+
+
+def _plan(database: sqlite3.Connection, statement: str) -> list[str]:
+    return [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {statement}")]
+
+
+@pytest.mark.parametrize(("limits", "holds"), FILTERS)
+@pytest.mark.parametrize("most", [0, candidates.MOST])
+def test_every_filter_answers_from_an_index(
+    index: Index, limits: dict[str, object], holds: Callable[[int], object], monkeypatch: pytest.MonkeyPatch, most: int
+) -> None:
+    """Pages, counts and single runs are right, and no statement reads all of `run` or `value` without an index."""
+    monkeypatch.setattr(candidates, "MOST", most)
+    said: list[str] = []
+    index.db.set_trace_callback(said.append)
+    query = Query(index, _wanted(**limits))
+    expected = sorted((number for number in range(RUNS) if holds(number)), key=lambda n: (-(n // 60), n))
+    monkeypatch.setattr(query_module, "PAGE", 700)
+    page = list(query.rows(limit=20))
+    rows = list(query.rows())
+    counted = query.count()
+    index.db.set_trace_callback(None)
+    assert numbers(rows) == expected
+    assert (counted, page) == (len(expected), rows[:20])
+    assert counted <= query.most()
+    assert list(query.rows(offset=3, limit=5)) == rows[3:8]
+    if rows:
+        assert list(query.rows(after=rows[len(rows) // 2])) == rows[len(rows) // 2 + 1 :]
+        assert query.with_prefix(rows[-1].run_id, held=True) == rows[-1:]
+    for statement in said:
+        for step in _plan(index.db, statement) if statement.startswith("SELECT") else ():
+            assert "SCAN" not in step or "INDEX" in step or step.split()[1] in ALLOWED, (statement, step)
+
+
+ALLOWED = ("op", "name", "total", "comment", "CONSTANT", "tag")
+"""Tables with one row for an operation, a name or a comment, not for a run."""
+
+
+def _labels(number: int) -> str | None:
+    return f"label {number % 30}" if number % 3 == 0 else None
+
+
+def _lr(number: int) -> float | None:
+    return number % 10 / 10 if number % 50 else None
+
+
+SORTS: list[tuple[str, Callable[[int], object]]] = [
+    ("label", _labels),
+    ("stopped", lambda n: n % 977 if n % 10 else None),
+    ("duration", lambda n: n % 977 - (n // 60 + 1) * SECOND if n % 10 else None),
+    ("status", lambda n: "running" if n % 10 == 0 else "error" if n % 100 == 1 else "completed"),
+    ("operation", lambda n: ("./" if n % 4 else "../q/") + ("train", "test", "prepare")[n % 3]),
+    ("flag:lr", _lr),
+    ("lr", _lr),
+    ("text", lambda n: ("adam", "sgd")[n % 2] if n % 50 else None),
+    ("loss", lambda n: n % 13 if n % 2 else None),
+    ("min:loss", lambda n: -n if n % 2 else None),
+    ("flag:nothing", lambda _: None),
+]
+
+
+@pytest.mark.parametrize(("sort", "key"), SORTS)
+@pytest.mark.parametrize("limits", [{}, {"tags": ("often",)}, {"expression": "lr >= 0", "project": "/p"}])
+def test_runs_are_sorted_by_what_they_have(
+    index: Index, sort: str, key: Callable[[int], object], limits: dict[str, object]
+) -> None:
+    """Runs without a value come last both ways, and equal ones stand as in the usual list."""
+    query = Query(index, _wanted(**limits))
+    usual = numbers(list(query.rows()))
+    there = [number for number in usual if key(number) is not None]
+    missing = [number for number in usual if key(number) is None]
+    for reverse in (False, True):
+        expected = sorted(there, key=key, reverse=reverse)  # type: ignore[arg-type]  # values of one kind
+        if reverse:  # as sorted() keeps equal ones in their order
+            assert sorted(there, key=key, reverse=True) == expected  # type: ignore[arg-type]
+        rows = list(query.rows(sort=sort, reverse=reverse))
+        assert numbers(rows) == [*expected, *missing]
+        assert list(query.rows(sort=sort, reverse=reverse, offset=7, limit=9)) == rows[7:16]
+        assert list(query.rows(sort=sort, reverse=reverse, limit=0)) == []
+        if rows:
+            assert list(query.rows(sort=sort, reverse=reverse, after=rows[11], limit=3)) == rows[12:15]
+
+
+def test_the_usual_list_can_be_reversed(index: Index) -> None:
+    """The oldest first; runs that started at once keep their order."""
+    rows = list(Query(index, _wanted()).rows(reverse=True))
+    assert numbers(rows) == list(range(RUNS))
+
+
+@pytest.mark.parametrize("limits", [{}, {"labels": ("label",)}, {"tags": ("rare",)}, {"expression": "lr >= 0"}])
+@pytest.mark.parametrize(
+    ("by", "key"),
+    [
+        ("operation", lambda n: (("./" if n % 4 else "../q/") + "m:" + ("train", "test", "prepare")[n % 3],)),
+        ("status", lambda n: ("running" if n % 10 == 0 else "error" if n % 100 == 1 else "completed",)),
+        ("label", lambda n: (_labels(n),)),
+        ("tag", lambda n: ("often", "rare") if n == 100 else ("often",) if n % 5 == 0 else (None,)),
+        ("flag:lr", lambda n: (None if _lr(n) is None else str(_lr(n) or "0.0"),)),
+        ("text", lambda n: (("adam", "sgd")[n % 2] if n % 50 else None,)),
+    ],
+)
+def test_runs_are_counted_by_kind(
+    index: Index, limits: dict[str, object], by: str, key: Callable[[int], tuple[str | None, ...]]
+) -> None:
+    """The most frequent first, those without come as None, and a run counts with each of its tags."""
+    query = Query(index, _wanted(**limits))
+    expected: dict[str | None, int] = {}
+    for number in numbers(list(query.rows())):
+        for kind in key(number):
+            expected[kind] = expected.get(kind, 0) + 1
+    found = query.counts(by)
+    assert dict(found) == expected
+    assert [count for _, count in found] == sorted(expected.values(), reverse=True)
+
+
+def test_runs_are_counted_by_local_day(index: Index) -> None:
+    """All of these started within two minutes."""
+    assert [runs for _, runs in Query(index, _wanted()).counts("day")] == [RUNS]
+
+
+def test_what_is_no_column_is_an_error(index: Index) -> None:
+    """With those that there are."""
+    query = Query(index, _wanted())
+    with pytest.raises(UsageError, match="did you mean 'label'"):
+        list(query.rows(sort="lable"))
+    with pytest.raises(UsageError, match="cannot be grouped by 'lable'"):
+        query.counts("lable")
+
+
+def test_a_page_costs_the_page(index: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first 20 of few and of many matching runs take SQLite far fewer steps than a search through all."""
+    monkeypatch.setattr(candidates, "MOST", 200)
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    index.db.set_progress_handler(count, 100)
+    try:
+        for expression, most in (
+            ("rare = 51", 10),
+            ("lr >= 0", 2_000),
+            ("tag = often", 600),
+            ("label contains 3", 900),
+        ):
+            steps = 0
+            list(Query(index, _wanted(expression=expression)).rows(limit=20))
+            assert steps <= most, expression
+    finally:
+        index.db.set_progress_handler(None, 0)

@@ -1,0 +1,139 @@
+"""Numbers in the output of a run: which lines count, how they are summed up, and that nothing grows without bound."""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from artifacts import output_scalars as module
+from artifacts.output_scalars import MOST_KEYS, output_scalars
+from tests.cli_kit import Guild
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read(folder: Path, text: str | bytes, **more: int) -> dict[str, object]:
+    """Return what is found in an output."""
+    (folder / "output").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return dict(output_scalars(str(folder / "output"), **more))
+
+
+def test_a_key_has_first_last_extremes_mean_and_count(tmp_path: Path) -> None:
+    """Each value with the step that was printed before it."""
+    found = read(tmp_path, "loss: 3\nstep: 10\nloss: 1\nStep: 20\nloss: 2\nacc: 0.5\n")
+    assert found == {
+        "loss": {"first": (3, None), "last": (2, 20), "min": (1, 10), "max": (3, None), "mean": 2, "count": 3},
+        "acc": {"first": (0.5, 20), "last": (0.5, 20), "min": (0.5, 20), "max": (0.5, 20), "mean": 0.5, "count": 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "key", "value"),
+    [
+        ("loss: 1", "loss", 1),
+        ("  val acc (x)", None, 0),
+        ("val acc: 91.5", "val acc", 91.5),
+        ("\tgrad/norm_2-a.b:  -1.5e-3  ", "grad/norm_2-a.b", -1.5e-3),
+        ("cpu %: +.5\r", "cpu %", 0.5),
+        ("x: 1.", "x", 1),
+        ("x: inf", "x", math.inf),
+        ("x: -Infinity", "x", -math.inf),
+        ("x: 1e999", "x", math.inf),
+        ("x : 1", "x", 1),
+        ("k" * 64 + ": 1", "k" * 64, 1),
+        ("k" * 65 + ": 1", None, 0),
+        ("x:1", None, 0),
+        ("x: 1 s", None, 0),
+        ("x: 0x10", None, 0),
+        ("x: 1,5", None, 0),
+        ("x: ", None, 0),
+        (": 1", None, 0),
+        ("x: y: 1", None, 0),
+        ("a=b: 1", None, 0),
+        ("é: 1", None, 0),
+        ("x: 1_000", None, 0),
+        ("12:30: 5", None, 0),
+    ],
+)
+def test_only_lines_of_the_form_count(tmp_path: Path, line: str, key: str | None, value: float) -> None:
+    """A key, a colon, blanks and a number: nothing else in the line."""
+    found = read(tmp_path, f"before\n{line}\nafter")
+    assert list(found) == ([] if key is None else [key])
+    if key is not None:
+        assert found[key]["last"] == (value, None)  # type: ignore[index]  # a summary
+
+
+def test_nan_is_kept_and_is_no_extreme_when_there_is_a_number(tmp_path: Path) -> None:
+    """A diverged run says so by its last value."""
+    found = read(tmp_path, "loss: nan\nloss: 2\nloss: 1\nloss: nan\n")["loss"]
+    assert isinstance(found, dict)
+    assert (found["min"], found["max"], found["count"]) == ((1, None), (2, None), 4)
+    assert math.isnan(found["first"][0])
+    assert math.isnan(found["last"][0])
+    assert math.isnan(found["mean"])
+
+
+@pytest.mark.parametrize(
+    ("line", "step"), [("5", 5), ("5.0", 5), ("1e3", 1000), ("0.5", None), ("nan", None), ("9" * 30, None)]
+)
+def test_a_step_is_a_whole_number(tmp_path: Path, line: str, step: int | None) -> None:
+    """What is none leaves what follows without one."""
+    assert read(tmp_path, f"step: 1\nstep: {line}\nx: 1")["x"]["last"] == (1, step)  # type: ignore[index]
+
+
+def test_keys_and_bytes_are_bounded(tmp_path: Path) -> None:
+    """The first thousand keys and the first bytes count; later values of known keys still do."""
+    text = "".join(f"k{number}: 1\n" for number in range(MOST_KEYS + 5)) + "k0: 2\n"
+    found = read(tmp_path, text)
+    assert len(found) == MOST_KEYS
+    assert found["k0"]["last"] == (2, None)  # type: ignore[index]
+    assert list(read(tmp_path, "a: 1\nb: 2\nc: 3\n", most_bytes=12)) == ["a", "b"]
+    assert list(read(tmp_path, "a: 1\nb: 2\nc: 3\n", last_bytes=10)) == ["b", "c"]
+    assert list(read(tmp_path, "a: 1\n", last_bytes=99)) == ["a"]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.integers(1, 40), st.integers(1, 12))
+def test_the_size_of_what_is_read_at_once_changes_nothing(tmp_path: Path, size: int, longest: int) -> None:
+    """Lines lie across its ends, and a long line has no lines within it."""
+    text = "a: 1\nbb: 22\n" + "x" * 50 + " c: 3\nd: 4\n" + "y" * 41 + "\ne: 5"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "_BLOCK", size)
+        patch.setattr(module, "_LONGEST_LINE", longest + 6)
+        assert list(read(tmp_path, text)) == ["a", "bb", "d", "e"]
+
+
+def test_what_cannot_be_read_has_no_numbers(tmp_path: Path) -> None:
+    """Nothing there, a folder, a link to something else, a pipe that nobody writes: the end of the run is recorded."""
+    for name in ("folder", "output"):
+        (tmp_path / name).mkdir() if name == "folder" else (tmp_path / name).write_text("a: 1\n")
+    (tmp_path / "link").symlink_to(tmp_path / "output")
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("nothing", "folder", "link", "pipe"):
+        assert output_scalars(str(tmp_path / name)) == {}
+
+
+def test_bytes_that_are_no_text_are_passed_by(tmp_path: Path) -> None:
+    """Output may hold anything."""
+    assert list(read(tmp_path, b"\xff\xfe: 1\n\x00\x01\na: 1\n\xff")) == ["a"]
+
+
+@pytest.mark.parametrize(("says", "events"), [("", 1), ("      output-scalars: no\n", 0)])
+def test_a_run_records_what_it_printed_with_its_end(tmp_path: Path, says: str, events: int) -> None:
+    """In one transaction with the end, for `guild runs info` to show; an operation can say no."""
+    (tmp_path / "project").mkdir()
+    guild = Guild(tmp_path / "home", tmp_path / "project")
+    (guild.cwd / "MODELS").write_text(f"- name: m\n  operations:\n    train:\n      cmd: train\n{says}")
+    (guild.cwd / "train.py").write_text("print('step: 3\\nloss: 0.25\\nacc: nan')\n")
+    assert guild("run", "train", "-y").code == 0
+    told = [line for line in guild("runs", "info").out.splitlines() if line.startswith(("scalars", "  loss", "  acc"))]
+    assert told == (["scalars:", "  acc: nan (step 3)", "  loss: 0.25 (step 3)"] if events else [])
+    assert guild("runs", "-F", "loss < 0.3 and acc = nan", "--json").out.count('"id"') == events
+    log = guild("log", "-n", "1", "--json").out
+    assert ("run.scalars_recorded" in log, "run.status_changed" in log) == (bool(events), True)
