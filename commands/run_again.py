@@ -44,6 +44,7 @@ class Beginning(NamedTuple):
     flags: dict[str, FlagValue]
     batch: str | None
     proto: str | None
+    overrides: dict[str, str] | None
     label: str | None
     tags: tuple[str, ...]
 
@@ -159,7 +160,8 @@ class Stager:
         """
         begun = beginning_of(self._app, run_id)
         found = self._operation(begun)
-        overrides, others = split_overrides(found, words)
+        given_overrides, others = split_overrides(found, words)
+        overrides = {**(begun.overrides or {}), **given_overrides}
         kept = {name: literal(value) for name, value in begun.flags.items()}
         given = {**kept, **parse_assignments(others, found.operation.flags)}
         # Flags that the operation knows no more were checked when the run was staged.

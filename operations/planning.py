@@ -90,6 +90,7 @@ def plan_run(
         variables={**operation_environment(operation, flags), **setting.variables},
         python_path=command.python_path,
         files=command.files,
+        overrides=_lasting_overrides(setting),
         sourcecode=operation.sourcecode,
         run_dir=setting.run_dir,
         stop_after=setting.stop_after,
@@ -97,6 +98,15 @@ def plan_run(
         stderr=setting.stderr,
     )
     return plan, command.warnings
+
+
+def _lasting_overrides(setting: Setting) -> Mapping[str, str]:
+    """Return the overrides as they mean the same when the run is started from elsewhere."""
+    if not setting.overrides:
+        return {}
+    from operations.dependencies_sources import lasting_override
+
+    return {name: lasting_override(text, setting.home, setting.cwd) for name, text in setting.overrides.items()}
 
 
 def _command(found: Found, flags: Mapping[str, FlagValue], setting: Setting) -> Command:

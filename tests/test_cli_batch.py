@@ -271,3 +271,19 @@ def test_the_command_line_of_a_big_batch_is_not_recorded_with_every_trial(guild:
     database.close()
     assert longest < 2_500
     assert os.path.isdir(guild.home / "runs")
+
+
+@pytest.mark.parametrize("way", ["at once", "two at a time", "staged", "in the background"])
+def test_what_stands_in_for_a_required_file_is_kept_when_staged(tmp_path: Path, way: str) -> None:
+    """However its trials come to be started, a path is the one that was meant where the command was given."""
+    model = "- model: m\n  operations:\n    t: {exec: cat data.csv, flags: {x: 1}, requires: [{file: data.csv}]}\n"
+    guild = batch_project(tmp_path, model)
+    (guild.cwd / "data.csv").write_text("default\n")
+    (guild.cwd / "sub").mkdir()
+    (guild.cwd / "sub" / "data.csv").write_text("mine\n")
+    options = {"two at a time": ["-j", "2"], "staged": ["--stage"], "in the background": ["--background"]}.get(way, [])
+    guild.ok("run", "t", "x=[1,2]", "data.csv=sub/data.csv", "-y", *options)
+    if way == "staged":
+        guild.at(tmp_path).ok("run", *(f"--start={run_id}" for run_id in guild.ids()), "-y")
+    wait_until(lambda: statuses(guild) == {"completed": 2})
+    assert [path.read_text() for path in guild.home.glob("runs/*/.guild/output")] == ["mine\n"] * 2
