@@ -8,6 +8,7 @@ while the process works: a long reader would keep the ledger's WAL from being fo
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -27,10 +28,13 @@ from ledger.transaction import Header, NewEvent, Transaction
 from operations.liveness import final_status
 from operations.process_info import evidence_of
 from operations.run_plan import AGAIN, RunPlan
+from operations.signals import TimeUpError, stopping_raises, time_limit
 from operations.starts import begin_events
 from operations.supervise import Ending, ProcessSpec, run_process
 
 Opener = Callable[[], Ledger]
+
+_LEAST_SECONDS = 0.001
 
 
 def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Ending:
@@ -125,19 +129,26 @@ def _record_end(open_ledger: Opener, header: Header, run_id: RunId, events: Sequ
 def _work(plan: RunPlan, spec: ProcessSpec, lease: Lease, home: Home) -> tuple[Ending, list[Event]]:
     """Prepare the directory and run the process; returns how that ended, and what else there is to record."""
     answers: list[Event] = []
+    begun = time.monotonic()
     try:
-        seam("run.mkdir")
-        for folder in (spec.cwd, spec.output_dir):
-            if plan.follows != AGAIN or not os.path.isdir(folder):
-                os.mkdir(folder, 0o700)
-        answers += put_in_place(plan, spec.cwd, home)
+        with stopping_raises(), time_limit(spec.stop_after):
+            seam("run.mkdir")
+            for folder in (spec.cwd, spec.output_dir):
+                if plan.follows != AGAIN or not os.path.isdir(folder):
+                    os.mkdir(folder, 0o700)
+            answers += put_in_place(plan, spec.cwd, home)
     except OSError as error:
         return _not_started(f"its directory cannot be made: {error.strerror or error}"), answers
     except GuildError as error:
         return _not_started(f"a dependency was not met: {error.message}"), answers
+    except TimeUpError:
+        return replace(_not_started(None), stopped_by="SIGTERM", timed_out=True), answers
     except KeyboardInterrupt as stopped:
         # On record as started, so its end belongs there too.
         return replace(_not_started(None), stopped_by=getattr(stopped, "name", "SIGINT")), answers
+    if spec.stop_after is not None:
+        left = spec.stop_after - (time.monotonic() - begun)
+        spec = replace(spec, stop_after=max(left, _LEAST_SECONDS))
     return run_process(spec, lease=lease, on_started=lambda _started: seam("run.spawned")), answers
 
 

@@ -102,13 +102,16 @@ class StoppedError(KeyboardInterrupt):
 def stopping_raises() -> Iterator[None]:
     """Have the stopping signals raise `StoppedError` while entered, where a `SignalWatch` does not catch them.
 
-    For work of many runs, which has something to do yet when it is stopped between two of them. A signal that was
-    ignored stays ignored.
+    For work that has something to do yet when it is stopped: between two runs of many, or before the process of one
+    is there. A signal that was ignored stays ignored. Outside the main thread nothing can be caught.
     """
     before = {number: signal.getsignal(number) for number in STOPPING}
     caught = {number: previous for number, previous in before.items() if previous not in (signal.SIG_IGN, None)}
-    for number in caught:
-        signal.signal(number, _raise_stopped)
+    try:
+        for number in caught:
+            signal.signal(number, _raise_stopped)
+    except ValueError:
+        caught = {}
     try:
         yield
     finally:
@@ -118,6 +121,33 @@ def stopping_raises() -> Iterator[None]:
 
 def _raise_stopped(number: int, _frame: FrameType | None) -> None:
     raise StoppedError(signal.Signals(number).name)
+
+
+class TimeUpError(KeyboardInterrupt):
+    """The time was up before a run's process was there to be stopped."""
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Have `TimeUpError` raised after so many seconds while entered; None for never, and outside the main thread."""
+    try:
+        previous = None if seconds is None else signal.signal(signal.SIGALRM, _raise_time_up)
+    except ValueError:
+        seconds = previous = None
+    if seconds is None:
+        yield
+        return
+    # Again and again: one that comes while a library cleans up may be lost in it.
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous if previous is not None else signal.SIG_DFL)
+
+
+def _raise_time_up(_number: int, _frame: FrameType | None) -> None:
+    raise TimeUpError
 
 
 class Escalation:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -421,4 +422,25 @@ def test_watching_a_run_whose_supervisor_is_killed_tells_its_end(guild: Guild) -
     out, err = following.communicate(timeout=PATIENCE)
     assert (following.returncode, out) == (0, b"")
     assert b"is terminated" in err
+    check_settled(guild)
+
+
+@pytest.mark.parametrize("way", ["SIGTERM", "SIGHUP", "stop", "time"])
+def test_a_run_can_be_stopped_while_what_it_requires_is_fetched(tmp_path: Path, way: str) -> None:
+    """By a signal, by `guild stop` and by its time: it is recorded as terminated, with the reason."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # it never answers
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/data"
+        guild = batch_project(tmp_path, f"- model: m\n  operations: {{t: {{exec: 'true', requires: [{{url: {url}}}]}}}}\n")
+        process = guild.start("run", "t", "-y", *(["--stop-after", "1s"] if way == "time" else []))
+        with mute.accept()[0]:
+            if way == "stop":
+                assert guild.ok("stop", "-y") == "Stopped 1 run(s)\n"
+            elif way != "time":
+                process.send_signal(signal.Signals[way])
+            process.communicate(timeout=PATIENCE)
+    number = signal.Signals[way] if way.startswith("SIG") else signal.SIGTERM
+    assert process.returncode == 128 + number
+    found = info(guild)
+    reason = "stopped because its time was up" if way == "time" else f"stopped by {number.name}"
+    assert (found["status"], found["reason"]) == ("terminated", reason)
     check_settled(guild)
