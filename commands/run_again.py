@@ -70,6 +70,7 @@ def start_staged(app: App, options: RunOptions) -> int:
     if options.background:
         from commands.background import start_runs_in_background
 
+        Stager(app, options).plan(rows[0].run_id)  # what refuses it is told here, where somebody reads it
         return start_runs_in_background(app, [row.run_id for row in rows], options)
     if len(rows) == 1 and options.jobs == 1:
         return execute(app, Stager(app, options).plan(rows[0].run_id))

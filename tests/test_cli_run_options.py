@@ -444,3 +444,34 @@ def test_a_run_can_be_stopped_while_what_it_requires_is_fetched(tmp_path: Path, 
     reason = "stopped because its time was up" if way == "time" else f"stopped by {number.name}"
     assert (found["status"], found["reason"]) == ("terminated", reason)
     check_settled(guild)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_start_in_the_background_that_fails_is_told(tmp_path: Path, hidden: bool) -> None:
+    """With the reason and exit code 1, whether it can be known before the process is there or is met by it."""
+    guild = batch_project(tmp_path)
+    (guild.cwd / "data-1.txt").touch()
+    run_id = guild.ok("run", "needs", "--stage", "-y").strip()
+    if hidden:
+        (guild.home / "leases").mkdir(exist_ok=True)
+        (guild.home / "leases" / run_id).mkdir()
+    else:
+        (guild.cwd / "data-1.txt").unlink()
+    told = guild.refused("run", "--start", run_id, "--background", "-y")
+    assert ("nothing was started in the background: " in told) == hidden
+    assert ("data-1.txt" in told) != hidden
+    assert statuses(guild) == {"staged": 1}
+
+
+def test_a_run_that_ends_while_stop_asks_counts_as_stopped(guild: Guild) -> None:
+    """There is nothing to stop any more, and that is no failure."""
+    run_id = guild.ok("run", "slow", "--background", "-y").strip()
+    process = guild.start("stop")
+    assert process.stderr is not None
+    while b"Stop these runs?" not in os.read(process.stderr.fileno(), 4096):
+        pass
+    (guild.cwd / "go").touch()
+    wait_until(lambda: not (guild.home / "leases" / run_id).exists())
+    out, err = process.communicate(b"y\n", timeout=PATIENCE)
+    assert (process.returncode, out.decode().splitlines()[-1]) == (0, "Stopped 1 run(s)"), err
+    assert info(guild)["status"] == "completed"
