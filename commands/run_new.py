@@ -143,6 +143,8 @@ def _start_staged(app: App, plans: Sequence[RunPlan], options: RunOptions) -> in
             f"Staged {len(plans)} run(s); to start: guild run --start {plans[0].run_id[:8] if len(plans) == 1 else ':'}"
         )
         return 0
+    # They are on record from here on, where the user may change them before a trial starts.
+    options = replace(options, label=None, tags=())
     if options.background:
         from commands.background import start_in_background
 
