@@ -475,3 +475,28 @@ def test_a_run_that_ends_while_stop_asks_counts_as_stopped(guild: Guild) -> None
     out, err = process.communicate(b"y\n", timeout=PATIENCE)
     assert (process.returncode, out.decode().splitlines()[-1]) == (0, "Stopped 1 run(s)"), err
     assert info(guild)["status"] == "completed"
+
+
+def test_new_flags_of_a_restart_are_checked(guild: Guild) -> None:
+    """A name that is not known, a value that does not fit and a list of trials are refused; forced ones are not."""
+    guild.ok("run", "t", "x=7", "-y")
+    guild.refused("run", "--restart", "0", "typo=5", "-y")
+    assert "several runs" in guild.refused("run", "--restart", "0", "x=[1,2]", "-y", code=2)
+    guild.refused("run", "--restart", "0", "s=[a", "x=${nothing}", "-y")
+    guild.ok("run", "--restart", "0", "typo=5", "--force-flags", "-y")
+    guild.ok("run", "--restart", "0", "n=${x}", "-y")
+    assert [info(guild)["flags"][name] for name in ("x", "n", "typo")] == [7, 7, 5]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_what_is_changed_on_a_staged_trial_stays(guild: Guild, jobs: str) -> None:
+    """A label given while an earlier trial runs is not overwritten by that of the command; nor are tags added again."""
+    process = guild.start("run", "slow", "x=[1,2,3]", "-l", "first", "-t", "old", "-j", jobs, "-y")
+    wait_until(lambda: begun(guild) == int(jobs))
+    run_id = guild.ids("--staged")[0]
+    guild.ok("label", run_id, "better", "-y")
+    (guild.cwd / "go").touch()
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert info(guild, run_id)["label"] == "better"
+    assert sorted(info(guild, other)["label"] for other in guild.ids()) == ["better", "first", "first"]
