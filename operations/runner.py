@@ -17,7 +17,7 @@ from artifacts.home import Home
 from artifacts.lease import Lease, LeaseRecord
 from artifacts.output import OutputSummary
 from ledger.canonical import Value
-from ledger.errors import GuildError, LedgerError
+from ledger.errors import GuildError, LedgerError, TransitionError
 from ledger.events.base import Event
 from ledger.events.life import RunStatusChanged
 from ledger.events.start import RunDependenciesResolved
@@ -27,7 +27,7 @@ from ledger.seams import seam
 from ledger.transaction import Header, NewEvent, Transaction
 from operations.liveness import final_status
 from operations.process_info import evidence_of
-from operations.run_plan import AGAIN, RunPlan
+from operations.run_plan import AGAIN, STAGED, RunPlan
 from operations.signals import TimeUpError, stopping_raises, time_limit
 from operations.starts import begin_events
 from operations.supervise import Ending, ProcessSpec, run_process
@@ -35,6 +35,10 @@ from operations.supervise import Ending, ProcessSpec, run_process
 Opener = Callable[[], Ledger]
 
 _LEAST_SECONDS = 0.001
+
+
+class TakenError(GuildError):
+    """Another command has started the run, or what became of it meanwhile does not let it start."""
 
 
 def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Ending:
@@ -94,12 +98,14 @@ def _begin(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Le
         seam("run.lease")
         lease = Lease.acquire(home.lease_path(plan.run_id), LeaseRecord(**asdict(evidence)))
         if lease is None:
-            raise GuildError(f"run {plan.run_id[:8]} is already supervised by another process")
+            raise TakenError(f"run {plan.run_id[:8]} is already supervised by another process")
         try:
             seam("run.start")
             _append(ledger, header, plan.run_id, *begin_events(plan, home, evidence))
-        except BaseException:
+        except BaseException as error:
             lease.release(remove=True)
+            if isinstance(error, TransitionError) and plan.follows == STAGED:
+                raise TakenError(f"run {plan.run_id[:8]} is no longer staged", hint=error.hint) from error
             raise
         return lease
     finally:
