@@ -70,13 +70,11 @@ def run_outside(plan: RunPlan, home: Home, host: str) -> Ending:
         GuildError: the directory cannot be used.
     """
     spec = process_spec(plan, home)
+    again = os.path.isdir(spec.output_dir)
     try:
         os.makedirs(spec.output_dir, exist_ok=True)
-        put_in_place(plan, spec.cwd, home)
     except OSError as error:
-        raise GuildError(
-            f"{spec.cwd!r} cannot be used as a run directory: {error.strerror}", hint="Give another one with --run-dir."
-        ) from error
+        raise _unusable(spec.cwd, error) from error
     record = LeaseRecord(**asdict(evidence_of(os.getpid(), host)))
     lease = Lease.acquire(os.path.join(spec.output_dir, "lease"), record)
     if lease is None:
@@ -84,9 +82,19 @@ def run_outside(plan: RunPlan, home: Home, host: str) -> Ending:
             f"another run is going on in {spec.cwd!r}", hint="Wait for its end, or give another directory."
         )
     try:
+        # What an earlier run required lies there; nobody else is at work, because the lease is ours.
+        put_in_place(replace(plan, follows=AGAIN) if again else plan, spec.cwd, home)
         return run_process(spec, lease=lease, on_started=lambda _started: None)
+    except OSError as error:
+        raise _unusable(spec.cwd, error) from error
     finally:
         lease.release(remove=True)
+
+
+def _unusable(path: str, error: OSError) -> GuildError:
+    return GuildError(
+        f"{path!r} cannot be used as a run directory: {error.strerror}", hint="Give another one with --run-dir."
+    )
 
 
 def _begin(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Lease:
