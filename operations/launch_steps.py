@@ -46,12 +46,13 @@ def _run(guild: list[str], step: Step) -> int:
     staged = subprocess.run([*guild, "--stage", *step["words"]], stdout=subprocess.PIPE, text=True, check=False)
     run_ids = staged.stdout.split()
     if staged.returncode or not run_ids:
-        return staged.returncode  # when there is none and all is well, the step was not needed
+        return staged.returncode
     for number, run_id in enumerate(run_ids, 1):
         _link(step["name"] if len(run_ids) == 1 else f"{step['name']}-{number}", run_id)
-    return subprocess.run(
-        [*guild, *(word for run_id in run_ids for word in ("--start", run_id))], check=False
-    ).returncode
+    # One that has its directory was there before: an equal run, so that the step is not needed.
+    new = [run_id for run_id in run_ids if not os.path.isdir(_directory(run_id))]
+    words = [word for run_id in new for word in ("--start", run_id)]
+    return subprocess.run([*guild, *words], check=False).returncode if new else 0
 
 
 def _tell(line: str) -> None:
@@ -62,7 +63,11 @@ def _tell(line: str) -> None:
 def _link(name: str, run_id: str) -> None:
     """Link to a run directory from this one; the link leads nowhere until that run has started."""
     if not os.path.lexists(name):
-        os.symlink(os.path.join(os.environ["GUILD_HOME"], "runs", run_id), name)
+        os.symlink(_directory(run_id), name)
+
+
+def _directory(run_id: str) -> str:
+    return os.path.join(os.environ["GUILD_HOME"], "runs", run_id)
 
 
 if __name__ == "__main__":

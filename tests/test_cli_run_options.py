@@ -430,7 +430,9 @@ def test_a_run_can_be_stopped_while_what_it_requires_is_fetched(tmp_path: Path, 
     """By a signal, by `guild stop` and by its time: it is recorded as terminated, with the reason."""
     with socket.create_server(("127.0.0.1", 0)) as mute:  # it never answers
         url = f"http://127.0.0.1:{mute.getsockname()[1]}/data"
-        guild = batch_project(tmp_path, f"- model: m\n  operations: {{t: {{exec: 'true', requires: [{{url: {url}}}]}}}}\n")
+        guild = batch_project(
+            tmp_path, f"- model: m\n  operations: {{t: {{exec: 'true', requires: [{{url: {url}}}]}}}}\n"
+        )
         process = guild.start("run", "t", "-y", *(["--stop-after", "1s"] if way == "time" else []))
         with mute.accept()[0]:
             if way == "stop":
@@ -500,3 +502,33 @@ def test_what_is_changed_on_a_staged_trial_stays(guild: Guild, jobs: str) -> Non
     assert process.returncode == 0
     assert info(guild, run_id)["label"] == "better"
     assert sorted(info(guild, other)["label"] for other in guild.ids()) == ["better", "first", "first"]
+
+
+def test_a_run_directory_of_ones_own_may_be_used_again(tmp_path: Path) -> None:
+    """What an operation requires is put there anew each time."""
+    guild = batch_project(tmp_path, "- model: m\n  operations: {t: {exec: cat a, requires: [{file: a}]}}\n")
+    for text in ("one\n", "two\n"):
+        (guild.cwd / "a").write_text(text)
+        assert guild.ok("run", "t", "--run-dir", str(tmp_path / "own"), "-y") == text
+
+
+def test_a_run_that_is_only_staged_does_not_make_another_needless(guild: Guild) -> None:
+    """Nobody knows whether it will ever be started."""
+    guild.ok("run", "t", "--stage", "-y")
+    guild.ok("run", "t", "--needed", "-y")
+    assert statuses(guild) == {"staged": 1, "completed": 1}
+
+
+def test_a_step_that_is_not_needed_is_linked(tmp_path: Path) -> None:
+    """The equal run that is taken instead has the step's name, so that later steps find its files."""
+    steps = "[{run: 'one x=[1,2]', needed: yes, name: all}, {run: one x=2, needed: yes, name: two}]"
+    model = f"- model: m\n  operations: {{one: {{exec: touch made, flags: {{x: 1}}}}, both: {{steps: {steps}}}}}\n"
+    guild = batch_project(tmp_path, model)
+    guild.ok("run", "one", "x=2", "-y")
+    run_id = guild.ids()[0]
+    guild.ok("run", "both", "-y")
+    assert statuses(guild) == {"completed": 3}
+    found = guild.home / "runs" / str(guild.json("runs", "list", "--op", "both")[0]["id"])
+    assert (found / "two" / "made").exists()
+    assert {(found / name).resolve().name for name in ("two", "all-2")} == {run_id}
+    assert (found / "all-1" / "made").exists()
