@@ -5,10 +5,11 @@ A trial that was not started stays staged whatever happens to this process, and 
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
@@ -26,7 +27,6 @@ from operations.signals import StoppedError, stopping_raises
 
 if TYPE_CHECKING:
     from operations.run_plan import RunPlan
-    from operations.supervise import Ending
 
 EXIT_OF_SIGNAL = 128
 
@@ -40,6 +40,8 @@ class Tally:
         completed: how many ended well.
         failed: how many did not, those included that could not be started.
         stopped: how many were stopped on their way.
+        taken: how many another command has started.
+        begun: all that were begun, or tried to.
         stopped_by: the signal that ended the batch, None while none did.
     """
 
@@ -47,12 +49,14 @@ class Tally:
     completed: int = 0
     failed: int = 0
     stopped: int = 0
+    taken: int = 0
+    begun: set[RunId] = field(default_factory=set)
     stopped_by: str | None = None
 
     @property
     def left(self) -> int:
         """How many were not started."""
-        return self.total - self.completed - self.failed - self.stopped
+        return self.total - len(self.begun)
 
     @property
     def exit_code(self) -> int:
@@ -61,15 +65,61 @@ class Tally:
             return EXIT_OF_SIGNAL + signal.Signals[self.stopped_by]
         return 1 if self.failed or self.left else 0
 
-    def count(self, ending: Ending) -> None:
-        """Count a trial that has ended; one that was stopped ends the batch."""
-        if ending.stopped_by and not ending.timed_out:
-            self.stopped += 1
-            self.stopped_by = self.stopped_by or ending.stopped_by
-        elif ending.exit_status == 0 and not ending.timed_out:
+    def count(self, run_id: RunId, outcome: Outcome) -> None:
+        """Count what became of a trial; one that was stopped ends the batch."""
+        self.begun.add(run_id)
+        if outcome["kind"] == "not started":
+            self.begun.discard(run_id)
+        elif outcome["kind"] == "completed":
             self.completed += 1
+        elif outcome["kind"] == "stopped":
+            self.stopped += 1
+        elif outcome["kind"] == "taken":
+            self.taken += 1
         else:
             self.failed += 1
+        self.stopped_by = self.stopped_by or outcome["by"]
+
+
+class Outcome(TypedDict):
+    """What became of a trial.
+
+    Keys:
+        kind: completed, failed, stopped, taken (by another command) or not started (because of a signal).
+        message: what there is to warn of, empty for nothing.
+        by: the signal that asked to stop, None for none.
+    """
+
+    kind: str
+    message: str
+    by: str | None
+
+
+def outcome_of(app: App, run_id: RunId, planned: Callable[[], RunPlan]) -> Outcome:
+    """Carry one trial out and return what became of it; nothing is raised but `KeyboardInterrupt`."""
+    from operations.runner import TakenError
+
+    name = run_id[:8]
+    try:
+        ending = carried_out(app, planned())
+    except StoppedError as stopped:
+        # Where the end of a run was not recorded any more, the next command does that.
+        kind = "stopped" if os.path.isdir(app.home.run_dir(run_id)) else "not started"
+        return {"kind": kind, "message": "", "by": stopped.name}
+    except GuildError as error:
+        kind = "taken" if isinstance(error, TakenError) else "failed"
+        text = error.message.removeprefix(f"run {name} ")
+        between = ": " if text == error.message else " "
+        told = f"run {name}{between}{text}" + (f". {error.hint}" if error.hint else "")
+        return {"kind": kind, "message": told, "by": None}
+    except OSError as error:
+        return {"kind": "failed", "message": f"run {name}: {error.strerror or error}", "by": None}
+    if ending.failure:
+        return {"kind": "failed", "message": f"run {name} failed: {ending.failure}", "by": None}
+    if ending.stopped_by and not ending.timed_out:
+        return {"kind": "stopped", "message": "", "by": ending.stopped_by}
+    kind = "completed" if ending.exit_status == 0 and not ending.timed_out else "failed"
+    return {"kind": kind, "message": "", "by": None}
 
 
 def stage(app: App, plans: Sequence[RunPlan]) -> None:
@@ -113,18 +163,16 @@ def _one_by_one(app: App, run_ids: Sequence[RunId], options: RunOptions) -> Tall
 
 
 def _one(app: App, stager: Stager, run_id: RunId, tally: Tally, title: str | None) -> None:
-    try:
+    def planned() -> RunPlan:
         plan = stager.plan(run_id)
         if title is not None:
             note(f"{title}: run {run_id[:8]}{_told_flags(plan)}")
-        ending = carried_out(app, plan)
-    except GuildError as error:
-        tally.failed += 1
-        warn(f"run {run_id[:8]}: {error.message}")
-        return
-    if ending.failure:
-        warn(f"run {run_id[:8]} failed: {ending.failure}")
-    tally.count(ending)
+        return plan
+
+    outcome = outcome_of(app, run_id, planned)
+    tally.count(run_id, outcome)
+    if outcome["message"]:
+        warn(outcome["message"])
 
 
 def _told_flags(plan: RunPlan) -> str:
@@ -138,6 +186,7 @@ def _tell(tally: Tally) -> None:
     told = [f"Completed {tally.completed} of {tally.total} trial(s)"]
     told += [f"{tally.failed} failed"] if tally.failed else []
     told += [f"{tally.stopped} stopped"] if tally.stopped else []
+    told += [f"{tally.taken} taken by another command"] if tally.taken else []
     say(", ".join(told))
     if tally.stopped_by:
         click.echo(f"Stopped by {tally.stopped_by}.", err=True)

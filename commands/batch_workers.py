@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from commands.app import App
-from commands.batch import Tally
+from commands.batch import Outcome, Tally
 from commands.handed_over import packed
 from commands.itself import module_itself
 from commands.run_options import RunOptions
@@ -114,7 +114,7 @@ class _Pool:
         line = worker.stdout.readline() if worker.stdout is not None else b""
         if line.endswith(b"\n"):
             self._barren = 0
-            self._count(json.loads(line))
+            self._count(self._at[worker.pid][1], json.loads(line))
             self._give(worker)
             return True
         _, run_id = self._at.pop(worker.pid)
@@ -128,6 +128,10 @@ class _Pool:
 
     def _lost(self, run_id: RunId) -> None:
         """Take note that a worker died with a trial: the run is staged still, or the next command finds its end."""
+        import os
+
+        if os.path.isdir(self._app.home.run_dir(run_id)) or not self._tally.stopped_by:
+            self._tally.begun.add(run_id)
         if self._tally.stopped_by:
             return
         self._tally.failed += 1
@@ -137,16 +141,10 @@ class _Pool:
         if self._barren == _MOST_BARREN:
             warn(f"{_MOST_BARREN} supervisors died in a row, so no other is started")
 
-    def _count(self, answer: dict[str, str]) -> None:
-        tally = self._tally
-        if answer["outcome"] == "completed":
-            tally.completed += 1
-        elif answer["outcome"] == "failed":
-            tally.failed += 1
-        else:
-            tally.stopped += answer["outcome"] == "stopped"
-            tally.stopped_by = tally.stopped_by or answer["by"]
-        if answer.get("message"):
+    def _count(self, run_id: RunId | None, answer: Outcome) -> None:
+        if run_id is not None:
+            self._tally.count(run_id, answer)
+        if answer["message"]:
             self._progress.clear()
             warn(answer["message"])
 

@@ -13,7 +13,13 @@ from ledger.errors import UsageError
 @click.argument("packages", metavar="[PACKAGE]...", nargs=-1)
 @click.option("-U", "--upgrade", is_flag=True, help="Install the newest version of packages that are there already.")
 @click.option("--pre", is_flag=True, help="Accept pre-releases.")
-@click.option("-e", "--editable", metavar="PATH", multiple=True, help="Install the Python project in PATH (one with a pyproject.toml) as it stands.")
+@click.option(
+    "-e",
+    "--editable",
+    metavar="PATH",
+    multiple=True,
+    help="Install the Python project in PATH.",
+)
 @click.option("--index-url", metavar="URL", help="The index to install from, instead of pip's.")
 @click.option("--no-deps", is_flag=True, help="Do not install what the packages require.")
 @click.pass_obj
@@ -29,8 +35,8 @@ def install(
 ) -> int:
     """Install packages with pip, into the environment that is active.
 
-    PACKAGE is whatever pip takes: a name, NAME==VERSION, the path of a wheel or a Python project, a URL. The exit code is
-    that of pip.
+    PACKAGE is whatever pip takes: a name, NAME==VERSION, the path of a wheel or of a Python project, a URL.
+    The exit code is that of pip.
 
     \b
     Examples:

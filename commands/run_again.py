@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -18,14 +18,16 @@ from commands.run_options import RunOptions
 from commands.run_setting import setting_of
 from commands.run_shown import show_only
 from commands.terminal import confirm, note, warn
-from ledger.errors import GuildError
+from ledger.errors import GuildError, UsageError
 from ledger.ids import RunId, run_stream
 from ledger.registry import current_body
 from ledger.text import printable
-from operations.flags import parse_assignments
+from operations.definitions import FlagDef
+from operations.flags import parse_assignments, resolve_flags
 from operations.planning import plan_run, split_overrides, with_dependencies
 from operations.run_plan import AGAIN, STAGED
 from operations.templates import literal
+from operations.trials import plan_trials
 from projections.query import RunRow
 from projections.schema import LIVE
 
@@ -45,6 +47,7 @@ class Beginning(NamedTuple):
     flags: dict[str, FlagValue]
     batch: str | None
     proto: str | None
+    overrides: dict[str, str] | None
     label: str | None
     tags: tuple[str, ...]
 
@@ -72,6 +75,7 @@ def start_staged(app: App, options: RunOptions) -> int:
     if options.background:
         from commands.background import start_runs_in_background
 
+        Stager(app, options).plan(rows[0].run_id)  # what refuses it is told here, where somebody reads it
         return start_runs_in_background(app, [row.run_id for row in rows], options)
     if len(rows) == 1 and options.jobs == 1:
         return execute(app, Stager(app, options).plan(rows[0].run_id))
@@ -166,9 +170,10 @@ class Stager:
         """
         begun = beginning_of(self._app, run_id)
         found = self._operation(begun)
-        overrides, others = split_overrides(found, words)
+        given_overrides, others = split_overrides(found, words)
+        overrides = {**(begun.overrides or {}), **given_overrides}
         kept = {name: literal(value) for name, value in begun.flags.items()}
-        given = {**kept, **parse_assignments(others, found.operation.flags)}
+        given = {**kept, **self._checked(found, others, kept)}
         # Flags that the operation knows no more were checked when the run was staged.
         setting = replace(setting_of(self._app, found, self._options, overrides), force=True)
         plan, _ = plan_run(found, given, setting, run_id)
@@ -177,6 +182,31 @@ class Stager:
         tags = tuple(tag for tag in self._options.tags if tag not in begun.tags)
         plan = replace(plan, follows=follows, batch=begun.batch, proto=begun.proto, label=label, tags=tags)
         return with_dependencies(plan, found, setting)
+
+    def _checked(self, found: Found, words: Sequence[str], kept: Mapping[str, FlagValue]) -> dict[str, FlagValue]:
+        """Return the values of new words.
+
+        Raises:
+            GuildError: they ask for several runs, or do not fit the operation and are not forced.
+        """
+        given = parse_assignments(words, found.operation.flags)
+        if not words:
+            return given
+        if plan_trials(found.operation, words, cwd=self._app.cwd, max_trials=None, seed=0, base=kept).is_batch:
+            raise UsageError("these flags ask for several runs, and this one is started again", hint="Use --proto RUN.")
+        # Those that are kept were checked when they were new, and may be referred to.
+        flags = tuple(
+            flag if flag.name in given else FlagDef(flag.name, default=kept.get(flag.name, flag.default))
+            for flag in found.operation.flags
+        )
+        resolve_flags(
+            replace(found.operation, flags=flags),
+            given,
+            force=self._options.force_flags,
+            cwd=self._app.cwd,
+            project=found.project,
+        )
+        return given
 
     def _operation(self, begun: Beginning) -> Found:
         key = begun[:4]

@@ -20,14 +20,15 @@ if TYPE_CHECKING:
     from operations.catalog import Found
     from operations.run_plan import RunPlan
 
-_GOOD = ("completed", "running", "staged")
+_GOOD = ("completed", "running")
 _CHUNK = 500
 
 
-def equal_runs(app: App, found: Found, plans: Sequence[RunPlan]) -> dict[RunId, RunId]:
+def equal_runs(app: App, found: Found, plans: Sequence[RunPlan], *, is_step: bool = False) -> dict[RunId, RunId]:
     """Return for each plan that has one the latest live run of the same operation with the same flags.
 
-    A run that failed or was stopped does not count. All runs of the operation are looked at once, however many plans
+    A run that failed, was stopped or is only staged does not count, and for a step none that is still running: the
+    next step needs what it makes. All runs of the operation are looked at once, however many plans
     there are.
     """
     reap(app)
@@ -36,7 +37,7 @@ def equal_runs(app: App, found: Found, plans: Sequence[RunPlan]) -> dict[RunId, 
     wanted = {plan.run_id: plan for plan in plans}
     equal: dict[RunId, RunId] = {}
     chunk: list[RunId] = []
-    for row in Query(app.index, RunFilter(statuses=_GOOD, keys=(key,))).rows():
+    for row in Query(app.index, RunFilter(statuses=_GOOD[:1] if is_step else _GOOD, keys=(key,))).rows():
         chunk.append(row.run_id)
         if len(chunk) == _CHUNK:
             _compare(app, found, wanted, chunk, equal)

@@ -16,7 +16,7 @@ from commands.run_setting import setting_of
 from commands.run_shown import show_only
 from commands.terminal import confirm, note, say, warn
 from ledger.errors import GuildError, UsageError
-from ledger.ids import new_run_id
+from ledger.ids import RunId, new_run_id
 from operations.catalog import Found
 from operations.flags import FlagError
 from operations.planning import Setting, plan_run, split_overrides, with_dependencies
@@ -40,9 +40,12 @@ def start_new(app: App, found: Found, words: Sequence[str], options: RunOptions,
         raise UsageError("--run-dir is for one run, and these are trials", hint="Start them one by one, or without it.")
     rows = _edited(found, trials.rows, setting) if options.edit_flags else trials.rows
     plans = _plans(found, rows, setting, trials, proto)
+    ids = [plan.run_id for plan in plans]
     if options.needed:
-        plans = _needed(app, found, plans, stage=options.stage)
+        ids, plans = _needed(app, found, plans, options)
         if not plans:
+            if options.stage:
+                _print_ids(ids)
             return 0
     if options.shows_only:
         return show_only(app, plans, options, found)
@@ -51,7 +54,7 @@ def start_new(app: App, found: Found, words: Sequence[str], options: RunOptions,
     if not options.yes and not _confirmed(found, plans, options, is_batch=trials.is_batch):
         return 0
     if trials.is_batch or options.stage or options.background:
-        return _start_staged(app, plans, options)
+        return _start_staged(app, plans, options, ids)
     return execute(app, checked, recorded=options.run_dir is None)
 
 
@@ -106,16 +109,21 @@ def replace_required(found: Found) -> Found:
     return replace(found, operation=replace(found.operation, flags=flags))
 
 
-def _needed(app: App, found: Found, plans: list[RunPlan], *, stage: bool) -> list[RunPlan]:
+def _needed(app: App, found: Found, plans: list[RunPlan], options: RunOptions) -> tuple[list[RunId], list[RunPlan]]:
+    """Return the runs that give what is asked for, in its order, and the plans of those that are not there yet."""
     from commands.run_needed import equal_runs
 
-    equal = equal_runs(app, found, plans)
+    equal = equal_runs(app, found, plans, is_step=options.stage and "RUN_ID" in os.environ)
     for plan in plans:
         if plan.run_id in equal:
-            if stage:
-                say(equal[plan.run_id])  # what takes the place of a run that would have been staged
             note(f"Not needed: run {equal[plan.run_id][:8]} has the same operation and flags")
-    return [plan for plan in plans if plan.run_id not in equal]
+    left = [plan for plan in plans if plan.run_id not in equal]
+    return [equal.get(plan.run_id, plan.run_id) for plan in plans], left
+
+
+def _print_ids(run_ids: Sequence[RunId]) -> None:
+    for run_id in run_ids:
+        say(run_id)
 
 
 def _confirmed(found: Found, plans: Sequence[RunPlan], options: RunOptions, *, is_batch: bool) -> bool:
@@ -134,17 +142,18 @@ def _confirmed(found: Found, plans: Sequence[RunPlan], options: RunOptions, *, i
     return confirm("Continue?", default=True)
 
 
-def _start_staged(app: App, plans: Sequence[RunPlan], options: RunOptions) -> int:
+def _start_staged(app: App, plans: Sequence[RunPlan], options: RunOptions, ids: Sequence[RunId]) -> int:
     from commands.batch import run_batch, stage
 
     stage(app, plans)
     if options.stage:
-        for plan in plans:
-            say(plan.run_id)
+        _print_ids(ids)
         if not options.quiet:
             start = f"--start {plans[0].run_id[:8]}" if len(plans) == 1 else "--start : (all that are staged)"
             note(f"Staged {len(plans)} run(s); to start: guild run {start}")
         return 0
+    # They are on record from here on, where the user may change them before a trial starts.
+    options = replace(options, label=None, tags=())
     if options.background:
         from commands.background import start_in_background
 

@@ -10,6 +10,7 @@ from commands.app import App
 from commands.change import NothingToDoError, refuse_moved
 from commands.lazy import completer
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
+from commands.reaping import reap
 from commands.selecting import run_filter, selected
 from commands.stopping import stop_run
 from commands.table import preview
@@ -69,8 +70,9 @@ def _stop(app: App, rows: list[RunRow]) -> None:
         try:
             stop_run(app, row)
         except GuildError as error:
-            warn(error.message)
+            warn(f"{error.message}. {error.hint}" if error.hint else error.message)
             failed += 1
+    reap(app)  # a supervisor that had to be killed has recorded nothing
     say(f"Stopped {len(rows) - failed} run(s)")
     if failed:
         raise GuildError(f"{failed} of {len(rows)} runs could not be stopped", hint="The reasons stand above.")

@@ -55,6 +55,14 @@ def _as_they_are(app: App, change: Change) -> Change:
     return replace(change, runs=[now.get(row.run_id, row) for row in change.runs])
 
 
+def _has_ended(app: App, row: RunRow) -> bool:
+    """Tell whether a run is over that was running when it was chosen."""
+    reap(app)
+    app.index.catch_up(app.ledger)
+    now = runs_by_id(app.index, [row.run_id]).get(row.run_id)
+    return now is None or now.status != "running"
+
+
 def stop_run(app: App, row: RunRow) -> None:
     """Stop one run and wait until its supervisor has recorded the end and is gone."""
     from operations.process_info import boot_id
@@ -63,6 +71,8 @@ def stop_run(app: App, row: RunRow) -> None:
     path = app.home.lease_path(row.run_id)
     record = read_lease(path)
     name = row.run_id[:8]
+    if record is None and _has_ended(app, row):
+        return
     if record is None or record.boot_id != boot_id():
         raise GuildError(
             f"run {name} is running where it cannot be stopped from here", hint="Stop it on the machine it runs on."

@@ -6,11 +6,10 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from commands.batch import Outcome, outcome_of
 from commands.handed_over import unpacked
 from commands.run_again import Stager
-from commands.run_one import carried_out
-from ledger.errors import GuildError
-from operations.signals import StoppedError, stopping_raises
+from operations.signals import stopping_raises
 
 if TYPE_CHECKING:
     import io
@@ -51,21 +50,8 @@ def _streams() -> tuple[io.BufferedReader, io.FileIO]:
     return orders, answers
 
 
-def _carried_out(app: App, stager: Stager, text: str) -> dict[str, str]:
+def _carried_out(app: App, stager: Stager, text: str) -> Outcome:
     from artifacts.home import check_run_id
 
     run_id: RunId = check_run_id(text)
-    name = run_id[:8]
-    try:
-        ending = carried_out(app, stager.plan(run_id))
-    except StoppedError as stopped:
-        return {"outcome": "not started", "by": stopped.name}
-    except GuildError as error:
-        return {"outcome": "failed", "message": f"run {name}: {error.message}"}
-    except OSError as error:
-        return {"outcome": "failed", "message": f"run {name}: {error.strerror or error}"}
-    if ending.failure:
-        return {"outcome": "failed", "message": f"run {name} failed: {ending.failure}"}
-    if ending.stopped_by and not ending.timed_out:
-        return {"outcome": "stopped", "by": ending.stopped_by}
-    return {"outcome": "completed" if ending.exit_status == 0 and not ending.timed_out else "failed"}
+    return outcome_of(app, run_id, lambda: stager.plan(run_id))

@@ -46,8 +46,12 @@ def _of_no_batch(body: Body) -> Body:
     return {**body, "batch": None, "proto": None}
 
 
+def _staged_of_no_batch(body: Body) -> Body:
+    return {**_of_no_batch(body), "overrides": {}}
+
+
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
-    ("run.staged", 1): _of_no_batch,
+    ("run.staged", 1): _staged_of_no_batch,
     ("run.started", 1): _of_no_batch,
 }
 """From (type, version) to the function that lifts its body to version + 1."""

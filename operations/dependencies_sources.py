@@ -155,16 +155,9 @@ def _found_run(context: Context, item: PlannedSource) -> FoundRun:
 
 def _named_run(context: Context, value: str) -> FoundRun:
     """Return the live run whose id starts with `value`, else the directory of that name."""
-    from ledger.ids import is_run_id
-
-    runs_dir, directory = context.home.runs_dir, os.path.join(context.cwd, value)
-    ids = []
-    if re.fullmatch("[0-9a-f]+", value) and len(value) <= _ID_LENGTH and os.path.isdir(runs_dir):
-        names = [value] if is_run_id(value) else os.listdir(runs_dir)
-        ids = sorted(name for name in names if name.startswith(value) and is_run_id(name))
-        ids = [one for one in ids if os.path.isdir(os.path.join(runs_dir, one))]
+    directory, ids = os.path.join(context.cwd, value), _ids(context.home, value)
     if len(ids) == 1:
-        return FoundRun(ids[0], os.path.join(runs_dir, ids[0]), None)
+        return FoundRun(ids[0], os.path.join(context.home.runs_dir, ids[0]), None)
     if value and os.path.isdir(directory):
         return FoundRun("", directory, None)
     if ids:
@@ -173,6 +166,34 @@ def _named_run(context: Context, value: str) -> FoundRun:
             hint=f"Write more of it: {', '.join(one[:12] for one in ids[:3])} ...",
         )
     raise GuildError(f"'{printable(value)}' is neither the ID of a run nor a directory")
+
+
+def lasting_override(value: str, home: Home, cwd: str) -> str:
+    """Return what a user says in place of a source in a form that means the same later and from another directory.
+
+    Args:
+        value: a path relative to `cwd`, a URL, or the ID of a run or its start.
+        home: where runs are.
+        cwd: absolute directory that the caller works in.
+    """
+    path = os.path.join(cwd, value)
+    ids = _ids(home, value)
+    if value.startswith(_WEB) or not os.path.lexists(path):
+        return ids[0] if len(ids) == 1 else value
+    # An id goes before a directory of the same name.
+    return ids[0] if len(ids) == 1 and os.path.isdir(path) else path
+
+
+def _ids(home: Home, value: str) -> list[str]:
+    """Return the live runs whose id starts with a text."""
+    from ledger.ids import is_run_id
+
+    runs_dir = home.runs_dir
+    if not re.fullmatch("[0-9a-f]+", value) or len(value) > _ID_LENGTH or not os.path.isdir(runs_dir):
+        return []
+    names = [value] if is_run_id(value) else os.listdir(runs_dir)
+    ids = sorted(name for name in names if name.startswith(value) and is_run_id(name))
+    return [one for one in ids if os.path.isdir(os.path.join(runs_dir, one))]
 
 
 def _config_content(context: Context, item: PlannedSource, path: str) -> bytes:

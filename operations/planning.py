@@ -94,6 +94,7 @@ def plan_run(
         tags=tuple(dict.fromkeys((*operation.tags, *setting.tags))),
         variables={**operation_environment(operation, flags), **setting.variables},
         python_path=command.python_path,
+        overrides=_lasting_overrides(setting),
         sourcecode=operation.sourcecode,
         run_dir=setting.run_dir,
         stoppable=operation.stoppable,
@@ -103,6 +104,15 @@ def plan_run(
         stderr=setting.stderr,
     )
     return plan, command.warnings
+
+
+def _lasting_overrides(setting: Setting) -> Mapping[str, str]:
+    """Return the overrides as they mean the same when the run is started from elsewhere."""
+    if not setting.overrides:
+        return {}
+    from operations.dependencies_sources import lasting_override
+
+    return {name: lasting_override(text, setting.home, setting.cwd) for name, text in setting.overrides.items()}
 
 
 def _command(found: Found, flags: Mapping[str, FlagValue], setting: Setting) -> Command:

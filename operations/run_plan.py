@@ -39,6 +39,7 @@ class RunPlan:
         tags: tags of the run; of one that is there already: those that are added.
         variables: what the operation adds to the environment.
         python_path: absolute directories that are searched for modules before the project.
+        overrides: texts that stand in for required files, by name; paths are absolute.
         dependencies: what is put into the run directory, None for nothing.
         sourcecode: what belongs to the source snapshot, None for the usual.
         run_dir: absolute directory to run in instead of the home's; such a run is not recorded.
@@ -66,6 +67,7 @@ class RunPlan:
     tags: tuple[str, ...] = ()
     variables: Mapping[str, str] = field(default_factory=dict)
     python_path: tuple[str, ...] = ()
+    overrides: Mapping[str, str] = field(default_factory=dict)
     dependencies: DependencyPlan | None = None
     sourcecode: SourceCodeDef | None = None
     run_dir: str | None = None

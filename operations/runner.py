@@ -8,6 +8,7 @@ while the process works: a long reader would keep the ledger's WAL from being fo
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -16,7 +17,7 @@ from artifacts.home import Home
 from artifacts.lease import Lease, LeaseRecord
 from artifacts.output import OUTPUT, OutputSummary
 from ledger.canonical import Value
-from ledger.errors import GuildError, LedgerError
+from ledger.errors import GuildError, LedgerError, TransitionError
 from ledger.events.base import Event
 from ledger.events.life import RunStatusChanged
 from ledger.events.start import RunDependenciesResolved
@@ -26,11 +27,18 @@ from ledger.seams import seam
 from ledger.transaction import Header, NewEvent, Transaction
 from operations.liveness import final_status
 from operations.process_info import evidence_of
-from operations.run_plan import AGAIN, RunPlan
+from operations.run_plan import AGAIN, STAGED, RunPlan
+from operations.signals import TimeUpError, stopping_raises, time_limit
 from operations.starts import begin_events
 from operations.supervise import Ending, ProcessSpec, run_process
 
 Opener = Callable[[], Ledger]
+
+_LEAST_SECONDS = 0.001
+
+
+class TakenError(GuildError):
+    """Another command has started the run, or what became of it meanwhile does not let it start."""
 
 
 def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Ending:
@@ -62,13 +70,11 @@ def run_outside(plan: RunPlan, home: Home, host: str) -> Ending:
         GuildError: the directory cannot be used.
     """
     spec = process_spec(plan, home)
+    again = os.path.isdir(spec.output_dir)
     try:
         os.makedirs(spec.output_dir, exist_ok=True)
-        put_in_place(plan, spec.cwd, home)
     except OSError as error:
-        raise GuildError(
-            f"{spec.cwd!r} cannot be used as a run directory: {error.strerror}", hint="Give another one with --run-dir."
-        ) from error
+        raise _unusable(spec.cwd, error) from error
     record = LeaseRecord(**asdict(evidence_of(os.getpid(), host)))
     lease = Lease.acquire(os.path.join(spec.output_dir, "lease"), record)
     if lease is None:
@@ -76,9 +82,19 @@ def run_outside(plan: RunPlan, home: Home, host: str) -> Ending:
             f"another run is going on in {spec.cwd!r}", hint="Wait for its end, or give another directory."
         )
     try:
+        # What an earlier run required lies there; nobody else is at work, because the lease is ours.
+        put_in_place(replace(plan, follows=AGAIN) if again else plan, spec.cwd, home)
         return run_process(spec, lease=lease, on_started=lambda _started: None)
+    except OSError as error:
+        raise _unusable(spec.cwd, error) from error
     finally:
         lease.release(remove=True)
+
+
+def _unusable(path: str, error: OSError) -> GuildError:
+    return GuildError(
+        f"{path!r} cannot be used as a run directory: {error.strerror}", hint="Give another one with --run-dir."
+    )
 
 
 def _begin(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Lease:
@@ -90,12 +106,14 @@ def _begin(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Le
         seam("run.lease")
         lease = Lease.acquire(home.lease_path(plan.run_id), LeaseRecord(**asdict(evidence)))
         if lease is None:
-            raise GuildError(f"run {plan.run_id[:8]} is already supervised by another process")
+            raise TakenError(f"run {plan.run_id[:8]} is already supervised by another process")
         try:
             seam("run.start")
             _append(ledger, header, plan.run_id, *begin_events(plan, home, evidence))
-        except BaseException:
+        except BaseException as error:
             lease.release(remove=True)
+            if isinstance(error, TransitionError) and plan.follows == STAGED:
+                raise TakenError(f"run {plan.run_id[:8]} is no longer staged", hint=error.hint) from error
             raise
         return lease
     finally:
@@ -125,19 +143,26 @@ def _record_end(open_ledger: Opener, header: Header, run_id: RunId, events: Sequ
 def _work(plan: RunPlan, spec: ProcessSpec, lease: Lease, home: Home) -> tuple[Ending, list[Event]]:
     """Prepare the directory and run the process; returns how that ended, and what else there is to record."""
     answers: list[Event] = []
+    begun = time.monotonic()
     try:
-        seam("run.mkdir")
-        for folder in (spec.cwd, spec.output_dir):
-            if plan.follows != AGAIN or not os.path.isdir(folder):
-                os.mkdir(folder, 0o700)
-        answers += put_in_place(plan, spec.cwd, home)
+        with stopping_raises(), time_limit(spec.stop_after):
+            seam("run.mkdir")
+            for folder in (spec.cwd, spec.output_dir):
+                if plan.follows != AGAIN or not os.path.isdir(folder):
+                    os.mkdir(folder, 0o700)
+            answers += put_in_place(plan, spec.cwd, home)
     except OSError as error:
         return _not_started(f"its directory cannot be made: {error.strerror or error}"), answers
     except GuildError as error:
         return _not_started(f"a dependency was not met: {error.message}"), answers
+    except TimeUpError:
+        return replace(_not_started(None), stopped_by="SIGTERM", timed_out=True), answers
     except KeyboardInterrupt as stopped:
         # On record as started, so its end belongs there too.
         return replace(_not_started(None), stopped_by=getattr(stopped, "name", "SIGINT")), answers
+    if spec.stop_after is not None:
+        left = spec.stop_after - (time.monotonic() - begun)
+        spec = replace(spec, stop_after=max(left, _LEAST_SECONDS))
     return run_process(spec, lease=lease, on_started=lambda _started: seam("run.spawned")), answers
 
 

@@ -134,6 +134,33 @@ def _raise_stopped(number: int, _frame: FrameType | None) -> None:
     raise StoppedError(signal.Signals(number).name)
 
 
+class TimeUpError(KeyboardInterrupt):
+    """The time was up before a run's process was there to be stopped."""
+
+
+@contextmanager
+def time_limit(seconds: float | None) -> Iterator[None]:
+    """Have `TimeUpError` raised after so many seconds while entered; None for never, and outside the main thread."""
+    try:
+        previous = None if seconds is None else signal.signal(signal.SIGALRM, _raise_time_up)
+    except ValueError:
+        seconds = previous = None
+    if seconds is None:
+        yield
+        return
+    # Again and again: one that comes while a library cleans up may be lost in it.
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001), 1.0)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous if previous is not None else signal.SIG_DFL)
+
+
+def _raise_time_up(_number: int, _frame: FrameType | None) -> None:
+    raise TimeUpError
+
+
 class Escalation:
     """Which signal the run gets next, and when.
 

@@ -27,6 +27,7 @@ def staging_events(plan: RunPlan) -> list[Event]:
         label=plan.label,
         batch=plan.batch,
         proto=plan.proto,
+        overrides=plan.overrides,
     )
     return [staged, *_tagged(plan)]
 

@@ -298,3 +298,43 @@ def test_the_command_line_of_a_big_batch_is_not_recorded_with_every_trial(guild:
     database.close()
     assert longest < 2_500
     assert os.path.isdir(guild.home / "runs")
+
+
+@pytest.mark.parametrize("way", ["at once", "two at a time", "staged", "in the background"])
+def test_what_stands_in_for_a_required_file_is_kept_when_staged(tmp_path: Path, way: str) -> None:
+    """However its trials come to be started, a path is the one that was meant where the command was given."""
+    model = "- model: m\n  operations:\n    t: {exec: cat data.csv, flags: {x: 1}, requires: [{file: data.csv}]}\n"
+    guild = batch_project(tmp_path, model)
+    (guild.cwd / "data.csv").write_text("default\n")
+    (guild.cwd / "sub").mkdir()
+    (guild.cwd / "sub" / "data.csv").write_text("mine\n")
+    options = {"two at a time": ["-j", "2"], "staged": ["--stage"], "in the background": ["--background"]}.get(way, [])
+    guild.ok("run", "t", "x=[1,2]", "data.csv=sub/data.csv", "-y", *options)
+    if way == "staged":
+        guild.at(tmp_path).ok("run", *(f"--start={run_id}" for run_id in guild.ids()), "-y")
+    wait_until(lambda: statuses(guild) == {"completed": 2})
+    assert [path.read_text() for path in guild.home.glob("runs/*/.guild/output")] == ["mine\n"] * 2
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_trials_that_another_command_has_started_are_not_failed(guild: Guild, jobs: str) -> None:
+    """Two commands that start all staged trials at once both succeed, and each trial runs once."""
+    (guild.cwd / "go").touch()
+    guild.ok("run", "slow", "x=[1,2,3,4]", "--stage", "-y")
+    both = [guild.start("run", "--start", ":", "-y", "-q", "-j", jobs) for _ in range(2)]
+    told = [process.communicate(timeout=PATIENCE) for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert statuses(guild) == {"completed": 4}
+    assert not any(b"failed" in out or b"stay staged" in err for out, err in told), told
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_trial_that_fails_is_told_with_what_to_do(guild: Guild, jobs: str) -> None:
+    """The advice is not lost on the way, and the run is named once."""
+    ids = guild.ok("run", "slow", "x=[1,2]", "--stage", "-y").split()
+    (guild.cwd / "guild.yml").write_text("- model: m\n  operations: {slw: {exec: 'true'}}\n")
+    told = guild("run", "--start", ":", "-y", "-j", jobs)
+    assert told.code == 1
+    line = next(line for line in told.err.splitlines() if ids[0][:8] in line and "WARNING" in line)
+    assert line.count(ids[0][:8]) == 1
+    assert ". " in line

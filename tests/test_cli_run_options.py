@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 from pathlib import Path
@@ -437,3 +438,112 @@ def test_watching_a_run_whose_supervisor_is_killed_tells_its_end(guild: Guild) -
     assert (following.returncode, out) == (0, b"")
     assert b"is terminated" in err
     check_settled(guild)
+
+
+@pytest.mark.parametrize("way", ["SIGTERM", "SIGHUP", "stop", "time"])
+def test_a_run_can_be_stopped_while_what_it_requires_is_fetched(tmp_path: Path, way: str) -> None:
+    """By a signal, by `guild stop` and by its time: it is recorded as terminated, with the reason."""
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # it never answers
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/data"
+        guild = batch_project(
+            tmp_path, f"- model: m\n  operations: {{t: {{exec: 'true', requires: [{{url: {url}}}]}}}}\n"
+        )
+        process = guild.start("run", "t", "-y", *(["--stop-after", "1s"] if way == "time" else []))
+        with mute.accept()[0]:
+            if way == "stop":
+                assert guild.ok("stop", "-y") == "Stopped 1 run(s)\n"
+            elif way != "time":
+                process.send_signal(signal.Signals[way])
+            process.communicate(timeout=PATIENCE)
+    number = signal.Signals[way] if way.startswith("SIG") else signal.SIGTERM
+    assert process.returncode == 128 + number
+    found = info(guild)
+    reason = "stopped because its time was up" if way == "time" else f"stopped by {number.name}"
+    assert (found["status"], found["reason"]) == ("terminated", reason)
+    check_settled(guild)
+
+
+@pytest.mark.parametrize("hidden", [False, True])
+def test_a_start_in_the_background_that_fails_is_told(tmp_path: Path, hidden: bool) -> None:
+    """With the reason and exit code 1, whether it can be known before the process is there or is met by it."""
+    guild = batch_project(tmp_path)
+    (guild.cwd / "data-1.txt").touch()
+    run_id = guild.ok("run", "needs", "--stage", "-y").strip()
+    if hidden:
+        (guild.home / "leases").mkdir(exist_ok=True)
+        (guild.home / "leases" / run_id).mkdir()
+    else:
+        (guild.cwd / "data-1.txt").unlink()
+    told = guild.refused("run", "--start", run_id, "--background", "-y")
+    assert ("nothing was started in the background: " in told) == hidden
+    assert ("data-1.txt" in told) != hidden
+    assert statuses(guild) == {"staged": 1}
+
+
+def test_a_run_that_ends_while_stop_asks_counts_as_stopped(guild: Guild) -> None:
+    """There is nothing to stop any more, and that is no failure."""
+    run_id = guild.ok("run", "slow", "--background", "-y").strip()
+    process = guild.start("stop")
+    assert process.stderr is not None
+    while b"Stop these runs?" not in os.read(process.stderr.fileno(), 4096):
+        pass
+    (guild.cwd / "go").touch()
+    wait_until(lambda: not (guild.home / "leases" / run_id).exists())
+    out, err = process.communicate(b"y\n", timeout=PATIENCE)
+    assert (process.returncode, out.decode().splitlines()[-1]) == (0, "Stopped 1 run(s)"), err
+    assert info(guild)["status"] == "completed"
+
+
+def test_new_flags_of_a_restart_are_checked(guild: Guild) -> None:
+    """A name that is not known, a value that does not fit and a list of trials are refused; forced ones are not."""
+    guild.ok("run", "t", "x=7", "-y")
+    guild.refused("run", "--restart", "0", "typo=5", "-y")
+    assert "several runs" in guild.refused("run", "--restart", "0", "x=[1,2]", "-y", code=2)
+    guild.refused("run", "--restart", "0", "s=[a", "x=${nothing}", "-y")
+    guild.ok("run", "--restart", "0", "typo=5", "--force-flags", "-y")
+    guild.ok("run", "--restart", "0", "n=${x}", "-y")
+    assert [info(guild)["flags"][name] for name in ("x", "n", "typo")] == [7, 7, 5]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_what_is_changed_on_a_staged_trial_stays(guild: Guild, jobs: str) -> None:
+    """A label given while an earlier trial runs is not overwritten by that of the command; nor are tags added again."""
+    process = guild.start("run", "slow", "x=[1,2,3]", "-l", "first", "-t", "old", "-j", jobs, "-y")
+    wait_until(lambda: begun(guild) == int(jobs))
+    run_id = guild.ids("--staged")[0]
+    guild.ok("label", run_id, "better", "-y")
+    (guild.cwd / "go").touch()
+    process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0
+    assert info(guild, run_id)["label"] == "better"
+    assert sorted(info(guild, other)["label"] for other in guild.ids()) == ["better", "first", "first"]
+
+
+def test_a_run_directory_of_ones_own_may_be_used_again(tmp_path: Path) -> None:
+    """What an operation requires is put there anew each time."""
+    guild = batch_project(tmp_path, "- model: m\n  operations: {t: {exec: cat a, requires: [{file: a}]}}\n")
+    for text in ("one\n", "two\n"):
+        (guild.cwd / "a").write_text(text)
+        assert guild.ok("run", "t", "--run-dir", str(tmp_path / "own"), "-y") == text
+
+
+def test_a_run_that_is_only_staged_does_not_make_another_needless(guild: Guild) -> None:
+    """Nobody knows whether it will ever be started."""
+    guild.ok("run", "t", "--stage", "-y")
+    guild.ok("run", "t", "--needed", "-y")
+    assert statuses(guild) == {"staged": 1, "completed": 1}
+
+
+def test_a_step_that_is_not_needed_is_linked(tmp_path: Path) -> None:
+    """The equal run that is taken instead has the step's name, so that later steps find its files."""
+    steps = "[{run: 'one x=[1,2]', needed: yes, name: all}, {run: one x=2, needed: yes, name: two}]"
+    model = f"- model: m\n  operations: {{one: {{exec: touch made, flags: {{x: 1}}}}, both: {{steps: {steps}}}}}\n"
+    guild = batch_project(tmp_path, model)
+    guild.ok("run", "one", "x=2", "-y")
+    run_id = guild.ids()[0]
+    guild.ok("run", "both", "-y")
+    assert statuses(guild) == {"completed": 3}
+    found = guild.home / "runs" / str(guild.json("runs", "list", "--op", "both")[0]["id"])
+    assert (found / "two" / "made").exists()
+    assert {(found / name).resolve().name for name in ("two", "all-2")} == {run_id}
+    assert (found / "all-1" / "made").exists()

@@ -81,6 +81,7 @@ EXAMPLES: dict[tuple[str, int], Event] = {
             label=None,
             batch="7" * 32,
             proto=None,
+            overrides={"data.csv": "/home/ann/mine.csv"},
         ),
         RunImported(
             source="/mnt/old/runs/7",
@@ -121,7 +122,7 @@ EXAMPLES: dict[tuple[str, int], Event] = {
 
 
 _ADDED = {
-    ("run.staged", 1): ", batch=None, proto=None",
+    ("run.staged", 1): ", batch=None, proto=None, overrides={}",
     ("run.started", 1): ", batch=None, proto=None",
 }
 """What later versions have added to the events of older bodies."""

@@ -81,7 +81,11 @@ class RunDependenciesResolved(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunStaged(Event):
-    """A run was prepared to be started later; fields as in `RunStarted`."""
+    """A run was prepared to be started later; fields as in `RunStarted`, and what else its start depends on.
+
+    Attributes:
+        overrides: texts that stand in for required files, by name; paths are absolute.
+    """
 
     type: ClassVar[str] = "run.staged"
     schema_version: ClassVar[int] = 2
@@ -95,6 +99,7 @@ class RunStaged(Event):
     label: str | None = None
     batch: str | None = None
     proto: str | None = None
+    overrides: Mapping[str, Value] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
