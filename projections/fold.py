@@ -19,9 +19,9 @@ Body = Mapping[str, Value]
 class RunState:
     """What the index knows of one run; mutable, because a rebuild folds millions.
 
-    What a run has many of is not loaded with it: `flags` (all of them anew, and no scalars), `scalars` (those that were recorded),
-    `tags` (whether added or removed) and `comments` (each with its number) hold only what the events of a batch say,
-    None when they say nothing.
+    What a run has many of is not loaded with it: `flags` (all of them anew, and no scalars), `scalars` (those that were
+    recorded), `tags` (whether added or removed) and `comments` (each with its number) hold only what the events of a
+    batch say, None when they say nothing.
     """
 
     __slots__ = (
