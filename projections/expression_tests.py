@@ -77,7 +77,7 @@ def of_value(one: Comparison, name: int | None, fewest: Fewest) -> Condition:
     found = [] if one.operator == "defined" else _compared(one, name)
     if one.operator != "defined" and not is_negative:
         return any_of(found, fewest)
-    places = [_drive(column, name, f"value.{column} IS NOT NULL", ()) for column in ("number", "text")]
+    places = _places(one, name)
     either = Drive(
         " UNION ALL ".join(drive.statement for drive in places),
         tuple(value for drive in places for value in drive.values),
@@ -86,16 +86,30 @@ def of_value(one: Comparison, name: int | None, fewest: Fewest) -> Condition:
     return all_of([there, none_of(any_of(found, fewest))]) if is_negative and found else there
 
 
+def _places(one: Comparison, name: int) -> list[Drive]:
+    """Return where all runs are that have a value, those left out that equal the one of `!=`."""
+    wholes = {column: [_drive(column, name, f"value.{column} IS NOT NULL", ())] for column in ("number", "text")}
+    if one.operator == "!=":
+        value = one.values[0]
+        column, unwanted = ("text", as_stored(value.text)) if value.number is None else ("number", value.number)
+        wholes[column] = [_drive(column, name, f"value.{column} {sign} ?", (unwanted,)) for sign in "<>"]
+    return [*wholes["number"], *wholes["text"]]
+
+
 def _compared(one: Comparison, name: int) -> list[Condition]:
     """Return what equals or compares with one of the values, `!=` and `not in` taken as `=` and `in`."""
     if one.operator == "contains":
-        return [_column(name, "text", "instr(value.text, ?)", (as_stored(one.values[0].text),))]
+        return [
+            _column(name, "text", "value.text IS NOT NULL AND instr(value.text, ?)", (as_stored(one.values[0].text),))
+        ]
     numbers: Values = tuple(value.number for value in one.values if value.number is not None)
     texts: Values = tuple(as_stored(value.text) for value in one.values if value.number is None)
     found = []
     for column, values in (("number", numbers), ("text", texts)):
         if values:
-            test = f"IN ({marks(values)})" if one.operator in _EQUALITY else f"{one.operator} ?"
+            # A list of one is not always looked up in the index.
+            sign = "=" if one.operator in _EQUALITY else one.operator
+            test = f"{sign} ?" if len(values) == 1 else f"IN ({marks(values)})"
             found.append(_column(name, column, f"value.{column} {test}", values))
     return found or [NOTHING]
 
@@ -107,7 +121,7 @@ def _column(name: int, column: str, test: str, values: Values) -> Condition:
 def _drive(column: str, name: int, test: str, values: Values) -> Drive:
     statement = (
         f"SELECT run FROM value INDEXED BY value_by_{column}"  # noqa: S608 - constants
-        f" WHERE value.name = ? AND value.{column} IS NOT NULL AND {test}"
+        f" WHERE value.name = ? AND {test}"
     )
     return Drive(statement, (name, *values))
 
