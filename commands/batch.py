@@ -119,7 +119,8 @@ def outcome_of(app: App, run_id: RunId, planned: Callable[[], RunPlan]) -> Outco
     if ending.stopped_by and not ending.timed_out:
         return {"kind": "stopped", "message": "", "by": ending.stopped_by}
     kind = "completed" if ending.exit_status == 0 and not ending.timed_out else "failed"
-    return {"kind": kind, "message": "", "by": None}
+    # Who pressed Ctrl-C just when this trial had ended meant the batch.
+    return {"kind": kind, "message": "", "by": None if ending.timed_out else ending.asked_by}
 
 
 def stage(app: App, plans: Sequence[RunPlan]) -> None:

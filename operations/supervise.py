@@ -97,6 +97,7 @@ class Ending:
         failure: why the process could not be started or its status not be read, None when all was well.
         children_killed: how many processes a stopped run had left behind that had to be ended after it.
         timed_out: whether it was stopped because its time was up.
+        asked_by: the first signal that asked to stop, also when the process had just ended well by itself; or None.
     """
 
     exit_status: int | None
@@ -107,6 +108,7 @@ class Ending:
     failure: str | None = None
     children_killed: int = 0
     timed_out: bool = False
+    asked_by: str | None = None
 
 
 def run_process(
@@ -172,6 +174,7 @@ class _Supervision:
         self._escalation = Escalation(spec.grace_seconds)
         self._limit = None if spec.stop_after is None else time.monotonic() + spec.stop_after
         self._timed_out = False
+        self._arrived: list[int] = []
         self._known = {(started.pid, started.start_ticks)}
         self._exit_status: int | None = None
         self._failure: str | None = None
@@ -208,6 +211,10 @@ class _Supervision:
             raise
 
     def _end(self) -> Ending:
+        # A Ctrl-C reaches the process as well: it may be gone before the signal is looked at here.
+        self._asked()
+        if self._arrived and self._exit_status != 0:
+            self._escalation.on_signal(self._arrived[0], time.monotonic())
         started_at, stopped_by = self._started.started_at, self._escalation.stopped_by
         ending = Ending(
             self._exit_status,
@@ -223,7 +230,8 @@ class _Supervision:
             self._tee.unwatch(self._pidfd)
         swept = self._sweep() if stopped_by else 0
         self._drain()
-        return replace(ending, output=self._tee.close(), children_killed=swept)
+        asked = stopped_by or (Signals(self._arrived[0]).name if self._arrived else None)
+        return replace(ending, output=self._tee.close(), children_killed=swept, asked_by=asked)
 
     def _obey(self) -> None:
         """Do what the signals that have arrived, and the time that has passed, ask for."""
@@ -256,7 +264,9 @@ class _Supervision:
         arrived = self._watch.take()
         if SIGCHLD in arrived:
             self._reap_orphans()
-        return [number for number in arrived if number != SIGCHLD]
+        stopping = [number for number in arrived if number != SIGCHLD]
+        self._arrived += stopping
+        return stopping
 
     def _patience(self) -> float | None:
         waits = []

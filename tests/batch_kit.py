@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -96,7 +97,7 @@ class Terminal(NamedTuple):
         """Return all that is shown until the command has ended."""
         shown = b""
         with contextlib.suppress(OSError):  # Linux's way to say that nobody has the terminal open any more
-            while piece := os.read(self.user, 4096):
+            while select.select([self.user], [], [], PATIENCE)[0] and (piece := os.read(self.user, 4096)):
                 shown += piece
         self.process.wait(PATIENCE)
         os.close(self.user)
