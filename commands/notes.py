@@ -9,6 +9,7 @@ from commands.app import App
 from commands.change import Change, execute
 from commands.options import Limits
 from commands.selecting import open_query, run_filter, selected, tell_moved
+from commands.settle import follow
 from commands.table import local_time, utc_time
 from commands.terminal import note
 from ledger.canonical import Value
@@ -148,6 +149,8 @@ def carry_out(app: App, rows: Sequence[RunRow], change: Change, *, yes: bool, dr
     """
     if rows and not change.runs:
         tell_moved(app)
+        if not dry_run:
+            follow(app)  # as every command that may change runs: what an earlier one could not finish is mended
         note(change.nothing)
         return
     execute(app, change, yes=yes, dry_run=dry_run, at_once=len(rows) == 1)

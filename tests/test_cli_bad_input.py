@@ -178,8 +178,8 @@ def test_a_flag_that_no_process_can_be_given_is_refused(tmp_path: Path) -> None:
 def test_values_that_look_like_options_stay_values(tmp_path: Path) -> None:
     """`text=--exit` is the value `--exit`; after `--` a word may begin with a dash."""
     guild = project_of(tmp_path, "import sys; print(sys.argv[1:])", "{text: null}")
-    assert guild.ok("run", "-y", "go", "text=--yes") == "['--text', '--yes']\n"
-    assert guild.ok("run", "-y", "--", "go", "text=-y") == "['--text', '-y']\n"
+    assert guild.ok("run", "-y", "go", "text=--yes") == "['--text=--yes']\n"
+    assert guild.ok("run", "-y", "--", "go", "text=-y") == "['--text=-y']\n"
     assert "--nope" in guild.refused("run", "go", "--nope", "-y", code=2)
 
 

@@ -539,7 +539,11 @@ def test_odd_values_arrive_as_typed(tmp_path: Path) -> None:
     """Line breaks, emoji, long text and bytes that are no UTF-8 pass through flags unharmed, and show on one line."""
     values = ["two\nlines", "🌷 tulip", "x" * 10_000, "caf\udce9", "a  b\t'\"$(x)`", "-x", "--exit", "=="]
     flags = [f"f{number}" for number in range(len(values))]
-    code = "import json, sys; print(json.dumps(sys.argv[2::2]))"
+    code = (
+        "import argparse, json\nparser = argparse.ArgumentParser()\n"
+        f"for number in range({len(values)}): parser.add_argument(f'--f{{number}}')\n"
+        "print(json.dumps(list(vars(parser.parse_args()).values())))"
+    )
     guild = project_of(tmp_path, code, f"{{{', '.join(f'{name}: null' for name in flags)}}}")
     given = [f"{name}={value}" for name, value in zip(flags, values, strict=True)]
     assert json.loads(guild.ok("run", "go", *given, "-y")) == values
