@@ -9,8 +9,7 @@ from ledger.text import printable
 from projections.query import Query, RunRow, displayed
 
 SHORT_ID = 8
-_LABEL_LIMIT = 20_000
-"""More than any label has: only a terminal's width cuts a row, in a pipe all of it is there."""
+_LABEL_LIMIT = 200
 
 
 def local_time(microseconds: int | None) -> str:

@@ -382,15 +382,8 @@ def _pidfd(pid: int) -> int | None:
 
 
 def _note_ending(lease: Lease, ending: Ending) -> None:
-    _write(
-        lease,
-        lambda record: replace(
-            record,
-            exit_status=ending.exit_status,
-            ended_at=ending.ended_at,
-            stopped_by=ending.stopped_by,
-        ),
-    )
+    told = {"exit_status": ending.exit_status, "ended_at": ending.ended_at, "stopped_by": ending.stopped_by}
+    _write(lease, lambda record: replace(record, **told))  # type: ignore[arg-type]  # fields by name
 
 
 def _write(lease: Lease, change: Callable[[LeaseRecord], LeaseRecord]) -> None:
