@@ -12,8 +12,10 @@ from commands.terminal import confirm, note, say, warn, width
 from ledger.errors import GuildError
 from ledger.events.base import Event
 from ledger.ids import RunId, run_stream
+from ledger.registry import current_body
 from ledger.transaction import NewEvent, Transaction
 from projections.query import RunRow, runs_by_id
+from projections.schema import PURGED
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +159,24 @@ def commit(app: App, change: Change) -> None:
 def _count_done(app: App, change: Change, elsewhere: Collection[RunId]) -> int:
     if change.place is None:
         return len(change.runs)
-    rows = runs_by_id(app.index, [row.run_id for row in change.runs]).values()
-    return sum(1 for row in rows if row.place == change.place or row.run_id in elsewhere)
+    now = runs_by_id(app.index, [row.run_id for row in change.runs])
+    return sum(
+        1
+        for row in change.runs
+        if row.run_id in elsewhere
+        or now[row.run_id].place == change.place
+        or (change.place != PURGED and not _was_taken_back(app, row, len(change.events(row))))
+    )
+
+
+def _was_taken_back(app: App, row: RunRow, count: int) -> bool:
+    """Tell whether the file system refused what the last `count` events asked for.
+
+    A run may be somewhere else without that: another command has done something with it since.
+    """
+    later = list(app.ledger.store.stream_events([run_stream(row.run_id)]))[row.version + count :]
+    bodies = [current_body(event.type, event.schema_version, event.body) for event in later if event.body]
+    return any(body.get("cause") is not None for body in bodies)
 
 
 def selector_of(specs: Sequence[str]) -> str | None:
