@@ -47,6 +47,11 @@ class Change:
     guarded: bool = True
 
 
+def same(*events: Event) -> Callable[[RunRow], Sequence[Event]]:
+    """Return what gives every run the same events, which the ledger then encodes once, not once for each run."""
+    return lambda _row: events
+
+
 Preparation = Callable[[App, Change, bool], Change | None]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from commands.app import App
-from commands.change import Change
+from commands.change import Change, same
 from commands.notes import NOTHING, carry_out, named, noted_runs
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
 from ledger.events.notes import RunProtected
@@ -64,7 +64,7 @@ def protect_change(rows: Sequence[RunRow], *, protected: bool) -> Change:
     where = " -d" if any(row.place != LIVE for row in changed) else ""
     return Change(
         runs=changed,
-        events=lambda _row: (RunProtected(protected=protected),),
+        events=same(RunProtected(protected=protected)),
         heading=f"You are about to {what} the following runs:",
         question="Continue?",
         done=f"{what.capitalize()}ed {{count}} run(s)",
