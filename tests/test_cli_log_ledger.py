@@ -241,6 +241,10 @@ def test_a_foreign_command_line_is_shown_harmlessly(guild: Guild) -> None:
 
 
 def test_commands_of_the_ledger_refuse_arguments(guild: Guild) -> None:
-    """`ledger verify x` is a usage error, and so is an unknown command."""
-    for args in (["verify", "x"], ["rebuild", "x"], ["verfy"], ["--nope"]):
-        guild.refused("ledger", *args, code=2)
+    """`ledger verify x` is a usage error, and so is an unknown command; each is told, and nothing is recorded."""
+    before = guild.state()
+    for command in ("verify", "rebuild"):
+        assert "guild: unexpected extra argument (x)\n" in guild.refused("ledger", command, "x", code=2)
+    assert "command 'verfy' (did you mean 'verify'?)\n" in guild.refused("ledger", "verfy", code=2)
+    assert "option '--nope'\n" in guild.refused("ledger", "--nope", code=2)
+    assert guild.state() == before

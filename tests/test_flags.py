@@ -186,8 +186,9 @@ def test_written_values_are_read_back(value: FlagValue) -> None:
 @settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_text_at_all_is_a_value(text: str) -> None:
-    """There is no word on which reading fails."""
-    parse_value(text)
+    """There is no word on which reading fails, and what it means can be written and read again."""
+    value = parse_value(text)
+    assert repr(parse_value(flow_text(value))) == repr(value)  # not `==`: NaN, and 1 is not 1.0
 
 
 # --- Assignments --------------------------------------------------------------------------------------------

@@ -317,11 +317,6 @@ def test_commands_killed_at_random_moments_lose_nothing(kit: Kit, prepared: Prep
                 process.signal(signal.SIGKILL)
             results.append(process.wait())
     results += [process.wait() for process in at_work]
-    check_soaked(kit, home, prepared, results)
-
-
-def check_soaked(kit: Kit, home: str, prepared: Prepared, results: list[Result]) -> None:
-    """Check that what was not killed was done or refused with a reason, and what holds once all have ended."""
     # A run that is deleted is stopped first: by its supervisor, or instead of it when it was about to end anyway.
     known = {0, 1, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM}
     assert [result for result in results if result.code not in known] == []
@@ -329,6 +324,11 @@ def check_soaked(kit: Kit, home: str, prepared: Prepared, results: list[Result])
     for result in results:
         assert "Traceback" not in result.err
         assert "not foreseen" not in result.err
+    check_soaked(kit, home, prepared)
+
+
+def check_soaked(kit: Kit, home: str, prepared: Prepared) -> None:
+    """Check what holds once all commands have ended, and that more can be done."""
     assert kit.guild(home, "run", "train", "size=1", "-y").code == 0
     after = kit.guild(home, "runs", "rm", "0", "-y")
     assert after.code == 0, after
