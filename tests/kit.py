@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
@@ -10,6 +11,8 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from ledger.chain import genesis
 from ledger.events.book import LedgerCreated
@@ -121,6 +124,32 @@ def public_folder() -> Iterator[Path]:
         yield Path(folder)
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def powerless(*owned: Path) -> Iterator[None]:
+    """Do what is inside without root's rights, as the owner of all that lies in the trees `owned`.
+
+    Who is somebody else anyway has no such rights, and owns them. The test is skipped where root may not become
+    another user, as in a container that knows only one.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    try:
+        for tree in owned:
+            for path, folders, files in os.walk(tree):
+                for name in (".", *folders, *files):
+                    os.lchown(os.path.join(path, name), NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EINVAL}:
+            raise
+        pytest.skip(f"root cannot become another user here: {error}")
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def as_nobody(action: Callable[[], str]) -> str:
