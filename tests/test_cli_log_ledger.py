@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import Guild, copied, damage
+from tests.cli_kit import Guild, damage
+from tests.lab_kit import (
+    guild_fixture,  # noqa: F401 - a fixture
+)
 
 LOG_KEYS = {
     "seq",
@@ -27,12 +30,6 @@ LOG_KEYS = {
     "hash",
     "events",
 }
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
 
 
 def test_the_log_tells_who_did_what(guild: Guild) -> None:
