@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
+import warnings
 from contextlib import closing, contextmanager
 from functools import cache
 from hashlib import sha256
@@ -22,6 +23,7 @@ from ledger.ids import LEDGER_STREAM, Clock, OriginId, RunId, TxnId, run_stream
 from ledger.log import Ledger
 from ledger.migrate import create_sqlite
 from ledger.rows import OriginRow
+from ledger.seams import install
 from ledger.sqlite_store import SqliteStore
 from ledger.transaction import Committed, Header, NewEvent, Transaction
 
@@ -38,6 +40,8 @@ LEDGER_ID = "1ed9e2" + "0" * 26
 ORIGIN = OriginId(bytes(range(16)))
 HEADER = Header(actor="ann", host="box", argv=("guild", "runs"), cwd="/home/ann", program="guild-ledger 1")
 NOBODY = 65534
+DIED = 70
+"""The exit status of a child that was to die."""
 
 
 class Ticking:
@@ -113,6 +117,27 @@ def make_ledger(folder: Path, clock: Clock | None = None) -> Ledger:
     # Tests are not killed by power cuts; the disk of a busy machine would be most of their time.
     ledger.store._db.execute("PRAGMA synchronous=OFF")  # type: ignore[attr-defined]  # the embedded store's own
     return ledger
+
+
+def in_child(work: Callable[[], object], die_at: int) -> bool:
+    """Do `work` in a process of its own that dies, as if killed, at step `die_at`; say whether it died."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork beside the threads of the test runner
+        pid = os.fork()
+    if pid == 0:
+        steps = []
+
+        def hook(name: str) -> None:
+            steps.append(name)
+            if len(steps) == die_at:
+                os._exit(DIED)
+
+        install(hook)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == DIED
 
 
 @contextmanager

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +16,7 @@ from artifacts.output import OutputSummary
 from operations.process_info import is_alive
 from operations.process_tree import descendants
 from operations.supervise import Ending
+from tests.cli_kit import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +84,7 @@ class Supervisor:
 
     def says(self, text: str) -> None:
         """Wait until the run has printed `text`."""
-        wait_for(lambda: text in self.output())
+        wait_until(lambda: text in self.output())
 
     def output(self) -> str:
         """Return what was captured so far."""
@@ -94,13 +94,13 @@ class Supervisor:
 
     def child(self) -> tuple[int, int]:
         """Return the run's process, once it is known."""
-        wait_for(lambda: (self.home / "started").exists() and (self.home / "started").read_text().endswith("]"))
+        wait_until(lambda: (self.home / "started").exists() and (self.home / "started").read_text().endswith("]"))
         pid, ticks = json.loads((self.home / "started").read_text())
         return pid, ticks
 
     def tree(self, size: int) -> list[tuple[int, int]]:
         """Return all processes of the run as soon as there are `size`."""
-        wait_for(lambda: len(descendants(self.process.pid)) >= size)
+        wait_until(lambda: len(descendants(self.process.pid)) >= size)
         return descendants(self.process.pid)
 
     def send(self, number: int) -> None:
@@ -136,14 +136,6 @@ def supervise_fixture(tmp_path: Path, request: pytest.FixtureRequest) -> Callabl
         return supervisor
 
     return start
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    """Wait until something has come to be; the limit is for broken code only."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 def all_gone(processes: list[tuple[int, int]]) -> bool:

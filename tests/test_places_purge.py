@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -31,14 +30,13 @@ from artifacts.places import (
 from artifacts.removal import remove_tree
 from ledger.ids import RunId, new_run_id
 from ledger.seams import install
+from tests.kit import in_child
 from tests.places_kit import (
     FILES,
     contents,
     home_fixture,  # noqa: F401 - a fixture
     make_run,
 )
-
-DIED = 70
 
 
 @pytest.fixture
@@ -48,27 +46,6 @@ def memory_home(tmp_path: Path) -> Iterator[Home]:
     top = tempfile.mkdtemp(prefix="guild-places-", dir=memory if os.access(memory, os.W_OK) else tmp_path)
     yield Home(os.path.join(top, "home"))
     remove_tree(top)
-
-
-def in_child(work: Callable[[], object], die_at: int) -> bool:
-    """Do `work` in a process of its own that dies, as if killed, at step `die_at`; say whether it died."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # fork beside the threads of the test runner
-        pid = os.fork()
-    if pid == 0:
-        steps = []
-
-        def hook(name: str) -> None:
-            steps.append(name)
-            if len(steps) == die_at:
-                os._exit(DIED)
-
-        install(hook)
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == DIED
 
 
 def failing(step: int, number: int, *, always: bool = False) -> Callable[[str], None]:

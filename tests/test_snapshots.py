@@ -6,8 +6,6 @@ import errno
 import hashlib
 import os
 import time
-import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,7 +21,7 @@ from artifacts.sources import (
 )
 from ledger.errors import GuildError
 from ledger.seams import install
-from tests.kit import powerless, public_folder
+from tests.kit import in_child, powerless, public_folder
 from tests.sources_kit import (
     ENV,
     fill,
@@ -32,8 +30,6 @@ from tests.sources_kit import (
     project_fixture,  # noqa: F401 - a fixture
     take,
 )
-
-DIED = 70
 
 
 def test_the_digest_is_made_of_the_documented_bytes() -> None:
@@ -250,27 +246,6 @@ def test_a_disk_that_is_full_at_any_step_gives_a_reason_and_leaves_nothing(
         assert os.strerror(number) in result.reason
         assert not os.path.isdir(home.sources_dir) or os.listdir(home.sources_dir) == []
         assert take(home, project).files == 3
-
-
-def in_child(work: Callable[[], object], die_at: int) -> bool:
-    """Do `work` in a process of its own that dies, as if killed, at step `die_at`; say whether it died."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # fork beside the threads of the test runner
-        pid = os.fork()
-    if pid == 0:
-        steps = []
-
-        def hook(name: str) -> None:
-            steps.append(name)
-            if len(steps) == die_at:
-                os._exit(DIED)
-
-        install(hook)
-        try:
-            work()
-        finally:
-            os._exit(0)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == DIED
 
 
 def test_a_crash_at_any_step_leaves_no_false_snapshot_and_is_cleared_a_day_later(project: Path, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Start = Callable[..., "Supervisor"]
+from tests.cli_kit import wait_until
 from tests.supervise_kit import (
     FAMILY,
     LINUX,
@@ -28,7 +29,6 @@ from tests.supervise_kit import (
     all_gone,
     python,
     supervise_fixture,  # noqa: F401 - a fixture
-    wait_for,
 )
 
 
@@ -180,7 +180,7 @@ def test_a_supervisor_that_is_killed_takes_the_process_with_it(supervise: Start,
     run.says("ready")
     child = run.child()
     run.send(signal.SIGKILL)
-    wait_for(lambda: not is_alive(*child))
+    wait_until(lambda: not is_alive(*child))
     run.process.wait()
     assert is_held(str(tmp_path / "lease")) is False
     record = read_lease(str(tmp_path / "lease"))
@@ -192,7 +192,7 @@ def test_a_reader_who_takes_nothing_does_not_make_the_supervisor_deaf(supervise:
     """While a pager blocks the output, the run can be stopped, and what it printed is captured."""
     run = supervise("sh", "-c", "yes; exit 3", shown=True, popen={"stdout": subprocess.PIPE})
     tree = run.tree(2)
-    wait_for(lambda: len(run.output()) > 60_000)
+    wait_until(lambda: len(run.output()) > 60_000)
     run.send(signal.SIGTERM)
     ending = run.ending()
     assert ending.stopped_by == "SIGTERM"
@@ -203,7 +203,7 @@ def test_a_reader_who_takes_nothing_does_not_make_the_supervisor_deaf(supervise:
 def test_a_reader_who_comes_late_gets_everything(supervise: Start) -> None:
     """A pager that waits longer than the run lives loses nothing."""
     run = supervise("sh", "-c", "seq 15000; echo ready >&2", shown=True, popen={"stdout": subprocess.PIPE})
-    wait_for(lambda: (run.home / "started").exists() and not is_alive(*run.child()))
+    wait_until(lambda: (run.home / "started").exists() and not is_alive(*run.child()))
     shown, _ = run.process.communicate(timeout=PATIENCE_SECONDS)
     assert shown == b"".join(b"%d\n" % number for number in range(1, 15001))
 

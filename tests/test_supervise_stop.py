@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Start = Callable[..., "Supervisor"]
+from tests.cli_kit import wait_until
 from tests.supervise_kit import (
     FAMILY,
     LINUX,
@@ -30,7 +31,6 @@ from tests.supervise_kit import (
     all_gone,
     python,
     supervise_fixture,  # noqa: F401 - a fixture
-    wait_for,
 )
 
 DAEMON = """
@@ -273,7 +273,7 @@ def test_stopping_never_touches_a_process_with_a_recycled_number(supervise: Star
 def test_a_process_whose_supervisor_is_gone_is_stopped_itself(tmp_path: Path) -> None:
     """Where a run outlived its supervisor, its tree is ended directly."""
     with subprocess.Popen(["sh", "-c", FAMILY], stdout=subprocess.PIPE, cwd=tmp_path) as shell:
-        wait_for(lambda: len(descendants(shell.pid)) >= 3)
+        wait_until(lambda: len(descendants(shell.pid)) >= 3)
         tree = descendants(shell.pid)
         ticks = start_ticks(shell.pid)
         assert ticks is not None
