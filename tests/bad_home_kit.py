@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from tests.lab_kit import (
-    guild_fixture,  # noqa: F401 - a fixture
-)
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 SOME_COMMANDS = (["runs"], ["runs", "rm", "0", "-y"], ["run", "iris-svm:train", "-y"])
 

@@ -12,14 +12,7 @@ import pytest
 
 from artifacts.home import Home
 from artifacts.placing import Placed
-from operations.definitions import (
-    FlagValue,
-    ModelDef,
-    OperationDef,
-    RequirementDef,
-    ResourceDef,
-    SourceDef,
-)
+from operations.definitions import FlagValue, ModelDef, OperationDef, RequirementDef, ResourceDef, SourceDef
 from operations.dependencies import DependencyPlan, FoundRun, plan_dependencies
 from operations.resolving import materialise
 

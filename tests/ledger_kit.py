@@ -8,10 +8,7 @@ import pytest
 
 from ledger.events.life import RunStatusChanged
 from ledger.log import Ledger
-from tests.kit import (
-    NOON,
-    make_ledger,
-)
+from tests.kit import NOON, make_ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

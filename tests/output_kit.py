@@ -12,15 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from artifacts import output
-from artifacts.output import (
-    INDEX,
-    OUTPUT,
-    PIECE,
-    RECORD,
-    WAIT_SECONDS,
-    OutputSummary,
-    Tee,
-)
+from artifacts.output import INDEX, OUTPUT, PIECE, RECORD, WAIT_SECONDS, OutputSummary, Tee
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

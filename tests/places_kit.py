@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from artifacts.home import Home
-from artifacts.places import (
-    Place,
-)
+from artifacts.places import Place
 from ledger.ids import RunId, new_run_id
 
 

@@ -10,11 +10,7 @@ import pytest
 
 from artifacts.home import Home
 from artifacts.source_rules import DEFAULT_RULES, SnapshotRules
-from artifacts.sources import (
-    Snapshot,
-    SnapshotPlan,
-    take_snapshot,
-)
+from artifacts.sources import Snapshot, SnapshotPlan, take_snapshot
 
 ENV = {
     "PATH": os.environ.get("PATH", os.defpath),

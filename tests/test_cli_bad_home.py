@@ -12,15 +12,10 @@ import pytest
 
 from commands.app import make_app
 from ledger.errors import GuildError
-from tests.bad_home_kit import (
-    EVERY_COMMAND,
-    SOME_COMMANDS,
-)
+from tests.bad_home_kit import EVERY_COMMAND, SOME_COMMANDS
 from tests.cli_kit import Guild, make_project, operation, project_of
 from tests.cli_limits import SmallDisk, like_any_user, limit_file_size, small_disk
-from tests.lab_kit import (
-    guild_fixture,  # noqa: F401 - a fixture
-)
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 
 @pytest.fixture

@@ -12,14 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.bad_home_kit import (
-    EVERY_COMMAND,
-    SOME_COMMANDS,
-)
+from tests.bad_home_kit import EVERY_COMMAND, SOME_COMMANDS
 from tests.cli_kit import Guild, damage, make_project
-from tests.lab_kit import (
-    guild_fixture,  # noqa: F401 - a fixture
-)
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 
 def garbage(path: Path) -> None:

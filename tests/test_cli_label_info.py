@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli_kit import LOCAL_SCOPE, Guild, lab
-from tests.lab_kit import (
-    guild_fixture,  # noqa: F401 - a fixture
-)
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 INFO_KEYS = {
     "batch",

@@ -12,9 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli_kit import Guild, damage
-from tests.lab_kit import (
-    guild_fixture,  # noqa: F401 - a fixture
-)
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 LOG_KEYS = {
     "seq",

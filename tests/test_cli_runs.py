@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli_kit import LOCAL_SCOPE, Guild, lab, make_project, parse_rows, project_of
-from tests.lab_kit import (
-    guild_fixture,  # noqa: F401 - a fixture
-)
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 JSON_KEYS = {
     "id",

@@ -17,9 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli_kit import LOCAL_SCOPE, Guild, make_project
-from tests.lab_kit import (
-    guild_fixture,  # noqa: F401 - a fixture
-)
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 
 def on_terminal(guild: Guild, *args: str, columns: int = 80, rows: int = 24, keys: bytes = b"") -> str:

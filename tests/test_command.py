@@ -13,19 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from operations.command import (
-    Command,
-    CommandError,
-    build_command,
-    format_command,
-    label_of,
-    operation_environment,
-)
+from operations.command import Command, CommandError, build_command, format_command, label_of, operation_environment
 from operations.definitions import FlagDef, FlagValue, OperationDef, SourceCodeDef, StepDef
 from operations.templates import TemplateError
-from tests.command_kit import (
-    keyed,
-)
+from tests.command_kit import keyed
 
 
 def operation(cmd: str, *flags: FlagDef, description: str = "") -> OperationDef:

@@ -10,16 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from operations.command import (
-    CommandError,
-    build_command,
-    format_command,
-)
+from operations.command import CommandError, build_command, format_command
 from operations.definitions import ChoiceDef, FlagDef, FlagValue, OperationDef
 from operations.flags import resolve_flags
-from tests.command_kit import (
-    keyed,
-)
+from tests.command_kit import keyed
 
 # --- Flags as arguments -------------------------------------------------------------------------------------
 

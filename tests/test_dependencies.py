@@ -11,9 +11,7 @@ import pytest
 
 from artifacts.home import Home
 from ledger.seams import install
-from operations.definitions import (
-    SourceDef,
-)
+from operations.definitions import SourceDef
 from operations.dependencies import DependencyError
 from operations.resolving import materialise
 from tests.dependencies_kit import (

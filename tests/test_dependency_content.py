@@ -12,12 +12,7 @@ from pathlib import Path
 import pytest
 
 from artifacts.placing import Placer, PlacingError
-from operations.definitions import (
-    OperationDef,
-    RequirementDef,
-    ResourceDef,
-    SourceDef,
-)
+from operations.definitions import OperationDef, RequirementDef, ResourceDef, SourceDef
 from operations.dependencies import DependencyError
 from operations.resolving import materialise
 from tests.dependencies_kit import (

@@ -13,14 +13,7 @@ import pytest
 from ledger.canonical import encode
 from ledger.errors import GuildError
 from ledger.ids import RunId
-from operations.definitions import (
-    FlagDef,
-    ModelDef,
-    OperationDef,
-    RequirementDef,
-    ResourceDef,
-    SourceDef,
-)
+from operations.definitions import FlagDef, ModelDef, OperationDef, RequirementDef, ResourceDef, SourceDef
 from operations.dependencies import DependencyError, DependencyPlan, FoundRun
 from operations.dependencies_modules import check_modules, missing_modules
 from operations.planning import module_asker

@@ -21,11 +21,6 @@ from projections.index import Index, connect, open_index
 from projections.query import Query
 from projections.rebuild import rebuild
 from projections.schema import fingerprint
-from tests.kit import append, as_nobody, happens, public_folder, run_id, started
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
 from tests.index_kit import (
     EVERYTHING,
     Answers,
@@ -39,6 +34,11 @@ from tests.index_kit import (
     sound,
     truth_fixture,  # noqa: F401 - a fixture
 )
+from tests.kit import append, as_nobody, happens, public_folder, run_id, started
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 # --- The file ---------------------------------------------------------------------------------------------------------
 

@@ -20,10 +20,6 @@ from projections.index import connect, open_index
 from projections.query import Query, RunFilter, runs_by_id
 from projections.rebuild import rebuild
 from projections.selection import select
-from tests.kit import append, happens, run_id, started
-
-if TYPE_CHECKING:
-    from pathlib import Path
 from tests.index_kit import (
     EVERYTHING,
     QUESTIONS,
@@ -39,6 +35,10 @@ from tests.index_kit import (
     sound,
     truth_fixture,  # noqa: F401 - a fixture
 )
+from tests.kit import append, happens, run_id, started
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,7 @@ import pytest
 
 from ledger.canonical import decode
 from ledger.chain import genesis
-from ledger.errors import (
-    ConflictError,
-    IntegrityError,
-    LedgerError,
-    TransitionError,
-)
+from ledger.errors import ConflictError, IntegrityError, LedgerError, TransitionError
 from ledger.events.life import RunDeleted
 from ledger.events.notes import RunLabeled, RunTagged
 from ledger.ids import LEDGER_STREAM, run_stream
@@ -24,28 +19,18 @@ from ledger.log import Ledger
 from ledger.sqlite_store import SqliteStore
 from ledger.transaction import Header, NewEvent, Transaction
 from ledger.verify import verify
-from tests.kit import (
-    HEADER,
-    NOON,
-    ORIGIN,
-    SECOND,
-    append,
-    happens,
-    run_id,
-    started,
-    txn_id,
-)
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from ledger.rows import EventRow, TxnRow
+from tests.kit import HEADER, NOON, ORIGIN, SECOND, append, happens, run_id, started, txn_id
 from tests.ledger_kit import (
     ENDED,
     Hand,
     clock_fixture,  # noqa: F401 - a fixture
     ledger_fixture,  # noqa: F401 - a fixture
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ledger.rows import EventRow, TxnRow
 
 # --- Appending --------------------------------------------------------------------------------------------------------
 

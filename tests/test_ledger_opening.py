@@ -10,12 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.canonical import decode
-from ledger.errors import (
-    GuildError,
-    IntegrityError,
-    LedgerError,
-    LedgerTooNewError,
-)
+from ledger.errors import GuildError, IntegrityError, LedgerError, LedgerTooNewError
 from ledger.format import FORMAT, REVISION
 from ledger.opening import open_sqlite
 from ledger.transaction import Header
@@ -33,15 +28,15 @@ from tests.kit import (
     public_folder,
     started,
 )
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 from tests.ledger_kit import (
     ENDED,
     clock_fixture,  # noqa: F401 - a fixture
     ledger_fixture,  # noqa: F401 - a fixture
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 # --- Opening ----------------------------------------------------------------------------------------------------------
 

@@ -10,18 +10,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from artifacts.output import (
-    OUTPUT,
-    PIECE,
-    STDERR,
-    STDOUT,
-    LineMerger,
-    OutputSummary,
-    Tee,
-)
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from artifacts.output import OUTPUT, PIECE, STDERR, STDOUT, LineMerger, OutputSummary, Tee
 from tests.output_kit import (
     NOW_US,
     Clock,
@@ -30,6 +19,9 @@ from tests.output_kit import (
     seen,
     terminal_fixture,  # noqa: F401 - a fixture
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 TWO_WRITERS = """
 import os, threading

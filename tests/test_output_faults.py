@@ -11,24 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from artifacts.output import (
-    INDEX,
-    OUTPUT,
-    PIECE,
-    RECORD,
-    STDERR,
-    STDOUT,
-    OutputSummary,
-)
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from artifacts.output import INDEX, OUTPUT, PIECE, RECORD, STDERR, STDOUT, OutputSummary
 from tests.output_kit import (
     clock_fixture,  # noqa: F401 - a fixture
     printer,
     seen,
     terminal_fixture,  # noqa: F401 - a fixture
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 

@@ -18,14 +18,7 @@ from projections.comparing import first_difference
 from projections.rebuild import rebuild_in_memory
 from projections.schema import INDEXES, TABLES
 from tests.kit import append, happens, make_ledger
-from tests.run_model import (
-    RELAXED,
-    Action,
-    Run,
-    actions,
-    apply_all,
-    event_of,
-)
+from tests.run_model import RELAXED, Action, Run, actions, apply_all, event_of
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,7 @@ import pytest
 from artifacts.home import Home
 from artifacts.source_manifest import SourceFile, read_manifest, snapshot_digest, snapshot_dir
 from artifacts.source_rules import LeftOut, Reason, SnapshotRules
-from artifacts.sources import (
-    LEFT_OUT_KEPT,
-    SnapshotFailure,
-    take_snapshot,
-)
+from artifacts.sources import LEFT_OUT_KEPT, SnapshotFailure, take_snapshot
 from ledger.errors import GuildError
 from ledger.seams import install
 from tests.kit import in_child, powerless, public_folder

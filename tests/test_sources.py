@@ -14,10 +14,7 @@ import pytest
 from artifacts.home import Home
 from artifacts.source_manifest import read_manifest, snapshot_digest, snapshot_dir
 from artifacts.source_rules import DEFAULT_RULES, LeftOut, Reason, SnapshotRules
-from artifacts.sources import (
-    SnapshotPlan,
-    plan_snapshot,
-)
+from artifacts.sources import SnapshotPlan, plan_snapshot
 from tests.sources_kit import (
     ENV,
     fill,

@@ -32,21 +32,10 @@ from projections.query import Query, RunFilter, RunRow, displayed, running
 from projections.rebuild import rebuild_in_memory
 from projections.schema import PLACES, STATUSES, OpKey
 from tests.kit import HEADER, Ticking, append, happens, make_ledger, run_id
+from tests.run_model import FINAL, KINDS, MOST_RUNS, OPS, RELAXED, Action, Run, actions, apply_all, event_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-from tests.run_model import (
-    FINAL,
-    KINDS,
-    MOST_RUNS,
-    OPS,
-    RELAXED,
-    Action,
-    Run,
-    actions,
-    apply_all,
-    event_of,
-)
 
 SHOWN = {
     "/p": ("./m:train", "./m:test", "./q/m:train", "pkg/m:train"),

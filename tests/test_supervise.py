@@ -14,12 +14,6 @@ from artifacts.lease import LeaseRecord, is_held, read_lease
 from artifacts.output import OutputSummary
 from operations.process_info import is_alive
 from operations.signals import Escalation
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    Start = Callable[..., "Supervisor"]
 from tests.cli_kit import wait_until
 from tests.supervise_kit import (
     FAMILY,
@@ -30,6 +24,12 @@ from tests.supervise_kit import (
     python,
     supervise_fixture,  # noqa: F401 - a fixture
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Start = Callable[..., "Supervisor"]
 
 
 @pytest.mark.parametrize("status", [0, 3, 255])

@@ -17,12 +17,6 @@ from artifacts.output import OutputSummary
 from operations.process_info import is_alive, start_ticks
 from operations.process_tree import descendants, stop_tree
 from operations.supervise import Ending, exit_code
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    Start = Callable[..., "Supervisor"]
 from tests.cli_kit import wait_until
 from tests.supervise_kit import (
     FAMILY,
@@ -32,6 +26,12 @@ from tests.supervise_kit import (
     python,
     supervise_fixture,  # noqa: F401 - a fixture
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Start = Callable[..., "Supervisor"]
 
 DAEMON = """
 import os, signal, sys, time

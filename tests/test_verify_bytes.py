@@ -18,14 +18,14 @@ from ledger.events.life import RunDeleted, RunStatusChanged
 from ledger.opening import open_existing
 from ledger.verify import verify
 from tests.kit import append, happens, make_ledger, started
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 from tests.verify_kit import (
     contents,
     lived_in_fixture,  # noqa: F401 - a fixture
     path_fixture,  # noqa: F401 - a fixture
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EVERY = 5
 """One byte in this many is flipped; five has no factor in common with the eight bits that take turns."""
