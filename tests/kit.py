@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import tempfile
 import warnings
 from contextlib import closing, contextmanager
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from artifacts.removal import remove_tree
 from ledger.chain import genesis
 from ledger.events.book import LedgerCreated
 from ledger.events.start import RunStarted
@@ -148,7 +148,7 @@ def public_folder() -> Iterator[Path]:
     try:
         yield Path(folder)
     finally:
-        shutil.rmtree(folder)
+        remove_tree(folder)  # which opens up what a test has shut
 
 
 @contextmanager

@@ -48,7 +48,6 @@ def open_folder() -> Iterator[Path]:
     """Give a folder that a user without privileges reaches."""
     with public_folder() as folder:
         yield folder
-        subprocess.run(["chmod", "-R", "u+rwx", str(folder)], check=False, capture_output=True)
 
 
 def test_measuring_counts_files_and_bytes_and_hard_links_once(tmp_path: Path) -> None:
