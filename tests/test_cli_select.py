@@ -9,7 +9,6 @@ import signal
 import subprocess
 import termios
 import time
-from pathlib import Path
 
 import pytest
 
@@ -18,21 +17,13 @@ from ledger.events.notes import RunScalarsRecorded
 from ledger.ids import RunId, run_stream
 from ledger.opening import open_existing
 from ledger.transaction import Header, NewEvent, Transaction
-from tests.cli_kit import LOCAL_SCOPE, PATIENCE, Guild, copied, lab
+from tests.cli_kit import LOCAL_SCOPE, PATIENCE, Guild
+from tests.lab_kit import (
+    guild_fixture,  # noqa: F401 - a fixture
+    ids_fixture,  # noqa: F401 - a fixture
+)
 
 UP, DOWN, ENTER, ESCAPE = "\x1b[A", "\x1b[B", "\r", "\x1b"
-
-
-@pytest.fixture
-def ids(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Give the ids of the runs in the iris project, newest first."""
-    return list(lab(tmp_path_factory).ids)
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
 
 
 def report(guild: Guild, run_id: str, **last: float) -> None:
