@@ -11,7 +11,7 @@ import click
 from commands.app import App
 from commands.options import SELECTION_HELP, Limits, json_option, limiting, run_words
 from commands.run_folder import one_run
-from commands.runs_list import json_lines
+from commands.run_json import json_lines
 from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.table import SHORT_ID
 from commands.terminal import say

@@ -62,7 +62,7 @@ def named_value(database: sqlite3.Connection, text: str, what: str, attributes: 
     Args:
         database: the index.
         text: as typed.
-        what: what cannot be done with an unknown name, such as `sorted by`.
+        what: what cannot be done with the runs by an unknown name, such as `sorted by`.
         attributes: those with which it can be done.
 
     Raises:
