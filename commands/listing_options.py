@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
 from commands.lazy import completer
 from commands.options import json_option
+from ledger.dataclass import dataclass
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -80,7 +80,7 @@ def listing_options(command: F) -> F:
     """Add the options of a list to a command; it receives them as one `layout` argument."""
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        taken = {name: kwargs.pop(name) for name in Layout.__dataclass_fields__}
+        taken = {name: kwargs.pop(name) for name in Layout.__slots__}
         taken["sort"] = "" if taken["sort"] is None else _some(taken["sort"], "--sort")
         if taken["group_by"] is not None:
             _some(taken["group_by"], "--group-by")

@@ -148,8 +148,9 @@ def _read(path: str, listing: str, *, place: str | None = None, projects: tuple[
 
 
 def _listing(wanted: RunFilter) -> str:
-    from dataclasses import replace
     from zlib import crc32
+
+    from ledger.dataclass import replace
 
     # `last 2 hours` is the same listing a minute later.
     told = repr(replace(wanted, cwd="/", now=0, started=None))

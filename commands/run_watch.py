@@ -7,7 +7,6 @@ import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,6 +18,7 @@ from commands.seen import Seen
 from commands.selecting import filter_of, listed, open_query
 from commands.show_runs import rows_as_lines
 from commands.terminal import say
+from ledger.dataclass import replace
 
 if TYPE_CHECKING:
     from commands.app import App

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from commands.selecting import listed, open_query, run_filter
 from commands.table import listing
 from commands.terminal import page, width
+from ledger.dataclass import replace
 from projections.schema import DELETED, LIVE
 
 if TYPE_CHECKING:
