@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from commands.run_json import array_lines, json_text
@@ -11,7 +11,6 @@ from ledger.text import printable
 
 if TYPE_CHECKING:
     from commands.listing_options import Layout
-    from projections.counting import Counts
     from projections.query import Query
 
 NONE = "(none)"
@@ -30,7 +29,7 @@ def show_counts(query: Query, layout: Layout) -> None:
     show_kinds(query.counts(layout.group_by or ""), as_json=layout.as_json)
 
 
-def show_kinds(counts: Counts, *, as_json: bool, field: str = "value") -> None:
+def show_kinds(counts: Iterable[tuple[str | None, int]], *, as_json: bool, field: str = "value") -> None:
     """Print kinds of runs, each with how many there are.
 
     Args:
@@ -38,10 +37,10 @@ def show_kinds(counts: Counts, *, as_json: bool, field: str = "value") -> None:
         as_json: print JSON.
         field: name of what runs have, in JSON.
     """
-    page(array_lines({field: kind, "runs": runs} for kind, runs in counts) if as_json else _lines(counts))
+    page(array_lines({field: kind, "runs": runs} for kind, runs in counts) if as_json else _lines(list(counts)))
 
 
-def _lines(counts: Counts) -> Iterator[str]:
+def _lines(counts: Sequence[tuple[str | None, int]]) -> Iterator[str]:
     wide = max((len(str(runs)) for _, runs in counts), default=0)
     for kind, runs in counts:
         yield f"{runs:>{wide}}  {NONE if kind is None else printable(kind, _LONGEST)}".rstrip()

@@ -54,6 +54,18 @@ def counts(query: Query, by: str) -> Counts:
     return sorted(_added(kinds), key=lambda pair: (-pair[1], pair[0] is None, pair[0] or ""))
 
 
+def tag_counts(query: Query) -> list[tuple[str, int]]:
+    """Return the tags that matching runs have and how many have each, the most frequent first; only tags are read."""
+    where, limits = query.where()
+    statement = (
+        "SELECT tag.tag, count(*) FROM tag CROSS JOIN run NOT INDEXED ON run.run = tag.run"  # noqa: S608 - conditions
+        f" WHERE {where} GROUP BY tag.tag"
+    )
+    with index_errors():
+        found = query.index.db.execute(statement, limits).fetchall()
+    return sorted(found, key=lambda pair: (-pair[1], pair[0]))
+
+
 def _of_operation(query: Query, kind: str, op: int) -> str | None:
     key = query.ops[op]
     if kind == "operation":
