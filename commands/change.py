@@ -130,7 +130,7 @@ def refuse_moved(app: App, *, yes: bool) -> None:
     """
     if app.moved and yes:
         raise GuildError(
-            f"the list has changed since you saw it: {'; '.join(app.moved)}",
+            f"the list is not the one that you saw: {'; '.join(app.moved)}",
             hint="Nothing was changed. List the runs again, name them by id, or say --fresh for the list as it is now.",
         )
 

@@ -63,7 +63,7 @@ def labels(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Item
 
 def recorded_operations(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
     """Offer what `--op` can find: names of operations that have runs, from short to full."""
-    with _peeked(ctx) as seen:
+    with peeked(ctx) as seen:
         if seen is None:
             return []
         query = Query(seen.index, _filter(ctx, app_of(ctx), operations=()))
@@ -76,7 +76,7 @@ def recorded_operations(ctx: click.Context, _param: click.Parameter, incomplete:
 
 
 def _labels(ctx: click.Context, incomplete: str) -> Items:
-    with _peeked(ctx) as seen:
+    with peeked(ctx) as seen:
         return [] if seen is None else [item(label) for label in labels_with_prefix(seen.index, incomplete, MOST)]
 
 
@@ -84,7 +84,7 @@ def _runs(
     ctx: click.Context, incomplete: str, *, statuses: tuple[str, ...] | None = None, shown: tuple[str, ...] = ()
 ) -> Items:
     app = app_of(ctx)
-    with _peeked(ctx) as seen:
+    with peeked(ctx) as seen:
         if seen is None:
             return []
         query = Query(seen.index, _filter(ctx, app, statuses=statuses))
@@ -130,7 +130,8 @@ def _about(row: RunRow, cwd: str) -> str:
 
 
 @contextmanager
-def _peeked(ctx: click.Context) -> Iterator[Peek | None]:
+def peeked(ctx: click.Context) -> Iterator[Peek | None]:
+    """Give a look at the index of the home that the global options name; None when there is none."""
     home = app_of(ctx).home
     with peek(home.index_dir, None if os.environ.get("GUILD_LEDGER") else home.ledger_path) as seen:
         yield seen

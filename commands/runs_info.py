@@ -10,7 +10,7 @@ import click
 from commands.app import App
 from commands.notes import Notes, written
 from commands.options import SELECTION_HELP, Limits, json_option, limiting, run_words
-from commands.runs_list import as_object
+from commands.run_json import as_object
 from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.table import local_time
 from commands.terminal import say

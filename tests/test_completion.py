@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import COMMAND, IRIS, ROOT, Guild, copied, make_project
+from tests.cli_kit import COMMAND, IRIS, ROOT, Guild, copied, make_project, report
 
 CHOICES = """\
 - name: net
@@ -360,3 +360,25 @@ def test_starting_guild_does_not_import_what_completes(net: Guild) -> None:
     env = {**net.environment(), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([COMMAND[0], "-c", code], env=env, cwd=net.cwd, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_columns_are_offered(iris: Guild) -> None:
+    """Attributes, then flags and scalars by their bare names; with a prefix all kinds; the last of several columns."""
+    report(iris, iris.ids()[1], loss=0.5)
+    sort, begun, prefixed, lowest, last, group, scalar = offers(
+        iris,
+        "guild runs --sort ",
+        "guild runs list --sort l",
+        "guild runs --sort flag:",
+        "guild runs --columns min",
+        "guild runs --columns id,loss,o",
+        "guild runs --group-by d",
+        "guild select --min ",
+    )
+    assert {"label", "duration", "epochs", "rate", "loss"} <= set(sort)
+    assert begun == ["label", "loss"]
+    assert prefixed == ["flag:base", "flag:epochs", "flag:rate"]
+    assert lowest == []
+    assert last == ["id,loss,operation", "id,loss,operation_name"]
+    assert group == ["digest", "day"]
+    assert scalar == ["loss"]
