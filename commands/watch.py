@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
 
 import click
 
@@ -18,6 +17,7 @@ from commands.reaping import reap
 from commands.run_folder import one_run
 from commands.selecting import open_query, run_filter
 from commands.terminal import note
+from ledger.dataclass import replace
 from ledger.errors import GuildError
 from ledger.ids import RunId
 from projections.query import runs_by_id
