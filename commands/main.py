@@ -78,7 +78,15 @@ _DIRECTORIES = completer("commands.completing:directories")
 @click.version_option(__version__, prog_name="guild-ledger", message="%(prog)s %(version)s")
 @click.pass_context
 def guild(ctx: click.Context, directory: str | None, home: str | None) -> None:
-    """Start, list, select, label, delete, restore and purge machine-learning runs; never forget what was done."""
+    """Start, list, select, label, delete, restore and purge machine-learning runs; never forget what was done.
+
+    \b
+    Examples:
+      guild run train lr=0.1   start a run
+      guild runs               list runs
+      guild runs info          show what is known of the latest
+      guild help               explain the models of this directory
+    """
     app = make_app(directory, home)
     ctx.obj = app
     ctx.call_on_close(app.close)

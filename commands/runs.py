@@ -34,6 +34,12 @@ def runs(ctx: click.Context, limits: Limits, *, deleted: bool, verbose: bool, as
     """List runs, or do something to them. Without a command: the same as `guild runs list`.
 
     `rm` is short for `delete`, `ls` for `list`.
+
+    \b
+    Examples:
+      guild runs             the runs in scope
+      guild runs -E --op train
+      guild runs rm --help
     """
     if ctx.invoked_subcommand is None:
         show_runs(ctx.obj, limits, (), deleted=deleted, verbose=verbose, as_json=as_json, limit=limit)

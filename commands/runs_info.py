@@ -41,7 +41,14 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 @json_option
 @click.pass_obj
 def info(app: App, spec: str | None, limits: Limits, *, deleted: bool, with_environment: bool, as_json: bool) -> None:
-    """Show information about a run: the latest one that matches when no RUN is given."""
+    """Show information about a run: the latest one that matches when no RUN is given.
+
+    \b
+    Examples:
+      guild runs info
+      guild runs info 3 --env
+      guild runs info -E      the latest run that failed
+    """
     details = run_details(app, one_run(app, spec, limits, deleted=deleted))
     if as_json:
         _say_json(details)
