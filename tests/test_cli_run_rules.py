@@ -37,7 +37,15 @@ def guild(made: Guild, tmp_path: Path) -> Guild:
 def test_no_way_leads_around_protection(made: Guild, words: list[str], runs: tuple[str, ...]) -> None:
     """By id, index, range, filter, with all or none named, asked or not: refused, naming the run and the way out."""
     selections = (["0"], [runs[0]], [runs[0][:4]], ["0:0"], [":0"], ["-l", "label 0"], ["--op", "train", "0"])
-    everything = ([], [":"], ["--all"], ["-a", ":"], ["-F", "lr >= 0"], [runs[2], "0"], ["1:2", "0"])
+    everything: tuple[list[str], ...] = (
+        [],
+        [":"],
+        ["--all"],
+        ["-a", ":"],
+        ["-F", "lr >= 0"],
+        [runs[2], "0"],
+        ["1:2", "0"],
+    )
     option = "" if runs is LIVE else " -d"
     before = made.state()
     for how in ("-y", "--dry-run", "--fresh"):
