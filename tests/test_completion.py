@@ -239,18 +239,6 @@ def test_every_command_that_takes_runs_offers_them(iris: Guild) -> None:
         assert offered_words == ["0", *ids]
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_script_is_sound_in_its_shell(net: Guild, shell: str) -> None:
-    """Where the shell is installed it reads the script without running it; elsewhere brackets are at least paired."""
-    text = net.ok("completion", shell)
-    program = shutil.which(shell)
-    if program is not None:
-        checked = subprocess.run([program, "-n"], input=text, text=True, capture_output=True, check=False)
-        assert (checked.returncode, checked.stderr) == (0, "")
-    for opening, closing in ("{}", "[]"):
-        assert text.count(opening) == text.count(closing)
-
-
 def test_staged_and_deleted_runs_are_offered_where_they_are_meant(iris: Guild) -> None:
     """`--start` gets staged runs only, and restoring the deleted ones."""
     iris.ok("run", "cnn:train", "--stage", "-y")
