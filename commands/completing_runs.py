@@ -16,7 +16,7 @@ from commands.selecting import filter_of
 from commands.table import SHORT_ID, cells
 from ledger.dataclass import replace
 from operations.model_file_path import find_model_file
-from projections.peek import Peek, labels_with_prefix, peek
+from projections.peek import Peek, labels_with_prefix, peek, tags_with_prefix
 from projections.query import Query, RunFilter, RunRow, displayed
 from projections.schema import DELETED, LIVE
 
@@ -61,6 +61,16 @@ def labels(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Item
     return _labels(ctx, incomplete)
 
 
+def tags(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
+    """Offer tags that are in use."""
+    return _tags(ctx, incomplete)
+
+
+def runs_or_tags(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
+    """Offer what `guild tag` takes: runs, and tags that are in use."""
+    return [*_runs(ctx, incomplete), *_tags(ctx, incomplete)]
+
+
 def recorded_operations(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
     """Offer what `--op` can find: names of operations that have runs, from short to full."""
     with peeked(ctx) as seen:
@@ -78,6 +88,11 @@ def recorded_operations(ctx: click.Context, _param: click.Parameter, incomplete:
 def _labels(ctx: click.Context, incomplete: str) -> Items:
     with peeked(ctx) as seen:
         return [] if seen is None else [item(label) for label in labels_with_prefix(seen.index, incomplete, MOST)]
+
+
+def _tags(ctx: click.Context, incomplete: str) -> Items:
+    with peeked(ctx) as seen:
+        return [] if seen is None else [item(tag) for tag in tags_with_prefix(seen.index, incomplete, MOST)]
 
 
 def _runs(

@@ -14,4 +14,10 @@ _COMMANDS = {
 
 @click.group(cls=LazyGroup, lazy=_COMMANDS)
 def ledger() -> None:
-    """Check the ledger, and rebuild the index from it."""
+    """Check the ledger, and rebuild the index from it.
+
+    \b
+    Examples:
+      guild ledger verify
+      guild ledger rebuild
+    """

@@ -24,6 +24,11 @@ def verify_ledger(app: App, *, as_json: bool) -> None:
     """Verify the whole ledger: chain, numbering, bodies, triggers, and that the index equals a fresh replay.
 
     Exits with 3 and names the first broken place when something is not as it was written.
+
+    \b
+    Examples:
+      guild ledger verify
+      guild ledger verify --json   for a script; the exit code tells as well
     """
     ledger = app.ledger
     with progress("Verifying", ledger.store.head().position) as reached:

@@ -52,6 +52,11 @@ def unprotect(app: App, specs: tuple[str, ...], limits: Limits, *, deleted: bool
     """Lift the protection of runs, so that they can be deleted: of the latest run when no RUN is given.
 
     One run that is named, or none, is unprotected at once; several are shown first.
+
+    \b
+    Examples:
+      guild unprotect 0
+      guild unprotect -l paper :   all runs labelled paper
     """
     runs = noted_runs(app, limits, specs, place=DELETED if deleted else LIVE)
     carry_out(app, runs, protect_change(runs, protected=False), yes=yes, dry_run=dry_run)

@@ -8,19 +8,24 @@ import click
 
 from commands.app import App
 from commands.change import Change
+from commands.lazy import completer
 from commands.notes import NOTHING, carry_out, checked_tag, noted_runs, notes_of, quoted, undo_with
-from commands.options import SELECTION_HELP, Limits, dry_run_option, json_option, limiting, run_words, yes_option
+from commands.options import SELECTION_HELP, Limits, dry_run_option, json_option, limiting, tag_words, yes_option
 from ledger.errors import UsageError
 from ledger.events.notes import RunTagged
 from ledger.ids import RunId
 from ledger.text import printable
 from projections.query import RunRow
 
+_WORDS = completer("commands.completing_runs:runs_or_tags")
+
 
 @click.command("tag", epilog=SELECTION_HELP)
-@click.argument("words", metavar="[RUN]... [TAG]", nargs=-1, shell_complete=run_words)
-@click.option("--add", metavar="TAG", multiple=True, help="Add TAG; may be repeated.")
-@click.option("--remove", metavar="TAG", multiple=True, help="Take TAG away; may be repeated.")
+@click.argument("words", metavar="[RUN]... [TAG]", nargs=-1, shell_complete=_WORDS)
+@click.option("--add", metavar="TAG", multiple=True, shell_complete=tag_words, help="Add TAG; may be repeated.")
+@click.option(
+    "--remove", metavar="TAG", multiple=True, shell_complete=tag_words, help="Take TAG away; may be repeated."
+)
 @click.option("--list", "is_list", is_flag=True, help="List all tags, each with how many runs have it.")
 @json_option
 @click.option("-c", "--clear", is_flag=True, help="Take away all tags; those of --add take their place.")

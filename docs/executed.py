@@ -28,6 +28,7 @@ _VARYING = (
     (r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", "<hash>"),
     (r"\bbytes: [0-9]+", "bytes: <size>"),
     (r"\bpid: [0-9]+", "pid: <pid>"),
+    (r"\b[0-9.]+ (?:bytes?|KiB) on disk", "<size> on disk"),
     (r"\bguild-ledger [0-9]+(?:\.[0-9]+)+\S*", "guild-ledger <version>"),
 )
 

@@ -55,7 +55,7 @@ CREATE INDEX run_by_label ON run (label, place, started DESC);
 CREATE INDEX run_by_stopped ON run (stopped);
 CREATE INDEX run_by_duration ON run (stopped - started) WHERE stopped IS NOT NULL;
 CREATE INDEX run_by_exit ON run (exit_status);
-CREATE INDEX run_by_digest ON run (digest) WHERE digest IS NOT NULL;
+CREATE INDEX run_by_digest ON run (digest);
 CREATE INDEX run_by_mark ON run (place, started DESC) WHERE marked = 1;
 CREATE INDEX run_by_protection ON run (place, started DESC) WHERE protected = 1;
 CREATE INDEX value_by_number ON value (name, number) WHERE number IS NOT NULL;

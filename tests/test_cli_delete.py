@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.cli_kit import LOCAL_SCOPE, Guild
@@ -202,7 +204,9 @@ def test_deleted_runs_are_listed_and_come_back_as_they_were(guild: Guild, ids: l
     assert all(run["deleted"] for run in guild.json("runs", "-d"))
     restored = guild("runs", "restore", ids[0], "1", stdin="y\n")
     assert restored.out.startswith("You are about to restore the following runs:\n  [")
-    assert restored.err == f"{LOCAL_SCOPE}Restore these runs? (y/N) "
+    undo = f"To undo: guild runs rm {ids[0][:8]} {ids[2][:8]}\n"
+    assert restored.err == f"{LOCAL_SCOPE}Restore these runs? (y/N) {undo}"
+    assert re.search(r"^  2 run\(s\), [\d.]+ \w+ on disk$", restored.out, re.MULTILINE)
     assert restored.out.endswith("Restored 2 run(s)\n")
     assert guild.ok("runs", "restore", "-y") == "Restored 1 run(s)\n"
     assert guild.rows() == rows

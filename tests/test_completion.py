@@ -208,6 +208,37 @@ def test_recorded_operations_and_labels_are_offered(iris: Guild) -> None:
     assert {"0", "good one"} <= set(labels)
 
 
+def test_tags_are_offered_where_one_can_stand(iris: Guild) -> None:
+    """`--tag` of every command gets the tags in use, `guild tag` runs as well; not those of deleted runs."""
+    iris.ok("tag", "0", "--add", "paper", "--add", "baseline", "-y")
+    iris.ok("tag", "1", "gone")
+    iris.ok("runs", "rm", "1", "-y")
+    rules = {
+        "guild runs --tag ": ["baseline", "paper"],
+        "guild runs rm --tag=p": ["paper"],
+        "guild tag 0 --remove b": ["baseline"],
+        "guild tag 0 pa": ["paper"],
+        "guild label 0 --set b": ["bad"],
+        "guild runs rm --tag paper ": ["0", iris.ids()[0][:8]],
+    }
+    assert dict(zip(rules, offers(iris, *rules), strict=True)) == rules
+
+
+def test_every_command_that_takes_runs_offers_them(iris: Guild) -> None:
+    """By index with a description, and by id, those that the scope and the options before the cursor leave."""
+    ids = [run_id[:8] for run_id in iris.ids("-E")]
+    commands = ["cat", "comment", "label", "ls", "mark", "open", "protect", "runs delete", "runs info", "runs rm"]
+    commands += ["select", "tag", "unprotect"]
+    for offered_words in offers(iris, *(f"guild {command} -E " for command in commands)):
+        assert offered_words[:2] == ["0", *ids]
+    for words in described(iris, *(f"guild {command} -E 0" for command in commands)):
+        assert words["0"].startswith("./iris-cnn:test ")
+        assert words["0"].endswith(" error bad")
+    iris.ok("runs", "rm", "-E", "-y")
+    for offered_words in offers(iris, "guild runs restore ", "guild runs purge ", "guild runs info -d "):
+        assert offered_words == ["0", *ids]
+
+
 def test_staged_and_deleted_runs_are_offered_where_they_are_meant(iris: Guild) -> None:
     """`--start` gets staged runs only, and restoring the deleted ones."""
     iris.ok("run", "cnn:train", "--stage", "-y")

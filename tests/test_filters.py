@@ -88,6 +88,21 @@ FILTERS: list[tuple[dict[str, object], Callable[[int], object]]] = [
     ({"digest": "0"}, lambda n: n % 3),
     ({"digest": "030"}, lambda n: n % 3 and n % 7 == 3),
     ({"digest": "ff"}, lambda _: False),
+    ({"operations": ("m:train", "q/m:test")}, lambda n: n % 3 == 0 or (n % 3 == 1 and n % 4 == 0)),
+    ({"statuses": ("error", "running")}, lambda n: n % 10 == 0 or n % 100 == 1),
+    ({"labels": ("nothing",)}, lambda _: False),
+    ({"expression": "text contains dam"}, lambda n: n % 50 and n % 2 == 0),
+    ({"expression": "text contains nothing"}, lambda _: False),
+    ({"expression": "not text contains dam"}, lambda n: n % 50 == 0 or n % 2),
+    ({"expression": "label contains '12'"}, lambda n: n % 30 == 12),
+    ({"expression": "tag contains are"}, lambda n: n == 100),
+    ({"expression": "lr is undefined"}, lambda n: n % 50 == 0),
+    ({"expression": "lr is not undefined"}, lambda n: n % 50),
+    ({"expression": "loss is undefined and tag is undefined"}, lambda n: n % 2 == 0 and n % 5),
+    ({"expression": "exit_status is undefined"}, lambda n: n % 10 == 0),
+    ({"expression": "stopped is undefined and digest is undefined"}, lambda n: n % 30 == 0),
+    ({"expression": "digest is not undefined"}, lambda n: n % 3),
+    ({"expression": "started is undefined or id is undefined"}, lambda _: False),
     ({"expression": "lr > 0.5 and lr < 0.7"}, lambda n: n % 50 and n % 10 == 6),
     ({"expression": "lr >= 0"}, lambda n: n % 50),
     ({"expression": "rare in [51, 52, 5000]"}, lambda n: n in (51, 52)),
@@ -137,12 +152,37 @@ def test_every_filter_answers_from_an_index(
         assert list(query.rows(after=rows[len(rows) // 2])) == rows[len(rows) // 2 + 1 :]
         assert query.with_prefix(rows[-1].run_id, held=True) == rows[-1:]
     for statement in said:
-        for step in _plan(index.db, statement) if statement.startswith("SELECT") else ():
+        for step in _plan(index.db, statement) if statement.startswith(("SELECT", "WITH")) else ():
             assert "SCAN" not in step or "INDEX" in step or step.split()[1] in ALLOWED, (statement, step)
 
 
-ALLOWED = ("op", "name", "total", "comment", "commented", "CONSTANT", "tag", "tagged")
-"""Tables with one row for an operation, a name or a comment, not for a run."""
+ALLOWED = ("op", "name", "total", "comment", "commented", "CONSTANT", "tag", "tagged", "each")
+"""Tables with one row for an operation, a name, a comment or a distinct text, not for a run."""
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("text contains nothing", "SEARCH value USING COVERING INDEX value_by_text (name=? AND text>?)"),
+        ("text contains dam", "SEARCH value USING COVERING INDEX value_by_text (name=? AND text=?)"),
+        ("label contains '12'", "SEARCH run USING COVERING INDEX run_by_label (label=?)"),
+        ("tag contains are", "SEARCH tag USING PRIMARY KEY (tag=?)"),
+        ("exit_status is undefined", "SEARCH run USING COVERING INDEX run_by_exit (exit_status=?)"),
+        ("stopped is undefined", "SEARCH run USING COVERING INDEX run_by_stopped (stopped=?)"),
+        ("digest is undefined", "SEARCH run USING COVERING INDEX run_by_digest (digest=?)"),
+        ("label is undefined", "SEARCH run USING COVERING INDEX run_by_label (label=? AND place=?)"),
+        ("lr is undefined", "SEARCH value USING PRIMARY KEY (run=? AND name=?)"),
+        ("tag is undefined", "SEARCH tag USING COVERING INDEX tag_by_run (run=?)"),
+    ],
+)
+def test_what_contains_a_text_or_is_not_there_is_looked_up(index: Index, expression: str, found: str) -> None:
+    """By the distinct texts that contain it, or where an index has what is missing; at least by each run's own key."""
+    said: list[str] = []
+    index.db.set_trace_callback(said.append)
+    list(Query(index, _wanted(expression=expression)).rows(limit=20))
+    index.db.set_trace_callback(None)
+    steps = [step for statement in said if statement[:4] in ("SELE", "WITH") for step in _plan(index.db, statement)]
+    assert found in steps, steps
 
 
 def _labels(number: int) -> str | None:
@@ -317,6 +357,10 @@ def test_a_page_costs_the_page(index: Index, monkeypatch: pytest.MonkeyPatch) ->
             ("lr >= 0", 2_000),
             ("tag = often", 600),
             ("label contains 3", 900),
+            ("text contains nothing", 10),
+            ("label contains nothing", 20),
+            ("exit_status is undefined", 150),
+            ("lr is undefined", 200),
         ):
             steps = 0
             list(Query(index, _wanted(expression=expression)).rows(limit=20))
