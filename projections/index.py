@@ -22,6 +22,8 @@ from projections.errors import IndexDamagedError, index_errors
 from projections.files import current_file
 from projections.schema import PLACES
 
+_CHECKPOINT = "SELECT ledger_id, seq, position, hash, recorded_at, checksum FROM checkpoint"
+
 BATCH = 20_000
 """Events folded at a time: bounds the memory of a catch-up and of a rebuild."""
 
@@ -37,6 +39,12 @@ class Checkpoint(NamedTuple):
     position: int
     hash: bytes
     recorded_at: int
+
+    def checksum(self) -> int:
+        """Return what is stored beside it, so that damage to the index is not taken for a loss of the ledger."""
+        from binascii import crc32
+
+        return crc32(repr(tuple(self)).encode())
 
 
 class Index:
@@ -64,13 +72,17 @@ class Index:
         """Return how far the index has read.
 
         Raises:
-            IndexDamagedError: there is no checkpoint.
+            IndexDamagedError: there is none, or it is not as it was written.
         """
         with index_errors():
-            row = self.db.execute("SELECT ledger_id, seq, position, hash, recorded_at FROM checkpoint").fetchone()
+            row = self.db.execute(_CHECKPOINT).fetchone()
         if row is None:
             raise IndexDamagedError("it has no checkpoint")
-        return Checkpoint._make(row)
+        *fields, checksum = row
+        found = Checkpoint._make(fields)
+        if checksum != found.checksum():
+            raise IndexDamagedError("its checkpoint is damaged")
+        return found
 
     def confirm(self, places: Iterable[tuple[RunId, str]]) -> None:
         """Note that the directories of these runs are in these places.
@@ -186,8 +198,8 @@ def save_checkpoint(database: sqlite3.Connection, ledger: Ledger, seq: int | Non
     if last is None:
         raise GuildError(f"the ledger at {ledger.store.place!r} holds no transaction {seq}")
     position = ledger.store.txn_events(seq)[-1].position
-    values = (ledger.ledger_id, seq, position, last.hash, last.recorded_at)
-    database.execute("INSERT OR REPLACE INTO checkpoint VALUES (1,?,?,?,?,?)", values)
+    read = Checkpoint(ledger.ledger_id, seq, position, last.hash, last.recorded_at)
+    database.execute("INSERT OR REPLACE INTO checkpoint VALUES (1,?,?,?,?,?,?)", (*read, read.checksum()))
 
 
 def connect(path: str) -> Index:

@@ -376,30 +376,6 @@ def test_every_question_names_damage(home: Path) -> None:
     index.close()
 
 
-def test_no_flipped_bit_shows_as_a_failure_of_the_program(home: Path, lived_in: Path) -> None:
-    """Bits of one byte in every 127: the answers come, or an error of the ledger's own that says what to do."""
-    whole = _file(lived_in).read_bytes()
-    path = _file(home)
-    hints = set()
-    for offset in range(0, len(whole), 127):
-        data = bytearray(whole)
-        data[offset] ^= 1 << offset % 8
-        for entry in (home / "index").iterdir():
-            entry.unlink()
-        path.write_bytes(data)
-        app = _app(home)
-        try:
-            query = open_query(app, EVERYTHING)
-            list(listed(app, query, None))
-            list(listed(app, Query(app.index, QUESTIONS[2]), None))
-        except IntegrityError as error:
-            # A checkpoint that is not the ledger's: it is not for the index to say which of the two is right.
-            hints.add(error.hint)
-        finally:
-            app.close()
-    assert all("remove the folder 'index'" in str(hint) for hint in hints)
-
-
 def _drop(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("DROP TABLE run")
