@@ -116,13 +116,14 @@ def json_lines(rows: Iterable[RunRow], app: App) -> Iterator[str]:
     for row in rows:
         if before:
             yield before + ","
-        before = "  " + _json(as_object(row, app))
+        before = "  " + one_line(as_object(row, app))
     if before:
         yield before
     yield "]"
 
 
-def _json(run: dict[str, object]) -> str:
+def one_line(run: dict[str, object]) -> str:
+    """Return an object as JSON in one line."""
     import orjson
 
     try:
