@@ -122,6 +122,13 @@ class Home:
         except OSError as error:
             raise _explained(self.root, self.root, error) from error
 
+    def known_identity(self) -> str:
+        """Return what `identity` does, empty when there is none yet: nothing is made."""
+        try:
+            return _first_line(os.path.join(self.root, "home-id"))
+        except OSError:
+            return ""
+
     def ensure(self) -> None:
         """Make what is missing of the home's folders, private to the user (0700); what is there stays.
 
@@ -132,7 +139,13 @@ class Home:
             GuildError: a folder can be neither found nor made; the message says which part of the path is
                 why.
         """
-        folders = (
+        for folder in self.folders():
+            if not os.path.isdir(folder):
+                self._make(folder)
+
+    def folders(self) -> tuple[str, ...]:
+        """Return the folders that every home has."""
+        return (
             self.index_dir,
             self.leases_dir,
             self.runs_dir,
@@ -140,9 +153,6 @@ class Home:
             self.purging_dir,
             self.sources_dir,
         )
-        for folder in folders:
-            if not os.path.isdir(folder):
-                self._make(folder)
 
     def _make(self, folder: str) -> None:
         try:

@@ -27,6 +27,7 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check fou
 
 _COMMANDS = {
     "cat": "commands.cat:cat",
+    "check": "commands.check:check",
     "comment": "commands.comment:comment",
     "completion": "commands.completion:completion",
     "help": "commands.help:show_help",

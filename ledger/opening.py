@@ -269,6 +269,25 @@ def _publish(fresh: str, path: str) -> None:
         os.close(folder)
 
 
+def unfinished_files(path: str) -> list[str]:
+    """Return what a killed making or upgrading of the ledger at `path` left beside it."""
+    suffixes = ("", "-wal", "-shm", "-journal", "-gate")
+    names = [path + name + suffix for name in ("-new", ".backup-unfinished") for suffix in suffixes]
+    return [name for name in names if os.path.lexists(name)]
+
+
+def clear_unfinished(path: str) -> None:
+    """Remove what a killed making or upgrading of the ledger at `path` left beside it.
+
+    Raises:
+        LedgerError: the gate cannot be had.
+        OSError: something cannot be removed.
+    """
+    with gate(path + "-gate"):
+        for name in unfinished_files(path):
+            os.unlink(name)
+
+
 def _remove_database(path: str) -> None:
     for suffix in ("", "-wal", "-shm", "-journal", "-gate"):
         if os.path.lexists(path + suffix):

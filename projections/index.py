@@ -97,6 +97,16 @@ class Index:
             )
             self.db.execute("COMMIT")
 
+    def doubt(self, run_ids: Iterable[RunId]) -> None:
+        """Note that the directories of these runs may not be where they belong: the next reconciling looks."""
+        with index_errors():
+            self.db.execute("BEGIN IMMEDIATE")
+            self.db.executemany(
+                "INSERT OR IGNORE INTO unconfirmed SELECT run FROM run WHERE run_id = ?",
+                [(bytes.fromhex(run_id),) for run_id in run_ids],
+            )
+            self.db.execute("COMMIT")
+
     def catch_up(self, ledger: Ledger) -> None:
         """Apply what the ledger holds beyond the checkpoint.
 
@@ -202,14 +212,19 @@ def save_checkpoint(database: sqlite3.Connection, ledger: Ledger, seq: int | Non
     database.execute("INSERT OR REPLACE INTO checkpoint VALUES (1,?,?,?,?,?,?)", (*read, read.checksum()))
 
 
-def connect(path: str) -> Index:
+def connect(path: str, *, immutable: bool = False) -> Index:
     """Open an existing index file.
+
+    Args:
+        path: the file.
+        immutable: read it without writing anything beside it; what a log beside it holds is not seen.
 
     Raises:
         IndexDamagedError: it cannot be opened.
     """
     with index_errors():
-        database = sqlite3.connect(sqlite_uri(path, "mode=rw"), uri=True, isolation_level=None)
+        mode = "mode=ro&immutable=1" if immutable else "mode=rw"
+        database = sqlite3.connect(sqlite_uri(path, mode), uri=True, isolation_level=None)
         database.execute("PRAGMA busy_timeout=60000")
         database.execute("PRAGMA synchronous=NORMAL")
         return Index(database, path)
