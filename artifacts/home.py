@@ -257,6 +257,23 @@ def _nearest(cwd: str) -> str | None:
         folder = parent
 
 
+def why_no_home(root: str) -> str | None:
+    """Say why a folder `.guild` at `root` would not be taken for a home by commands beside it; None when it would.
+
+    Args:
+        root: its absolute path; it need not be there.
+    """
+    if _is_run_metadata(root):
+        return "it is the directory of a run, whose own files are kept in `.guild`"
+    folder = os.path.dirname(root)
+    while True:
+        if os.path.exists(os.path.join(folder, "pyvenv.cfg")):
+            return f"{folder!r} is a virtual environment, which people throw away"
+        folder, child = os.path.dirname(folder), folder
+        if folder == child:
+            return None
+
+
 def _is_run_metadata(candidate: str) -> bool:
     """Tell whether this `.guild` lies inside a run directory: then it holds that run's output, not runs."""
     run_dir = os.path.dirname(candidate)

@@ -31,6 +31,7 @@ _COMMANDS = {
     "comment": "commands.comment:comment",
     "completion": "commands.completion:completion",
     "help": "commands.help:show_help",
+    "init": "commands.init:init",
     "install": "commands.install:install",
     "label": "commands.runs_label:label",
     "ledger": "commands.ledger:ledger",
