@@ -71,7 +71,8 @@ def _lines(app: App, checked: Checked, mended: AbstractSet[Finding]) -> Iterator
     if checked.transactions is not None:
         yield f"ledger: {checked.transactions} transactions, {checked.events} events, head {checked.head_hash}"
     yield f"index: {checked.index}"
-    yield f"runs: {', '.join(f'{checked.runs[place]} {place}' for place in _PLACES)}"
+    if checked.transactions is not None:
+        yield f"runs: {', '.join(f'{checked.runs[place]} {place}' for place in _PLACES)}"
     yield f"disk: {', '.join(f'{name} {size(checked.disk[name])}' for name in _DISK)}"
     for finding in checked.findings.kept:
         level = "PROBLEM" if finding.is_problem else "note"

@@ -29,15 +29,14 @@ from commands.progress import progress
 from commands.reaping import evidence_of_start
 from ledger.errors import GuildError, IntegrityError
 from ledger.ids import RunId
-from ledger.opening import unfinished_files
+from ledger.opening import is_disk_full, unfinished_files
 from ledger.walk import UNREADABLE
 from projections.comparing import damage, first_difference, replay
 from projections.errors import IndexDamagedError
 from projections.files import current_file, has_any_index, leftovers
-from projections.index import Index, connect
+from projections.index import Index, connect, is_only_read
 from projections.schema import DELETED, LIVE, PLACES, PURGING, STATUSES
 from projections.single import state_of
-from projections.writable import can_write
 
 _CHUNK = 500
 
@@ -76,11 +75,9 @@ def look(app: App) -> Checked:
     checked.free = space.f_bavail * space.f_frsize
     for finding in check_home(app.home):
         checked.findings.add(finding)
-    if checked.free == 0:
+    if is_disk_full(app.home.root):
         what = "the disk is full: nothing can be recorded"
-        checked.findings.add(
-            Finding("home", what, "Free some space; `guild runs purge` empties the trash.", app.home.root)
-        )
+        checked.findings.add(Finding("home", what, FREE_SPACE, app.home.root))
     if _look_at_ledger(app, checked):
         _look_at_runs(app, checked)
     for finding in _left_lying(app):
@@ -114,6 +111,7 @@ def _look_at_ledger(app: App, checked: Checked) -> bool:
     return True
 
 
+FREE_SPACE = "Free some space. The folder 'index' of the home may be removed; `guild runs purge` empties the trash."
 _VERIFY = "`guild ledger verify` says what is wrong; bring back a backup."
 
 
@@ -159,8 +157,9 @@ def _opened(app: App, checked: Checked, stack: ExitStack) -> tuple[Index | None,
         checked.index = "none yet"
         return None, None
     try:
-        index = stack.enter_context(closing(connect(path, immutable=not can_write(app.home.index_dir))))
-        if can_write(app.home.index_dir):
+        only_read = is_only_read(app.home.index_dir, app.ledger)
+        index = stack.enter_context(closing(connect(path, immutable=only_read)))
+        if not only_read:
             index.catch_up(app.ledger)
         stack.enter_context(index.reading())
         index.checkpoint()
@@ -172,7 +171,7 @@ def _opened(app: App, checked: Checked, stack: ExitStack) -> tuple[Index | None,
         checked.findings.add(Finding("ledger", error.message, error.hint or _VERIFY, app.home.ledger_path))
         return None, None
     except GuildError as error:
-        checked.index = f"not checked: {error.message}"
+        checked.index = f"not checked: {error.message}"  # the disk has filled up meanwhile, or it is locked
         return None, None
 
 

@@ -7,15 +7,17 @@ index transaction. The checkpoint keeps the ledger's hash at that point. If the 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice, takewhile
 from typing import NamedTuple
 
-from ledger.errors import GuildError, IntegrityError
+from ledger.errors import GuildError, IntegrityError, NoSpaceError
 from ledger.ids import RunId
 from ledger.log import Ledger
+from ledger.opening import is_disk_full
 from ledger.seams import seam
 from ledger.sqlite_uri import sqlite_uri
 from projections.errors import IndexDamagedError, index_errors
@@ -26,6 +28,9 @@ _CHECKPOINT = "SELECT ledger_id, seq, position, hash, recorded_at, checksum FROM
 
 BATCH = 20_000
 """Events folded at a time: bounds the memory of a catch-up and of a rebuild."""
+
+_ROOM_FOR_THE_LEDGER = 1 << 20
+"""Bytes that a new index leaves free: one that fills the disk to its end would be in the way of a purge."""
 
 Notice = Callable[[str], None]
 """Told what was done to the index, one line; the command line prints it on stderr."""
@@ -240,11 +245,13 @@ def open_index(folder: str, ledger: Ledger, notice: Notice) -> Index:
 
     Raises:
         IntegrityError: the ledger lost or changed history.
-        GuildError: the index can be neither read nor made (full disk).
+        GuildError: the index can be neither read nor made.
     """
     path = current_file(folder)
     if path is None:
         return _made(folder, ledger, notice, None)
+    if is_only_read(folder, ledger):
+        return _read_as_it_is(path, ledger)
     try:
         index = connect(path)
         try:
@@ -254,16 +261,65 @@ def open_index(folder: str, ledger: Ledger, notice: Notice) -> Index:
             raise
     except IndexDamagedError as error:
         return _made(folder, ledger, notice, error)
+    except NoSpaceError:
+        return _read_as_it_is(path, ledger)
     return index
+
+
+def is_only_read(folder: str, ledger: Ledger) -> bool:
+    """Tell whether nothing can be kept in `folder`: the home is read-only, or its disk so full that nothing fits."""
+    from projections.writable import can_write
+
+    return bool(getattr(ledger.store, "read_only", False)) or not can_write(folder)
+
+
+def _read_as_it_is(path: str, ledger: Ledger) -> Index:
+    """Return the index without writing a byte beside it; what it lacks of the ledger is folded into a copy."""
+    from projections.rebuild import rebuild_in_memory
+
+    log = path + "-wal"
+    if os.path.exists(log) and os.path.getsize(log) > 0:
+        return rebuild_in_memory(ledger)  # the file alone may be half of what was written
+    try:
+        index = connect(path, immutable=True)
+        try:
+            checkpoint = index.checkpoint()
+            if agrees(checkpoint, ledger, ledger.store.head().seq):
+                return index
+            copy = Index(sqlite3.connect("", isolation_level=None), path)
+            with index_errors():
+                index.db.backup(copy.db)
+        except BaseException:
+            index.close()
+            raise
+        index.close()
+        with ledger.store.reading(), index_errors():
+            copy.db.execute("BEGIN")
+            fold_all(copy.db, ledger, checkpoint.position)
+            save_checkpoint(copy.db, ledger)
+            copy.db.execute("COMMIT")
+    except (IndexDamagedError, NoSpaceError):
+        return rebuild_in_memory(ledger)
+    return copy
+
+
+def _leave_room(folder: str) -> None:
+    if is_disk_full(os.path.dirname(folder), _ROOM_FOR_THE_LEDGER):
+        raise NoSpaceError("what space is left is kept for the ledger")
 
 
 def _made(folder: str, ledger: Ledger, notice: Notice, why: IndexDamagedError | None) -> Index:
     from projections.rebuild import rebuild, rebuild_in_memory
-    from projections.writable import can_write
 
-    if not can_write(folder):
+    if is_only_read(folder, ledger):
         return rebuild_in_memory(ledger)
-    count = rebuild(folder, ledger, unless_usable=True)
+    try:
+        _leave_room(folder)
+        count = rebuild(folder, ledger, unless_usable=True)
+    except NoSpaceError:
+        if why is not None:
+            notice(f"The index could not be used ({why.message}), and there is no space for a new one.")
+        return rebuild_in_memory(ledger)
     if why is not None and count is not None:
         notice(f"The index could not be used ({why.message}) and was rebuilt from the ledger: {count} events.")
     path = current_file(folder)
