@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+
+from ledger.dataclass import dataclass, field
 
 MOST = 10_000
 """Findings that are kept: a home with a million directories in the wrong place is mended in several goes."""

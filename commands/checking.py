@@ -10,7 +10,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 
 from artifacts.checking_home import check_home, file_system
 from artifacts.checking_leftovers import (
@@ -27,6 +26,7 @@ from artifacts.removal import measure_tree
 from commands.app import App
 from commands.progress import progress
 from commands.reaping import evidence_of_start
+from ledger.dataclass import dataclass, field
 from ledger.errors import GuildError, IntegrityError
 from ledger.ids import RunId
 from ledger.opening import is_disk_full, unfinished_files

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 
 from commands.app import App
@@ -13,6 +12,7 @@ from commands.protection import refuse_protected
 from commands.selecting import open_query, selected, tell_moved
 from commands.table import planned, size
 from commands.terminal import note, page, say, width
+from ledger.dataclass import dataclass, replace
 from ledger.ids import system_clock
 from projections.errors import IndexDamagedError
 from projections.query import Query, RunFilter, RunRow

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError, UsageError
 from ledger.text import did_you_mean, printable
 from projections.errors import index_errors
