@@ -15,7 +15,7 @@ from commands.mending import mend
 from commands.options import json_option
 from commands.table import size
 from commands.terminal import page, say
-from ledger.errors import IntegrityError
+from ledger.errors import GuildError, IntegrityError
 from ledger.text import printable
 
 _PLACES = ("live", "deleted", "purging", "purged")
@@ -42,9 +42,10 @@ def check(app: App, *, repair: bool, as_json: bool) -> None:
       guild check --repair     do what is safe
       guild check --json       for programs
     """
-    if not os.path.isdir(app.home.root):
+    if not os.path.lexists(app.home.root):
         _say_nothing_there(app, as_json=as_json)
         return
+    _refuse_what_cannot_be_looked_at(app)
     checked = look(app)
     mended: frozenset[Finding] = frozenset()
     if repair:
@@ -59,6 +60,21 @@ def check(app: App, *, repair: bool, as_json: bool) -> None:
         if any(finding.mend for finding in left) and not repair:
             hint += " `guild check --repair` does what is safe."
         raise IntegrityError(f"{count} {'problem' if count == 1 else 'problems'} found", hint=hint)
+
+
+def _refuse_what_cannot_be_looked_at(app: App) -> None:
+    """Tell a home that cannot be entered from one that is empty.
+
+    Raises:
+        GuildError: it is no folder, or may not be read.
+    """
+    if not os.path.isdir(app.home.root):
+        app.home.ensure()  # which says what stands in the way
+    if not os.access(app.home.root, os.R_OK | os.X_OK):
+        raise GuildError(
+            f"permission denied: you may not look into {app.home.root!r}",
+            hint="Have its owner allow that, or choose another home with -H PATH or GUILD_HOME.",
+        )
 
 
 def _say_nothing_there(app: App, *, as_json: bool) -> None:

@@ -82,6 +82,18 @@ def test_a_home_that_others_can_enter_is_a_note(guild: Guild) -> None:
     assert guild.home.stat().st_mode & 0o777 == 0o755
 
 
+def test_a_home_that_cannot_be_looked_at_is_refused(guild: Guild, tmp_path: Path) -> None:
+    """One that is a file, or may not be entered, is not taken for one that is not there or empty."""
+    (tmp_path / "file").write_text("mine")
+    assert "is a file, not a folder" in Guild(tmp_path / "file", guild.cwd).refused("check")
+    guild.home.chmod(0)
+    try:
+        assert "permission denied" in replace(guild, prepare=like_any_user).refused("check", "--repair")
+    finally:
+        guild.home.chmod(0o700)
+    guild.ok("check")
+
+
 def test_a_read_only_home_can_be_checked(guild: Guild) -> None:
     """That it is read-only is a note; the rest is looked at all the same."""
     folders = [guild.home, *(path for path in guild.home.rglob("*") if path.is_dir())]
