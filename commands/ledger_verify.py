@@ -13,8 +13,7 @@ from ledger.verify import Problem, Report, verify
 from projections.comparing import difference
 from projections.errors import IndexDamagedError
 from projections.files import current_file
-from projections.index import connect
-from projections.writable import can_write
+from projections.index import connect, is_only_read
 
 
 @click.command("verify")
@@ -50,7 +49,7 @@ def _check_index(app: App, report: Report) -> str:
     path = current_file(app.home.index_dir)
     if path is None:
         return "none yet"
-    if not can_write(app.home.index_dir):
+    if is_only_read(app.home.index_dir, app.ledger):
         return "not checked: it is read-only"
     try:
         index = connect(path)
