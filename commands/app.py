@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from artifacts.home import Home
@@ -14,7 +14,9 @@ from ledger.errors import GuildError, NoSpaceError
 
 if TYPE_CHECKING:
     from ledger.log import Ledger
+    from ledger.rows import EventRow
     from ledger.transaction import Header
+    from projections.as_of import Moment
     from projections.index import Index
 
 
@@ -27,6 +29,7 @@ class App:
         home: the guild home.
         argv: the command line, as it is recorded.
         fresh: whether indexes mean what they mean now, whatever an earlier listing showed.
+        at: `--at` as written: the index and the events of runs are those of then, and nothing is recorded.
         moved: what has moved since the listing that the user's indexes are from, a line each.
     """
 
@@ -36,9 +39,11 @@ class App:
         self.home = home
         self.argv = tuple(argv)
         self.fresh = False
+        self.at = ""
         self.moved: list[str] = []
         self._ledger: Ledger | None = None
         self._index: Index | None = None
+        self._then: Moment | None = None
 
     def header(self, *, reason: str | None = None) -> Header:
         """Return who is asking: recorded with every transaction."""
@@ -77,6 +82,8 @@ class App:
             if getattr(ledger.store, "is_full", False):
                 note("The disk of the home is full: what is there can be looked at, nothing can be recorded.")
             return ledger
+        if self.at:
+            raise GuildError(f"there is no ledger in {self.home.root!r} yet, and so no past", hint="Leave --at out.")
         self.home.ensure()
         return open_sqlite(path, self.header(), witnesses=self._has_witnesses)
 
@@ -104,22 +111,49 @@ class App:
             raise GuildError(
                 f"GUILD_LEDGER is {url!r}, no database URL", hint="Example: postgresql+psycopg://host/database"
             )
-        self.home.ensure()
-        return open_url(url, self.header())
+        if not self.at:
+            self.home.ensure()
+        return open_url(url, self.header(), make=not self.at)
 
     @property
     def index(self) -> Index:
         """The index, caught up with the ledger on first use."""
         if self._index is None:
+            if self.then is not None:
+                from commands.as_of import past_index
+
+                self._index = past_index(self, self.then)
+                return self._index
             from projections.index import open_index
 
             self._index = open_index(self.home.index_dir, self.ledger, note)
         return self._index
 
+    @property
+    def then(self) -> Moment | None:
+        """The moment that `--at` names; None without it.
+
+        Raises:
+            UsageError: it names none that the ledger holds.
+        """
+        if self._then is None and self.at:
+            from commands.as_of import moment_of
+
+            self._then = moment_of(self, self.at)
+        return self._then
+
+    def stream_events(self, streams: Iterable[str]) -> list[EventRow]:
+        """Return every event of these streams in order of position, with `--at` those that had been recorded."""
+        events = self.ledger.store.stream_events(streams)
+        then = self.then
+        return events if then is None else [event for event in events if event.txn_seq <= then.end.seq]
+
     def rebuild_index(self, why: str) -> Index:
         """Throw the index away in the middle of a command that found it damaged, and return the new one."""
         from projections.rebuild import rebuild, rebuild_in_memory
 
+        if self.at:
+            raise GuildError(f"the temporary index of the past could not be read: {why}", hint="Try again.")
         self.close_index()
         try:
             count = rebuild(self.home.index_dir, self.ledger)

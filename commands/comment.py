@@ -8,8 +8,17 @@ import click
 
 from commands.app import App
 from commands.change import Change, execute, same
-from commands.notes import NOTHING, noted_runs, notes_of, written
-from commands.options import SELECTION_HELP, Limits, dry_run_option, json_option, limiting, run_words, yes_option
+from commands.notes import NOTHING, noted_runs, notes_of, refuse_past, written
+from commands.options import (
+    SELECTION_HELP,
+    Limits,
+    at_option,
+    dry_run_option,
+    json_option,
+    limiting,
+    run_words,
+    yes_option,
+)
 from commands.selecting import tell_moved
 from commands.table import SHORT_ID, preview
 from commands.terminal import page
@@ -35,6 +44,7 @@ _HEAD = """
 @click.option("-m", "--add", "text", metavar="TEXT", help="The comment; without it an editor is opened.")
 @click.option("--list", "is_list", is_flag=True, help="Show the comments.")
 @limiting
+@at_option
 @yes_option
 @dry_run_option
 @json_option
@@ -65,6 +75,8 @@ def comment(
         raise UsageError("-m and --list cannot be used together", hint="Give one of them.")
     if as_json and not is_list:
         raise UsageError("--json goes with --list", hint="Example: guild comment 0 --list --json.")
+    if not is_list:
+        refuse_past(limits, "guild comment 0 --list --at yesterday")
     if text is not None:
         _check(text)
     runs = noted_runs(app, limits, specs)

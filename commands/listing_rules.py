@@ -15,6 +15,7 @@ from projections.counting import GROUPS
 from projections.sorting import SORTS
 
 if TYPE_CHECKING:
+    from commands.options import Limits
     from projections.query import Query
 
 _ROWS = ("--limit", "--more", "--sort", "--reverse", "--columns", "--csv", "--simple", "--verbose")
@@ -49,6 +50,16 @@ def check(layout: Layout) -> None:
                 raise UsageError(f"{option} and {other} cannot be given together", hint=_HINTS[option])
     if layout.watch:
         _need_terminal()
+
+
+def check_moment(layout: Layout, limits: Limits) -> None:
+    """Refuse to watch the past.
+
+    Raises:
+        UsageError: it was asked for.
+    """
+    if layout.watch and limits.at:
+        raise UsageError("--watch and --at cannot be given together", hint="The past does not change any more.")
 
 
 def check_names(query: Query, layout: Layout) -> None:

@@ -170,6 +170,8 @@ def _usage(error: click.ClickException) -> int:
         message = f"unrecognized option '{error.option_name}'{guess}"
         if error.ctx is not None and any(param.metavar == FLAGS for param in error.ctx.command.params):
             message += "; a flag of the operation is given as NAME=VALUE"
+        elif error.option_name == "--at":
+            message = "--at is for commands that show what was recorded of runs: runs, runs info, select, tag --list"
     elif isinstance(error, click.MissingParameter) and error.param is not None:
         message = f"missing argument for {error.param.make_metavar(error.ctx or click.Context(guild))}"
     elif message.startswith("Got unexpected extra argument"):

@@ -123,7 +123,7 @@ def _texts(value: Value) -> list[str]:
 def notes_of(app: App, rows: Iterable[RunRow]) -> dict[RunId, Notes]:
     """Return what was said about each of these runs."""
     found = {row.run_id: Notes() for row in rows}
-    for event in app.ledger.store.stream_events(map(run_stream, found)):
+    for event in app.stream_events(map(run_stream, found)):
         run_id = run_of(event.stream)
         if run_id is not None:
             found[run_id].take(event)
@@ -140,6 +140,18 @@ def noted_runs(app: App, limits: Limits, specs: Sequence[str], *, place: str = L
     if not specs:
         return list(open_query(app, wanted).rows(limit=1))
     return selected(app, wanted, specs, list_command="guild runs" if place == LIVE else "guild runs --deleted")
+
+
+def refuse_past(limits: Limits, example: str) -> None:
+    """Refuse `--at` where a change is asked for.
+
+    Raises:
+        UsageError: it was given.
+    """
+    if limits.at:
+        raise UsageError(
+            "--at goes with --list: what is past cannot be changed", hint=f"Example: {example}. Nothing was changed."
+        )
 
 
 def carry_out(app: App, rows: Sequence[RunRow], change: Change, *, yes: bool, dry_run: bool) -> None:

@@ -49,6 +49,7 @@ class Limits:
         started: `--started` as written.
         digest: `--digest` as written.
         expression: all of `--filter`, joined.
+        at: `--at` as written, of commands that take it.
     """
 
     everywhere: bool
@@ -63,6 +64,7 @@ class Limits:
     started: str = ""
     digest: str = ""
     expression: str = ""
+    at: str = ""
 
     def given(self) -> bool:
         """Tell whether any option limits or widens the list."""
@@ -72,7 +74,7 @@ class Limits:
 _NONE = Limits(everywhere=False, operations=(), statuses=(), labels=())
 _TEXTS = (
     ("--op", "operations"), ("--label", "labels"), ("--tag", "with_tags"), ("--comment", "with_comments"),
-    ("--filter", "filters"), ("--started", "started_within"), ("--digest", "with_digest"),
+    ("--filter", "filters"), ("--started", "started_within"), ("--digest", "with_digest"), ("--at", "at"),
 )  # fmt: skip
 
 
@@ -91,6 +93,7 @@ def taken_limits(params: dict[str, Any]) -> Limits:
         comments=tuple(params.pop("with_comments", None) or ()),
         started=params.pop("started_within", None) or "",
         digest=params.pop("with_digest", None) or "",
+        at=params.pop("at", None) or "",
         expression=filters[0] if len(filters) == 1 else " and ".join(f"({text})" for text in filters),
     )
 
@@ -100,7 +103,7 @@ def limiting(command: F) -> F:
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         for option, name in _TEXTS:
-            given = kwargs[name]
+            given = kwargs.get(name)
             if given == "" or (isinstance(given, tuple) and "" in given):
                 # An unset variable in a script must not select everything.
                 raise UsageError(
@@ -155,6 +158,11 @@ def _options() -> list[Callable[[Any], Any]]:
         found.append(click.option(f"-{letter}", f"--{status}", f"status_{status}", is_flag=True, help=text))
     return found
 
+
+at_option = click.option(
+    "--at", metavar="TIME|SEQ|TXN", help="As of then: a time, or a transaction's number or id as in `guild log`."
+)
+"""For commands that only show what is recorded of runs; it comes in with the limits."""
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Go on without showing the runs and asking.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from commands.app import App
 
 
+NOT_KEPT = "(not told with --at: files are those of now)"
+"""Shown to people for the directory of a run as of then."""
+
+
 def json_lines(rows: Iterable[RunRow], app: App) -> Iterator[str]:
     """Yield a JSON array of runs, one line each, without collecting it."""
     return array_lines(as_object(row, app) for row in rows)
@@ -60,5 +64,12 @@ def as_object(row: RunRow, app: App) -> dict[str, object]:
         "marked": bool(row.marked),
         "protected": bool(row.protected),
         "deleted": row.place != LIVE,
-        "run_dir": app.home.run_dir(row.run_id) if row.place == LIVE else app.home.trash_run_dir(row.run_id),
+        "run_dir": _run_dir(row, app),
     }
+
+
+def _run_dir(row: RunRow, app: App) -> str | None:
+    """Return where a run's directory is; None with `--at`: files are those of now, wherever the run was then."""
+    if app.at:
+        return None
+    return app.home.run_dir(row.run_id) if row.place == LIVE else app.home.trash_run_dir(row.run_id)

@@ -9,9 +9,9 @@ import click
 
 from commands.app import App
 from commands.notes import Notes, written
-from commands.options import SELECTION_HELP, Limits, json_option, limiting, run_words
+from commands.options import SELECTION_HELP, Limits, at_option, json_option, limiting, run_words
 from commands.run_folder import deleted_option, one_run
-from commands.run_json import as_object
+from commands.run_json import NOT_KEPT, as_object
 from commands.table import local_time
 from commands.terminal import say
 from ledger.canonical import Value
@@ -36,6 +36,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 @click.command("info", epilog=SELECTION_HELP)
 @click.argument("spec", metavar="[RUN]", required=False, shell_complete=run_words)
 @limiting
+@at_option
 @deleted_option
 @click.option("-e", "--env", "with_environment", is_flag=True, help="Show the recorded environment.")
 @json_option
@@ -61,7 +62,7 @@ def run_details(app: App, row: RunRow) -> dict[str, Value]:
     """Return everything known of a run: what the index lists, and what its start and end recorded in the ledger."""
     details = cast("dict[str, Value]", as_object(row, app))
     notes = Notes()
-    for event in app.ledger.store.stream_events([run_stream(row.run_id)]):
+    for event in app.stream_events([run_stream(row.run_id)]):
         notes.take(event)
         if event.body is None or event.type not in _KEYS:
             continue
@@ -102,7 +103,7 @@ def _lines(details: Mapping[str, Value], *, with_environment: bool) -> Iterator[
         "started": _local(details["started"]),
         "stopped": _local(details["stopped"]),
         "label": details["label"],
-        "run_dir": details["run_dir"],
+        "run_dir": details["run_dir"] or NOT_KEPT,
         "command": format_command([str(word) for word in command]) if isinstance(command, list) else None,
         "exit_status": details["exit_status"],
         "pid": evidence.get("pid") if isinstance(evidence, dict) else None,

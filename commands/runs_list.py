@@ -6,13 +6,14 @@ import click
 
 from commands.app import App
 from commands.listing_options import Layout, listing_options
-from commands.options import Limits, label_words, limiting
+from commands.options import Limits, at_option, label_words, limiting
 from commands.show_runs import show_runs
 
 
 @click.command("list")
 @click.argument("labels_or_names", metavar="[LABEL]...", nargs=-1, shell_complete=label_words)
 @limiting
+@at_option
 @listing_options
 @click.pass_obj
 def list_runs(app: App, labels_or_names: tuple[str, ...], limits: Limits, layout: Layout) -> None:

@@ -24,7 +24,7 @@ def run_filter(app: App, limits: Limits, *, place: str = LIVE) -> RunFilter:
     """Return what a command is about, and say so when the working directory limits it."""
     from operations.model_file_path import find_model_file
 
-    app.fresh = limits.fresh
+    app.fresh, app.at = limits.fresh, limits.at
     path = None if limits.everywhere else find_model_file(app.cwd)
     local = path is not None
     if path is not None:
@@ -33,11 +33,19 @@ def run_filter(app: App, limits: Limits, *, place: str = LIVE) -> RunFilter:
         from commands.model_check import warn_of_broken_model_file
 
         warn_of_broken_model_file(path, app.home.cache_dir)
-    return filter_of(limits, place, app.cwd, app.cwd if local else None)
+    now = None if app.then is None else app.then.now
+    return filter_of(limits, place, app.cwd, app.cwd if local else None, now)
 
 
-def filter_of(limits: Limits, place: str, cwd: str, project: str | None) -> RunFilter:
+def filter_of(limits: Limits, place: str, cwd: str, project: str | None, now: int | None = None) -> RunFilter:
     """Return what the options say, as a filter.
+
+    Args:
+        limits: the options.
+        place: `live` or `deleted`.
+        cwd: directory that displayed operations are relative to.
+        project: see `RunFilter`.
+        now: what `today` is measured by, microseconds UTC; None for the clock.
 
     Raises:
         UsageError: a digest that is none.
@@ -56,7 +64,7 @@ def filter_of(limits: Limits, place: str, cwd: str, project: str | None) -> RunF
         comments=limits.comments,
         started_words=limits.started,
         digest=_digest(limits.digest),
-        **_timed(limits),
+        **_timed(limits, now),
     )
 
 
@@ -68,12 +76,13 @@ class _Timed(TypedDict, total=False):
     now: int
 
 
-def _timed(limits: Limits) -> _Timed:
+def _timed(limits: Limits, now: int | None) -> _Timed:
     timed: _Timed = {}
     if limits.started or limits.expression:
-        from ledger.ids import system_clock
+        if now is None:
+            from ledger.ids import system_clock
 
-        now = system_clock()
+            now = system_clock()
         timed = {"expression": limits.expression, "now": now}
         if limits.started:
             from projections.time_ranges import time_range
@@ -96,7 +105,8 @@ def open_query(app: App, wanted: RunFilter) -> Query:
     """Return the filter as a query on the caught-up index, in which no dead run still looks running."""
     for last_try in (False, True):
         try:
-            reap(app)
+            if not app.at:
+                reap(app)
             query = Query(app.index, wanted)
             query.most()
         except IndexDamagedError as error:
@@ -122,7 +132,7 @@ def selected(app: App, wanted: RunFilter, specs: Sequence[str], *, list_command:
     except IndexDamagedError as error:
         query = Query(app.rebuild_index(error.message), wanted)
         rows = _resolve(query, specs, list_command)
-    if any(not is_whole_id(spec) for spec in specs) and not app.fresh:
+    if any(not is_whole_id(spec) for spec in specs) and not (app.fresh or app.at):
         from commands.positions import moved
 
         app.moved += moved(app, query, specs, rows)

@@ -26,8 +26,9 @@ def show_runs(app: App, limits: Limits, labels: tuple[str, ...], layout: Layout)
         UsageError: options that do not go together, or a column that there is not.
     """
     if not layout.is_plain():
-        from commands.listing_rules import check, check_names
+        from commands.listing_rules import check, check_moment, check_names
 
+        check_moment(layout, limits)
         check(layout)
     wanted = run_filter(app, limits, place=DELETED if layout.deleted else LIVE)
     wanted = replace(wanted, labels=(*wanted.labels, *labels))

@@ -9,8 +9,17 @@ import click
 from commands.app import App
 from commands.change import Change
 from commands.lazy import completer
-from commands.notes import NOTHING, carry_out, checked_tag, noted_runs, notes_of, quoted, undo_with
-from commands.options import SELECTION_HELP, Limits, dry_run_option, json_option, limiting, tag_words, yes_option
+from commands.notes import NOTHING, carry_out, checked_tag, noted_runs, notes_of, quoted, refuse_past, undo_with
+from commands.options import (
+    SELECTION_HELP,
+    Limits,
+    at_option,
+    dry_run_option,
+    json_option,
+    limiting,
+    tag_words,
+    yes_option,
+)
 from ledger.errors import UsageError
 from ledger.events.notes import RunTagged
 from ledger.ids import RunId
@@ -30,6 +39,7 @@ _WORDS = completer("commands.completing_runs:runs_or_tags")
 @json_option
 @click.option("-c", "--clear", is_flag=True, help="Take away all tags; those of --add take their place.")
 @limiting
+@at_option
 @yes_option
 @dry_run_option
 @click.pass_obj
@@ -63,6 +73,7 @@ def tag(
         given = bool(words or add or remove or clear or yes or dry_run)
         _list(app, limits, is_list=is_list, given=given, as_json=as_json)
         return
+    refuse_past(limits, "guild tag --list --at yesterday")
     if not (add or remove or clear):
         if not words:
             raise UsageError("specify a tag", hint="Example: guild tag 0 baseline.")

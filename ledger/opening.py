@@ -241,8 +241,14 @@ def _write_identity(store: Store, header: Header, clock: Clock) -> None:
         store.insert_origin(OriginRow(origin, header.host, 0, genesis(origin)))
 
 
-def open_url(url: str, header: Header, *, clock: Clock = system_clock) -> Ledger:
+def open_url(url: str, header: Header, *, clock: Clock = system_clock, make: bool = True) -> Ledger:
     """Open the ledger in the database at an SQLAlchemy `url`, making or migrating it when needed.
+
+    Args:
+        url: names the database.
+        header: who asks; recorded in a new ledger's first transaction.
+        clock: source of time.
+        make: whether a ledger is made where there is none.
 
     Raises:
         LedgerTooNewError: a newer program wrote it.
@@ -253,9 +259,13 @@ def open_url(url: str, header: Header, *, clock: Clock = system_clock) -> Ledger
 
     parsed = ledger_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
+        if not make:
+            _refuse_missing(parsed.database, os.path.lexists(parsed.database))
         return open_sqlite(parsed.database, header, clock=clock)
     store = SqlStore(url)
     try:
+        if not make:
+            _refuse_missing(store.place, store.revision() is not None and bool(store.meta()))
         if store.revision() != REVISION:
             from ledger.migrate import prepare_database
 
@@ -267,6 +277,13 @@ def open_url(url: str, header: Header, *, clock: Clock = system_clock) -> Ledger
         store.close()
         raise
     return Ledger(store, clock=clock)
+
+
+def _refuse_missing(place: str, is_there: bool) -> None:
+    if not is_there:
+        raise LedgerError(
+            f"there is no ledger in {place!r} yet", hint="The first command that records something makes it."
+        )
 
 
 def _publish(fresh: str, path: str) -> None:

@@ -74,6 +74,31 @@ def time_range(text: str, now: int, zone: tzinfo | None = None) -> TimeRange:
     return found
 
 
+def moment_of(text: str, now: int, zone: tzinfo | None = None) -> int:
+    """Return the moment that words mean, microseconds UTC: the end of a day, month, minute or second that is named.
+
+    So many minutes or hours ago are counted back to the microsecond. What is not over yet ends now.
+
+    Raises:
+        TimeRangeError: they mean none, or one that is still to come.
+    """
+    words = " ".join(text.lower().split())
+    reader = _Reader(_local(now, zone), zone)
+    try:
+        found = reader.moment(words)
+    except (ValueError, OverflowError):
+        found = None
+    if found is None:
+        raise TimeRangeError(
+            f"'{printable(text, 80)}' is no moment",
+            hint="Examples: 'now', 'yesterday', '2 hours ago', '2026-07-01', '2026-07-01 12:00'.",
+        )
+    first, last = found
+    if first > now:
+        raise TimeRangeError(f"'{printable(text, 80)}' is still to come", hint="Give a time that is past.")
+    return min(last, now)
+
+
 def _local(now: int, zone: tzinfo | None) -> datetime:
     """Return a moment as the clock on the wall has it."""
     return (_EPOCH + timedelta(microseconds=now)).astimezone(zone).replace(tzinfo=None)
@@ -104,6 +129,17 @@ class _Reader:
                 return TimeRange(None, self._stamp(span[0])) if side else TimeRange(self._stamp(span[0]), None)
         span = self._span(words)
         return None if span is None else TimeRange(self._stamp(span[0]), self._stamp(span[1]))
+
+    def moment(self, words: str) -> tuple[int, int] | None:
+        """Return the first and the last microsecond of what the words mean, None when that is no moment."""
+        ago = _AGO.fullmatch(words)
+        span = self._span(words)
+        if span is None:
+            return None
+        first = self._stamp(span.first)
+        if ago is not None and _SHORT.get(ago[2], ago[2]) in _CLOCK_UNITS:
+            return first, first
+        return first, self._stamp(span.last) - 1
 
     def _span(self, words: str) -> _Span | None:
         if words == "now":
