@@ -32,6 +32,7 @@ _COMMANDS = {
     "check": "commands.check:check",
     "comment": "commands.comment:comment",
     "completion": "commands.completion:completion",
+    "diff": "commands.diff:diff",
     "help": "commands.help:show_help",
     "init": "commands.init:init",
     "install": "commands.install:install",

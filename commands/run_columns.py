@@ -134,7 +134,7 @@ def json_of_columns(app: App, query: Query, rows: Iterable[RunRow], layout: Layo
     columns = columns_of(query, layout)
     headers = [one.header for one in columns]
     objects = (
-        dict(zip(headers, map(_for_json, cells), strict=True))
+        dict(zip(headers, map(for_json, cells), strict=True))
         for chunk in cells_of(app, columns, rows)
         for cells in chunk
     )
@@ -146,7 +146,8 @@ def exact(cell: Cell) -> Cell:
     return utc_time(cell) if isinstance(cell, Time) else cell
 
 
-def _for_json(cell: Cell) -> object:
+def for_json(cell: Cell) -> object:
+    """Return a value as JSON says it; an infinite number as the ledger's bodies do."""
     if isinstance(cell, float) and cell in (float("inf"), float("-inf")):
         return {"$float": str(cell)}
     return exact(cell)
