@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from commands.app import App
 from commands.change import Change, execute
@@ -49,6 +50,8 @@ class Notes:
     label: str | None = None
     tags: dict[str, None] = field(default_factory=dict)
     comments: list[Comment] = field(default_factory=list)
+    withdrawn: dict[int, bool] = field(default_factory=dict)
+    """Whether the comments of a time were taken back."""
 
     def take(self, event: EventRow) -> None:
         """Fold one event; what a newer program wrote changes nothing."""
@@ -62,10 +65,17 @@ class Notes:
             self.label = self.label if body.get("label") is None else str(body["label"])
         elif event.type == "run.commented":
             self.comments.append(Comment(None if event.body is None else str(body.get("text")), event.txn_seq))
+        elif event.type == "run.comment_withdrawn":
+            self.withdrawn[cast("int", body.get("written"))] = bool(body.get("withdrawn"))
         else:
             for tag in _texts(body.get("removed")):
                 self.tags.pop(tag, None)
             self.tags.update(dict.fromkeys(_texts(body.get("added"))))
+
+    def drop_withdrawn(self, app: App) -> None:
+        """Leave out the comments that were taken back; called when all events were folded."""
+        if any(self.withdrawn.values()):
+            self.comments = [one for one in self.comments if not self.withdrawn.get(written(app, one).time)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +123,7 @@ def written(app: App, comment: Comment) -> Written:
 
 
 _BEGINNINGS = ("run.staged", "run.started", "run.imported")
-_HANDLED = frozenset((*_BEGINNINGS, "run.labeled", "run.tagged", "run.commented"))
+_HANDLED = frozenset((*_BEGINNINGS, "run.labeled", "run.tagged", "run.commented", "run.comment_withdrawn"))
 
 
 def _texts(value: Value) -> list[str]:
@@ -127,6 +137,8 @@ def notes_of(app: App, rows: Iterable[RunRow]) -> dict[RunId, Notes]:
         run_id = run_of(event.stream)
         if run_id is not None:
             found[run_id].take(event)
+    for notes in found.values():
+        notes.drop_withdrawn(app)
     return found
 
 
