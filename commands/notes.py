@@ -26,9 +26,6 @@ NOTHING = "No runs to modify."
 LONGEST_TAG = 100
 """Characters."""
 
-_FEW = 5
-"""As many ids as fit into a hint."""
-
 
 @dataclass(frozen=True, slots=True)
 class Comment:
@@ -166,34 +163,6 @@ def carry_out(app: App, rows: Sequence[RunRow], change: Change, *, yes: bool, dr
         note(change.nothing)
         return
     execute(app, change, yes=yes, dry_run=dry_run, at_once=len(rows) == 1)
-
-
-def named(rows: Sequence[RunRow]) -> str:
-    """Return how to name runs in a hint."""
-    return " ".join(row.run_id[:8] for row in rows) if len(rows) <= _FEW else "[RUN]..."
-
-
-def undo_with(steps: Iterable[tuple[RunRow, str | None]]) -> str | None:
-    """Return how to take a change back, or None when that does not fit a line.
-
-    Args:
-        steps: each run with the command that gives it back what it had, `{runs}` where the runs are named; None when
-            there is no such command.
-    """
-    groups: dict[str | None, list[RunRow]] = {}
-    for row, command in steps:
-        groups.setdefault(command, []).append(row)
-    told = [command.replace("{runs}", named(rows)) for command, rows in groups.items() if command is not None]
-    if len(told) < len(groups) or len(told) > _FEW:
-        return None
-    return f"To undo: {'; '.join(told)}"
-
-
-def quoted(text: str) -> str | None:
-    """Return a text as it can be typed into a shell, or None when it cannot be shown and typed."""
-    import shlex
-
-    return shlex.quote(text) if printable(text) == text and not text.startswith("-") else None
 
 
 def checked_tag(text: str) -> str:

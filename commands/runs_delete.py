@@ -46,7 +46,6 @@ def delete(app: App, specs: tuple[str, ...], limits: Limits, *, permanent: bool,
 
 def into_trash(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
     """Return the plan that deletes runs so that they can be restored."""
-    shown = " ".join(row.run_id[:8] for row in runs[:5])
     return Change(
         runs=runs,
         events=lambda _row: (RunDeleted(selector=selector_of(specs)),),
@@ -55,7 +54,6 @@ def into_trash(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
         done="Deleted {count} run(s)",
         nothing="Nothing to delete.",
         place=DELETED,
-        undo=f"To undo: guild runs restore {shown if len(runs) <= 5 else '[RUN]...'}",  # noqa: PLR2004 - fits a line
         weigh=True,
     )
 
@@ -75,5 +73,6 @@ def permanently(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
         done="Permanently deleted {count} run(s)",
         nothing="Nothing to delete.",
         place=PURGED,
+        undoable=False,
         weigh=True,
     )

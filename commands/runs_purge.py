@@ -39,6 +39,7 @@ def purge(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_ru
         done="Permanently deleted {count} run(s)",
         nothing="Nothing to purge.",
         place=PURGED,
+        undoable=False,
         weigh=True,
     )
     execute(app, change, yes=yes, dry_run=dry_run)

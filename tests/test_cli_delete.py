@@ -49,7 +49,7 @@ def test_deleting_shows_the_runs_and_asks(guild: Guild, ids: list[str]) -> None:
     assert lines[2].startswith("  1 run(s), ")
     assert lines[2].endswith(" bytes on disk")
     assert lines[3:] == ["Deleted 1 run(s)"]
-    assert result.err == f"{LOCAL_SCOPE}Delete these runs? (y/N) To undo: guild runs restore {ids[0][:8]}\n"
+    assert result.err == f"{LOCAL_SCOPE}Delete these runs? (y/N) To undo: guild undo 14\n"
     assert left(guild, ids) == [1, 2, 3, 4]
     assert not (guild.home / "runs" / ids[0]).exists()
     assert (guild.home / "trash" / ids[0] / ".guild/output").read_text() == "working --epochs 5\n"

@@ -59,7 +59,7 @@ def test_a_page_that_shows_something_else_is_found_and_can_be_refreshed(tmp_path
     mended = refreshed(text, str(folders[1]))
     assert "\nk: 5\n" in mended
     assert "aaaaaaaa" not in mended
-    assert "To undo: guild runs restore" in mended
+    assert "To undo: guild undo" in mended
     assert list(differences(mended, str(folders[2]))) == []
 
 
