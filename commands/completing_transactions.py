@@ -26,7 +26,7 @@ def undoable(ctx: click.Context, _param: click.Parameter, incomplete: str) -> It
     path = app_of(ctx).home.ledger_path
     if os.environ.get("GUILD_LEDGER") or not os.path.exists(path):
         return []
-    found = []
+    found: Items = []
     with traceless(path) as store:
         for txn, events in islice(newest_first(store), _LOOKED_AT):
             try:

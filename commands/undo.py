@@ -62,12 +62,11 @@ def undo(app: App, txn: str | None, *, partly: bool, yes: bool, dry_run: bool, a
     reap(app)
     store = app.ledger.store
     if txn is not None:
-        seq = _number(app, txn)
+        made = plan(store, _number(app, txn))
     else:
-        chosen = choose_undo(store, app.header().actor)
-        seq = chosen.seq
-        _tell_passed(chosen.passed)
-    _take_back(app, seq, partly=partly, yes=yes, dry_run=dry_run, as_json=as_json)
+        made, passed = choose_undo(store, app.header().actor)
+        _tell_passed(passed)
+    _take_back(app, made, partly=partly, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 @click.command("redo")
@@ -86,8 +85,8 @@ def redo(app: App, *, partly: bool, yes: bool, dry_run: bool, as_json: bool) -> 
     """
     _check(yes=yes, dry_run=dry_run, as_json=as_json)
     reap(app)
-    seq = choose_redo(app.ledger.store, app.header().actor).seq
-    _take_back(app, seq, partly=partly, yes=yes, dry_run=dry_run, as_json=as_json)
+    made = choose_redo(app.ledger.store, app.header().actor).plan
+    _take_back(app, made, partly=partly, yes=yes, dry_run=dry_run, as_json=as_json)
 
 
 def _check(*, yes: bool, dry_run: bool, as_json: bool) -> None:
@@ -116,8 +115,7 @@ def _tell_passed(passed: Sequence[int]) -> None:
         note(f"Passing by what cannot be taken back: {'transaction' if len(passed) == 1 else 'transactions'} {named}")
 
 
-def _take_back(app: App, seq: int, *, partly: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
-    made = plan(app.ledger.store, seq)
+def _take_back(app: App, made: UndoPlan, *, partly: bool, yes: bool, dry_run: bool, as_json: bool) -> None:
     if made.obstacles and not (partly and made.steps):
         raise _refusal(app, made)
     change = _change(app, made)

@@ -7,6 +7,7 @@ transaction that takes another back names it in its header, so all of this is re
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -41,11 +42,11 @@ class Choice(NamedTuple):
     """What `undo` or `redo` without an argument is about.
 
     Attributes:
-        seq: the transaction to take back.
+        plan: what takes it back.
         passed: newer transactions of the same person that are left as they are, because they cannot be taken back.
     """
 
-    seq: int
+    plan: UndoPlan
     passed: tuple[int, ...]
 
 
@@ -79,15 +80,19 @@ def plan(store: Store, seq: int) -> UndoPlan:
         NothingToUndoError: it is taken back already, or changed nothing.
     """
     with store.reading():
-        row = store.txn(seq)
-        if row is None:
-            raise CannotUndoError(f"there is no transaction {seq}", hint="`guild log` lists them.")
-        refuse_what_stays(seq, store.txn_events(seq))
-        streams: dict[str, list[EventRow]] = {}
-        for one in store.stream_events({event.stream for event in store.txn_events(seq)}):
-            streams.setdefault(one.stream, []).append(one)
-        seqs = {one.txn_seq for rows in streams.values() for one in rows}
-        txns = {number: brief_of(txn) for number in seqs if (txn := store.txn(number))}
+        return _plan(store, seq)
+
+
+def _plan(store: Store, seq: int) -> UndoPlan:
+    if store.txn(seq) is None:
+        raise CannotUndoError(f"there is no transaction {seq}", hint="`guild log` lists them.")
+    events = store.txn_events(seq)
+    refuse_what_stays(seq, events)
+    streams: dict[str, list[EventRow]] = {}
+    for one in store.stream_events({event.stream for event in events}):
+        streams.setdefault(one.stream, []).append(one)
+    seqs = {one.txn_seq for rows in streams.values() for one in rows}
+    txns = {number: brief_of(txn) for number in seqs if (txn := store.txn(number))}
     target = txns[seq]
     while (taken_by := _undoer(txns, target)) and (again := _undoer(txns, taken_by)):
         target = again
@@ -147,7 +152,8 @@ def choose_undo(store: Store, actor: str) -> Choice:
                 continue
             if brief.undoes is None or is_redo(store, brief):
                 if brief.undoes is None and kind == "change":
-                    return Choice(brief.seq, tuple(walk.passed))
+                    with suppress(NothingToUndoError):  # it left everything as it was: nobody means that
+                        return Choice(_plan(store, brief.seq), tuple(walk.passed))
                 if kind == "purge" and is_first:
                     raise CannotUndoError(
                         f"the last change, transaction {brief.seq}, cannot be taken back: runs were removed for good",
@@ -169,7 +175,7 @@ def choose_redo(store: Store, actor: str) -> Choice:
         for brief, events in _Walk(store, actor).own():
             if brief.undoes is not None:
                 if not is_redo(store, brief):
-                    return Choice(brief.seq, ())
+                    return Choice(_plan(store, brief.seq), ())
                 continue
             if _kind(store, events) in ("change", "purge"):
                 raise NothingToUndoError(

@@ -18,7 +18,7 @@ from ledger.ids import RunId, run_of
 from ledger.registry import VERSIONS, current_body
 from ledger.rows import EventRow
 from projections.facts import LABEL, MARKED, PLACE, PROTECTED, STATUS, Key, Touch, touches_of
-from projections.schema import DELETED, LIVE
+from projections.schema import DELETED, LIVE, PURGED, PURGING
 
 CHANGES = frozenset(
     (
@@ -139,10 +139,11 @@ def plan_undo(target: Brief, streams: Mapping[str, Sequence[EventRow]], txns: Ma
         own = life.net(target.seq)
         if not own or life.is_cancelled(target.seq):
             continue
+        events = _inverse(own)
         if (later := life.built_on(target.seq, own)) is not None:
             obstacles.append(Obstacle(later.event.txn_seq, run_id, later.key))
-        else:
-            steps.append(Step(run_id, len(rows), _inverse(own), tuple(own)))
+        elif events:
+            steps.append(Step(run_id, len(rows), events, tuple(own)))
     return UndoPlan(target, tuple(steps), tuple(obstacles))
 
 
@@ -192,6 +193,8 @@ class _Life:
 
 def _rests(later: Touch, keys: set[Key], own: Sequence[Touch]) -> bool:
     """Tell whether a later change would not be what it is without a transaction's own."""
+    if later.key == PLACE and later.after in (PURGING, PURGED):
+        return True  # its history is closed
     begins = STATUS in keys
     brings = any(touch.key == PLACE and touch.after == LIVE for touch in own)
     if brings and (later.event.type in _STARTS or (later.key == PROTECTED and later.after is True)):
@@ -219,16 +222,24 @@ def _void(rows: Sequence[EventRow]) -> set[int]:
 
 
 def _inverse(own: Sequence[Touch]) -> tuple[Event, ...]:
-    """Return the events that bring a run's attributes back, the last change first."""
-    if any(touch.key == STATUS for touch in own):
-        return (RunDeleted(),)  # staged, with all that was said of it then
+    """Return the events that bring a run's attributes back; nothing for a staged run that was deleted at once."""
+    after = {touch.key: touch.after for touch in own}
+    if STATUS in after:
+        return (RunDeleted(),) if after.get(PLACE) == LIVE else ()
     events: list[Event] = []
     tags = [touch for touch in own if touch.key[0] == "tag"]
     if tags:
         added = tuple(touch.key[1] for touch in tags if touch.before)
         removed = tuple(touch.key[1] for touch in tags if not touch.before)
         events.append(RunTagged(added=added, removed=removed))
-    return (*events, *(_back(touch) for touch in reversed(own) if touch.key[0] != "tag"))
+    return (*events, *(_back(touch) for touch in sorted(own, key=_order) if touch.key[0] != "tag"))
+
+
+def _order(touch: Touch) -> int:
+    """Return when an attribute comes back: a run is deleted while it is not protected."""
+    if touch.key == PROTECTED:
+        return 3 if touch.before else 1
+    return 2 if touch.key == PLACE else 0
 
 
 def _back(touch: Touch) -> Event:
