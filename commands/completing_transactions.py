@@ -38,3 +38,11 @@ def undoable(ctx: click.Context, _param: click.Parameter, incomplete: str) -> It
                 about = f"{local_time(txn.recorded_at)}  {summary(events)}  {command_line(header)}"
                 found.append(item(str(txn.seq), about))
     return found
+
+
+def event_types(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
+    """Offer the types of events, the part before the dot left out unless it is typed."""
+    from ledger.registry import VERSIONS
+
+    names = [name if "." in incomplete else name.partition(".")[2] for name in sorted(VERSIONS)]
+    return [item(name) for name in names if name.startswith(incomplete)]

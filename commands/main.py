@@ -30,6 +30,7 @@ _COMMANDS = {
     "comment": "commands.comment:comment",
     "completion": "commands.completion:completion",
     "help": "commands.help:show_help",
+    "history": "commands.history:history",
     "install": "commands.install:install",
     "label": "commands.runs_label:label",
     "ledger": "commands.ledger:ledger",

@@ -120,7 +120,7 @@ def _take_back(app: App, made: UndoPlan, *, partly: bool, yes: bool, dry_run: bo
         raise _refusal(app, made)
     change = _change(app, made)
     if partly and made.obstacles and not as_json:
-        note(f"Leaving out {len(made.obstacles)} run(s) that later transactions built on")
+        note(f"Leaving out {len({one.run_id for one in made.obstacles})} run(s) that later transactions built on")
     if not as_json:
         execute(app, change, yes=yes, dry_run=dry_run)
         return

@@ -49,6 +49,11 @@ class Facts:
         """Return an attribute as it is."""
         return self._values.get(key, False if key in _FALSE or key[0] == "tag" else None)
 
+    def named(self, kind: str) -> dict[str, Value]:
+        """Return all attributes of a kind, such as flags, by name; what is not there is left out."""
+        found = {key[1]: value for key, value in self._values.items() if len(key) > 1 and key[0] == kind}
+        return {name: value for name, value in found.items() if value is not None and not (kind == "tag" and not value)}
+
     def take(self, event: EventRow, time: int) -> list[Touch]:
         """Fold one event and return what it changed; what a newer program wrote changes nothing.
 

@@ -88,9 +88,9 @@ def _plan(store: Store, seq: int) -> UndoPlan:
         raise CannotUndoError(f"there is no transaction {seq}", hint="`guild log` lists them.")
     events = store.txn_events(seq)
     refuse_what_stays(seq, events)
-    streams: dict[str, list[EventRow]] = {}
-    for one in store.stream_events({event.stream for event in events}):
-        streams.setdefault(one.stream, []).append(one)
+    streams: dict[str, list[EventRow]] = {event.stream: [] for event in events}
+    for one in store.stream_events(streams):
+        streams[one.stream].append(one)
     seqs = {one.txn_seq for rows in streams.values() for one in rows}
     txns = {number: brief_of(txn) for number in seqs if (txn := store.txn(number))}
     target = txns[seq]

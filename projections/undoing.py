@@ -89,7 +89,7 @@ class UndoPlan:
     Attributes:
         target: the transaction that is taken back.
         steps: each run that comes back.
-        obstacles: what hinders others.
+        obstacles: what hinders others, of one run perhaps several.
     """
 
     target: Brief
@@ -140,8 +140,8 @@ def plan_undo(target: Brief, streams: Mapping[str, Sequence[EventRow]], txns: Ma
         if not own or life.is_cancelled(target.seq):
             continue
         events = _inverse(own)
-        if (later := life.built_on(target.seq, own)) is not None:
-            obstacles.append(Obstacle(later.event.txn_seq, run_id, later.key))
+        if later := life.built_on(target.seq, own):
+            obstacles += [Obstacle(seq, run_id, key) for seq, key in later.items()]
         elif events:
             steps.append(Step(run_id, len(rows), events, tuple(own)))
     return UndoPlan(target, tuple(steps), tuple(obstacles))
@@ -180,15 +180,18 @@ class _Life:
                 found[touch.key] = touch._replace(before=first.before)
         return [touch for touch in found.values() if touch.before != touch.after]
 
-    def built_on(self, seq: int, own: Sequence[Touch]) -> Touch | None:
-        """Return the newest later change that rests on what a transaction changed, or None."""
+    def built_on(self, seq: int, own: Sequence[Touch]) -> dict[int, Key]:
+        """Return the later transactions that rest on what a transaction changed, each with what of it."""
         keys = {touch.key for touch in own}
-        for touch in reversed(self._touches):
-            if touch.event.txn_seq <= seq or touch.event.txn_seq in self._cancelled:
-                continue
-            if _rests(touch, keys, own):
-                return touch
-        return None
+        seqs = dict.fromkeys(touch.event.txn_seq for touch in self._touches)
+        return {
+            later: touch.key
+            for later in seqs
+            if later > seq and later not in self._cancelled
+            for touch in self.net(later)
+            if touch.event.type != "run.purged"  # which only answers what was asked for before
+            and _rests(touch, keys, own)
+        }
 
 
 def _rests(later: Touch, keys: set[Key], own: Sequence[Touch]) -> bool:
