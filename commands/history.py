@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import click
 
@@ -15,6 +14,7 @@ from commands.run_named import named_run
 from commands.table import local_time, utc_time
 from commands.terminal import page, say
 from ledger.canonical import Value, encode
+from ledger.dataclass import dataclass
 from ledger.ids import RunId, run_stream
 from ledger.registry import current_body
 from ledger.rows import EventRow, TxnRow

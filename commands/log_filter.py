@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from commands.app import App
+from ledger.dataclass import dataclass
 from ledger.errors import UsageError
 from ledger.ids import RunId, run_stream, system_clock
 from ledger.newest import newest_first

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from ledger.chain import event_part, genesis, sealed
+from ledger.dataclass import required
 from ledger.errors import LedgerError
 from ledger.registry import current_body, event_classes
 from ledger.rows import EventRow, TxnRow
@@ -111,7 +112,7 @@ class _Walk:
         self.firsts: list[TxnRow] = []
         self.ends: dict[bytes, End] = {}
         self.redacted: set[tuple[str, int, bytes]] | None = None
-        self.required = {name: _required(cls) for name, cls in event_classes().items()}
+        self.required = {name: frozenset(required(cls)) for name, cls in event_classes().items()}
 
     def run(self) -> None:
         events = self.store.events(self.span.after_position)
@@ -216,12 +217,6 @@ def _unlinked(txn: TxnRow, end: End) -> list[str]:
     if txn.recorded_at <= time:
         wrong.append("is not later than the one before it")
     return wrong
-
-
-def _required(cls: type) -> frozenset[str]:
-    from dataclasses import MISSING, fields
-
-    return frozenset(f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING)
 
 
 def _redactions(store: Store) -> Iterator[tuple[str, int, bytes]]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ledger.dataclass import dataclass, field
 from ledger.errors import GuildError
 from ledger.ids import run_of
 from ledger.newest import newest_first

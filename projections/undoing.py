@@ -7,9 +7,9 @@ built on it since: a label that somebody has changed again, a restored run that 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple, cast
 
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.events.base import Event
 from ledger.events.life import RunDeleted, RunRestored
