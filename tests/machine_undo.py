@@ -79,7 +79,7 @@ class UndoRules:
         except NothingToUndoError:
             return
         except CannotUndoError:
-            assert not record.can  # noqa: PT017 - it is the model that is asked
+            assert not record.can
             return
         later = {name for at, one in self.records.items() if at > made.target.seq for name in one.after}
         assert {one.seq for one in made.obstacles} <= {at for at in self.records if at > made.target.seq}

@@ -144,9 +144,18 @@ def test_every_field_of_the_json_output_is_documented(tmp_path: Path) -> None:
     world = World(str(tmp_path))
     try:
         world.execute("guild run knn:train -y")
+        world.execute("guild mark 0")
         printed = [
             "\n".join(world.execute(f"guild {words} --json 2>/dev/null"))
-            for words in ("runs", "runs info", "log -n 1", "ledger verify", "ledger rebuild")
+            for words in (
+                "runs",
+                "runs info",
+                "log -n 1 --patch",
+                "history 0",
+                "undo --dry-run",
+                "ledger verify",
+                "ledger rebuild",
+            )
         ]
     finally:
         world.close()
