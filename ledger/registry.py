@@ -21,6 +21,7 @@ VERSIONS: Mapping[str, int] = {
     "ledger.created": 1,
     "ledger.imported": 1,
     "ledger.redacted": 1,
+    "run.comment_withdrawn": 1,
     "run.commented": 1,
     "run.deleted": 1,
     "run.dependencies_resolved": 1,

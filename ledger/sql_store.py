@@ -18,6 +18,7 @@ from ledger.errors import IntegrityError, LedgerError
 from ledger.format import TRIGGERS
 from ledger.gate import gate
 from ledger.guards import postgres_function, postgres_guard_facts, sqlite_guards
+from ledger.ids import BEHIND_IDS
 from ledger.rows import EventRow, Head, OriginRow, TimedEvent, TxnRow
 from ledger.sql_engine import BUSY_SECONDS, ONE_KEPT, engine_for, ledger_url
 from ledger.sql_errors import shown, translated
@@ -241,6 +242,12 @@ class SqlStore:
                 chunk = tables.event.c.stream.in_(wanted[start : start + _CHUNK])
                 rows += map(EventRow._make, connection.execute(select(tables.event).where(chunk)))
         return sorted(rows)
+
+    def streams(self, prefix: str, limit: int) -> list[str]:
+        """Return the streams of runs whose name begins with `prefix`, in order, at most `limit`."""
+        stream = tables.event.c.stream
+        wanted = select(stream).where(stream >= prefix, stream < prefix + BEHIND_IDS)
+        return [str(row[0]) for row in self._all(wanted.distinct().order_by(stream).limit(limit))]
 
     def origins(self) -> list[OriginRow]:
         """Return all origins."""

@@ -14,6 +14,7 @@ from itertools import chain
 from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
 from ledger.format import TRIGGERS
 from ledger.gate import gate
+from ledger.ids import BEHIND_IDS
 from ledger.rows import EventRow, Head, OriginRow, TimedEvent, TxnRow
 from ledger.sqlite_errors import no_space, translated
 from ledger.sqlite_uri import sqlite_uri
@@ -258,6 +259,12 @@ class SqliteStore:
                 found = self._db.execute(f"SELECT * FROM event WHERE stream IN ({marks})", chunk)  # noqa: S608 - marks
                 rows += map(EventRow._make, found)
         return sorted(rows)
+
+    def streams(self, prefix: str, limit: int) -> list[str]:
+        """Return the streams of runs whose name begins with `prefix`, in order, at most `limit`."""
+        statement = "SELECT DISTINCT stream FROM event WHERE stream >= ? AND stream < ? ORDER BY stream LIMIT ?"
+        with translated(self.place):
+            return [row[0] for row in self._db.execute(statement, (prefix, prefix + BEHIND_IDS, limit))]
 
     def origins(self) -> list[OriginRow]:
         """Return all origins."""

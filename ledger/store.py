@@ -65,6 +65,12 @@ class Store(Protocol):
     def stream_events(self, streams: Iterable[str]) -> list[EventRow]:
         """Return every event of these streams in order of position."""
 
+    def streams(self, prefix: str, limit: int) -> list[str]:
+        """Return the streams of runs whose name begins with `prefix`, in order, at most `limit`; `run/` is part of it.
+
+        Looked up in the index of the streams: the ledger may hold millions of events.
+        """
+
     def origins(self) -> list[OriginRow]:
         """Return all origins."""
 

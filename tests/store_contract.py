@@ -222,6 +222,18 @@ class StoreContract:
         found = store.stream_events([*names[1:], *names[1:]])
         assert [row.position for row in found] == [p for p in range(1, 2401) if p not in (1200, 1201)]
 
+    def test_streams_are_found_by_the_beginning_of_their_name(self, store: Store) -> None:
+        """Those of runs whose id begins so, each once, in order, no more than asked for."""
+        ids = ["97a0", "97af", "97", "98", "9", "a7", "f7ff"]
+        names = [f"run/{digits:0<32}" for digits in ids]
+        rows = [event_row(number, 1, name) for number, name in enumerate(names, 1)]
+        rows += [event_row(len(names) + 1, 1, names[0], 2), event_row(len(names) + 2, 1, "ledger")]
+        insert(store, txn_row(1), rows)
+        assert store.streams("run/97", 9) == sorted(names[:3])
+        assert store.streams("run/97", 2) == sorted(names[:3])[:2]
+        assert store.streams("run/", 99) == sorted(names)
+        assert (store.streams("run/f7ff0", 9), store.streams("run/b", 9)) == (names[-1:], [])
+
     def test_the_head_is_the_newest_row_of_any_origin_and_the_own_chain(self, store: Store) -> None:
         """Numbers and times go on from the newest row, the chain from the own last transaction."""
         insert(store, txn_row(1), [event_row(1, 1)])
