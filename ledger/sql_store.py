@@ -18,7 +18,7 @@ from ledger.errors import IntegrityError, LedgerError
 from ledger.format import TRIGGERS
 from ledger.gate import gate
 from ledger.guards import postgres_function, postgres_guard_facts, sqlite_guards
-from ledger.rows import EventRow, Head, OriginRow, TimedEvent, TxnRow
+from ledger.rows import EventRow, EventTuple, Head, OriginRow, TimedEvent, TxnRow, TxnTuple
 from ledger.sql_engine import BUSY_SECONDS, ONE_KEPT, engine_for, ledger_url
 from ledger.sql_errors import shown, translated
 
@@ -211,6 +211,15 @@ class SqlStore:
         position = tables.event.c.position
         order = position.desc() if newest_first else position
         return map(EventRow._make, self._stream(select(tables.event).where(position > after).order_by(order)))
+
+    def txn_tuples(self, after: int = 0) -> Iterator[TxnTuple]:
+        """Yield the transactions with `seq > after` as plain tuples."""
+        return map(tuple, self._stream(select(tables.txn).where(tables.txn.c.seq > after).order_by(tables.txn.c.seq)))
+
+    def event_tuples(self, after: int = 0) -> Iterator[EventTuple]:
+        """Yield the events with `position > after` as plain tuples."""
+        position = tables.event.c.position
+        return map(tuple, self._stream(select(tables.event).where(position > after).order_by(position)))
 
     def timed_events(self, after: int = 0) -> Iterator[TimedEvent]:
         """Yield the events with `position > after`, each with its transaction's time."""

@@ -10,11 +10,12 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain
+from typing import Any
 
 from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
 from ledger.format import TRIGGERS
 from ledger.gate import gate
-from ledger.rows import EventRow, Head, OriginRow, TimedEvent, TxnRow
+from ledger.rows import EventRow, EventTuple, Head, OriginRow, TimedEvent, TxnRow, TxnTuple
 from ledger.sqlite_errors import translated
 from ledger.sqlite_uri import sqlite_uri
 
@@ -222,6 +223,14 @@ class SqliteStore:
         )
         return map(EventRow._make, rows)
 
+    def txn_tuples(self, after: int = 0) -> Iterator[TxnTuple]:
+        """Yield the transactions with `seq > after` as plain tuples."""
+        return self._db.execute("SELECT * FROM txn WHERE seq > ? ORDER BY seq", (after,))
+
+    def event_tuples(self, after: int = 0) -> Iterator[EventTuple]:
+        """Yield the events with `position > after` as plain tuples."""
+        return self._db.execute("SELECT * FROM event WHERE position > ? ORDER BY position", (after,))
+
     def timed_events(self, after: int = 0) -> Iterator[TimedEvent]:
         """Yield the events with `position > after`, each with its transaction's time."""
         rows = self._stream(
@@ -231,7 +240,7 @@ class SqliteStore:
         )
         return map(TimedEvent._make, rows)
 
-    def _stream(self, statement: str, after: int) -> Iterator[tuple[object, ...]]:
+    def _stream(self, statement: str, after: int) -> Iterator[Any]:
         with translated(self.place):
             # Chained, because `yield from` would close the cursor with the generator: at the end of a command that
             # is after the database was closed, and an error that nobody can catch.

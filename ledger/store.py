@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from ledger.rows import EventRow, Head, OriginRow, TimedEvent, TxnRow
+from ledger.rows import EventRow, EventTuple, Head, OriginRow, TimedEvent, TxnRow, TxnTuple
 
 
 class Store(Protocol):
@@ -55,6 +55,12 @@ class Store(Protocol):
 
     def events(self, after: int = 0, *, newest_first: bool = False) -> Iterator[EventRow]:
         """Yield the events with `position > after`."""
+
+    def txn_tuples(self, after: int = 0) -> Iterator[TxnTuple]:
+        """Yield the transactions with `seq > after` as plain tuples, which is quicker; only inside `reading`."""
+
+    def event_tuples(self, after: int = 0) -> Iterator[EventTuple]:
+        """Yield the events with `position > after` as plain tuples, which is quicker; only inside `reading`."""
 
     def txn_events(self, seq: int) -> list[EventRow]:
         """Return the events of the transaction at `seq`, in order of position."""
