@@ -7,6 +7,7 @@ import click
 from commands.lazy import LazyGroup
 
 _COMMANDS = {
+    "anchor": "commands.ledger_anchor:anchor",
     "rebuild": "commands.ledger_rebuild:rebuild_index",
     "verify": "commands.ledger_verify:verify_ledger",
 }
