@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -26,6 +27,10 @@ _MOST_WARNINGS = 5
 
 def follow(app: App) -> list[Settled]:
     """Let index and run directories follow the ledger; an index that proves damaged on the way is rebuilt first."""
+    if os.path.lexists(os.path.join(app.home.root, "ledger.db-unwiped")):
+        from commands.wiping import wipe  # a redaction died before its end
+
+        wipe(app)
     try:
         app.index.catch_up(app.ledger)
         return _reconcile(app)

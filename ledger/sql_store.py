@@ -168,16 +168,28 @@ class SqlStore:
             raise IntegrityError(f"{self.place!r} has lost its own origin", hint="Bring it back from a backup.")
         return Head(seq or 0, position or 0, recorded_at or 0, lamport or 0, origin_seq, hash_)
 
-    def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
+    def insert(self, txn: TxnRow, events: Iterable[EventRow]) -> None:
         """Insert a transaction with its events and advance its origin's head."""
         connection = self._writer()
         own = tables.origin.c.origin_id == txn.origin_id
         with translated(self.place):
             connection.execute(tables.txn.insert(), txn._asdict())
-            if events:
-                connection.execute(tables.event.insert(), [row._asdict() for row in events])
+            if rows := [row._asdict() for row in events]:
+                connection.execute(tables.event.insert(), rows)
             advance = tables.origin.update().where(own).values(head_seq=txn.origin_seq, head_hash=txn.hash)
             connection.execute(advance)
+
+    def empty(self, positions: Sequence[int], seqs: Sequence[int]) -> None:
+        """Set the bodies of events and the headers of transactions to NULL."""
+        event, txn = tables.event, tables.txn
+        with translated(self.place):
+            for number in positions:
+                self._writer().execute(event.update().where(event.c.position == number).values(body=None))
+            for number in seqs:
+                self._writer().execute(txn.update().where(txn.c.seq == number).values(header=None))
+
+    def wipe(self) -> None:
+        """Do nothing: a server clears old rows away in its own time, and only its administrator can hurry it."""
 
     def insert_meta(self, key: str, value: str) -> None:
         """Insert one row of `meta`, of a ledger that is being made."""

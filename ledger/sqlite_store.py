@@ -6,8 +6,9 @@ default store has its own few statements. `ledger.sql_store` says the same to an
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain
 from typing import Any
@@ -39,8 +40,21 @@ _HEAD = (
 )
 """One statement for the whole head, because several may see several different ledgers."""
 
+_PATIENCE_SECONDS = 60.0
+_PAGES = 4_096
+"""Pages that a backup copies between two reports of its progress."""
+
 _CHECK_CACHE_KIB = 65_536
 """SQLite's own check looks up every row in every index; with its usual 2 MiB it would read each page many times."""
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name; None when there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class SqliteStore:
@@ -63,7 +77,9 @@ class SqliteStore:
         self.place = path
         self.read_only = read_only
         with translated(path):
+            file = _identity(path)
             self._db = self._connect()
+            self._file = file if file == _identity(path) else None  # exchanged at this very moment
             for pragma in _PRAGMAS:
                 self._db.execute(pragma)
             self._check_journal()
@@ -117,6 +133,10 @@ class SqliteStore:
             raise LedgerError(f"{self.place!r} is read-only", hint="Make the home writable, or choose another with -H.")
         self._refuse_nesting()
         with gate(self.place + "-gate"), translated(self.place):
+            if self._file is None or _identity(self.place) != self._file:
+                raise LedgerBusyError(
+                    f"{self.place!r} was replaced by another file meanwhile", hint="Nothing was changed. Try again."
+                )
             try:
                 self._db.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
@@ -176,7 +196,7 @@ class SqliteStore:
         seq, position, recorded_at, lamport, *origin = row
         return Head(seq or 0, position or 0, recorded_at or 0, lamport or 0, *origin)
 
-    def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
+    def insert(self, txn: TxnRow, events: Iterable[EventRow]) -> None:
         """Insert a transaction with its events and advance its origin's head."""
         database = self._writer()
         database.execute("INSERT INTO txn VALUES (?,?,?,?,?,?,?,?,?,?)", txn)
@@ -185,6 +205,29 @@ class SqliteStore:
             "UPDATE origin SET head_seq = ?, head_hash = ? WHERE origin_id = ?",
             (txn.origin_seq, txn.hash, txn.origin_id),
         )
+
+    def empty(self, positions: Sequence[int], seqs: Sequence[int]) -> None:
+        """Set the bodies of events and the headers of transactions to NULL."""
+        database = self._writer()
+        database.execute("PRAGMA secure_delete=ON")
+        database.executemany("UPDATE event SET body = NULL WHERE position = ?", [(number,) for number in positions])
+        database.executemany("UPDATE txn SET header = NULL WHERE seq = ?", [(number,) for number in seqs])
+
+    def wipe(self) -> None:
+        """Write the file anew, and empty its log: pages that were split or freed may hold what is emptied."""
+        import time
+
+        self._refuse_nesting()
+        end = time.monotonic() + _PATIENCE_SECONDS
+        with gate(self.place + "-gate"), translated(self.place):
+            self._db.execute("PRAGMA secure_delete=ON")
+            self._db.execute("VACUUM")
+            while self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() > end:
+                    raise LedgerBusyError(
+                        f"{self.place!r} is being read by other commands, so its log still holds what was emptied",
+                        hint="The redaction is recorded. The next command that changes something tries again.",
+                    )
 
     def insert_meta(self, key: str, value: str) -> None:
         """Insert one row of `meta`, of a ledger that is being made."""
@@ -277,6 +320,18 @@ class SqliteStore:
             stored = dict(self._db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall())
         expected = sqlite_guards()
         return [name for name in TRIGGERS if stored.get(name) != expected[name]]
+
+    def copy_into(self, copy: sqlite3.Connection, progress: Callable[[int, int, int], object] | None = None) -> None:
+        """Copy the database as it is at this moment; others may write meanwhile.
+
+        Args:
+            copy: an empty database.
+            progress: told now and then a status, how many pages are left, and how many there are.
+        """
+        # In one view of the ledger nothing that others write can make SQLite begin again.
+        with self.reading():
+            self._db.execute("SELECT 1 FROM sqlite_schema").fetchone()
+            self._db.backup(copy, pages=_PAGES, progress=progress)
 
     def check_file(self) -> list[str]:
         """Return what `PRAGMA integrity_check` found, by a connection of its own, beside any other reading."""

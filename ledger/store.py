@@ -35,8 +35,18 @@ class Store(Protocol):
     def head(self) -> Head:
         """Return the end of the ledger."""
 
-    def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
+    def insert(self, txn: TxnRow, events: Iterable[EventRow]) -> None:
         """Insert a transaction with its events and advance its origin's head; only inside `writing`."""
+
+    def empty(self, positions: Sequence[int], seqs: Sequence[int]) -> None:
+        """Set the bodies of events and the headers of transactions to NULL; only inside `writing`."""
+
+    def wipe(self) -> None:
+        """Remove old copies of emptied bodies and headers from the database's files, as far as it is in our hands.
+
+        Raises:
+            LedgerBusyError: others were reading all the time; it can be tried again.
+        """
 
     def insert_meta(self, key: str, value: str) -> None:
         """Insert one row of `meta`, of a ledger that is being made; only inside `writing`."""

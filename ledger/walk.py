@@ -245,7 +245,7 @@ class _Walk:
 
     def is_redacted(self, stream: str, version: int, origin_id: bytes) -> bool:
         if self.redacted is None:
-            self.redacted = set(_redactions(self.store))
+            self.redacted = set(redactions(self.store))
         return (stream, version, origin_id) in self.redacted
 
 
@@ -277,7 +277,7 @@ def _required(cls: type) -> frozenset[str]:
     return frozenset(f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING)
 
 
-def _redactions(store: Store) -> Iterator[tuple[str, int, bytes]]:
+def redactions(store: Store) -> Iterator[tuple[str, int, bytes]]:
     """Yield what was redacted on record: stream, version and origin of events; `txn` and `origin_seq` of headers."""
     for row in store.stream_events(["ledger"]):
         if row.type == "ledger.redacted" and row.body is not None:

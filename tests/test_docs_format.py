@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from docs.executed import ROOT
 from ledger.chain import genesis
 from ledger.events.book import LedgerCreated, LedgerRedacted
 from ledger.events.notes import RunLabeled
@@ -28,7 +29,7 @@ from ledger.rows import OriginRow
 from ledger.sqlite_store import SqliteStore
 from ledger.tables import metadata
 from ledger.transaction import Header, NewEvent, Transaction
-from tests.test_docs import ROOT, read
+from tests.test_docs import read
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -49,7 +49,7 @@ from tests.kit import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from ledger.rows import EventRow, TxnRow
@@ -219,7 +219,7 @@ class FaultyStore(SqliteStore):
 
     fault: Callable[[TxnRow, list[EventRow]], Rows]
 
-    def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
+    def insert(self, txn: TxnRow, events: Iterable[EventRow]) -> None:
         """Keep what the fault makes of it."""
         super().insert(*self.fault(txn, list(events)))
 
