@@ -166,10 +166,8 @@ def _show(targets: Sequence[Target]) -> None:
 
 def _tell_leftovers(app: App) -> None:
     """Say where the text may still be: what is not the ledger is not looked into."""
-    note("The ledger's file was written anew, and the index too: neither holds it any more.")
-    note(
-        "It may still be in run directories, source snapshots, backups, exports, and in other events (`guild log -v`)."
-    )
+    note("The ledger's file was written anew, and the index too: what was emptied is in neither.")
+    note("The same text may still be in other events (`guild log -v`), run directories, source snapshots, and backups.")
     for name in sorted(os.listdir(app.home.root)):
         if name.startswith("ledger.db."):
             note(f"An older ledger that may hold it: {printable(os.path.join(app.home.root, name), 400)}")

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-import os
-from typing import NamedTuple
-
 import click
 
 from commands.app import App
 from commands.ledger_files import here, ledger_path, refuse_server
 from commands.options import dry_run_option, yes_option
+from commands.restored import Directories, compare, mark, unmark
 from commands.settle import follow
 from commands.terminal import confirm, note, say, warn
-from ledger.ids import RunId, is_run_id
+from ledger.errors import GuildError
 from ledger.restoring import drop_staged, loss, refused, stage, swap
 from ledger.text import printable
 from projections.files import forget_all, rebuilding
-from projections.query import doubt, runs_by_id
-from projections.schema import DELETED, LIVE, PURGED, PURGING
 from projections.verified import forget_point
 
 _MOST_NAMES = 5
-_FOLDERS = {LIVE: "runs", DELETED: "trash", PURGING: "purging"}
-
-
-class Directories(NamedTuple):
-    """Run directories, compared with what a restored ledger says.
-
-    Attributes:
-        unknown: directories of runs that the ledger does not know.
-        misplaced: runs whose directory is not where the ledger has it.
-    """
-
-    unknown: list[str]
-    misplaced: list[RunId]
 
 
 @click.command("restore-backup")
@@ -76,35 +59,20 @@ def restore_backup(app: App, *, file: str, force: bool, dry_run: bool, yes: bool
         with rebuilding(app.home.index_dir):  # so that nobody publishes an index of the old ledger meanwhile
             forget_all(app.home.index_dir)
             forget_point(app.home.index_dir)
-            kept = swap(path, forced=force)
+            mark(app)
+            try:
+                kept = swap(path, forced=force)
+            except GuildError:
+                unmark(app)
+                raise
     finally:
         drop_staged(path)
     say("The backup is now the ledger.")
     if kept is not None:
         say(f"What was there is kept as {printable(kept, 400)}.")
-    _tell(_followed(app))
-
-
-def _followed(app: App) -> Directories:
-    """Let the directories of the runs follow the restored ledger; return what is not as it should be."""
-    found = _directories(app)
-    doubt(app.index, found.misplaced)
+    found = compare(app)
     follow(app)
-    return found
-
-
-def _directories(app: App) -> Directories:
-    places: dict[str, list[str]] = {}
-    for place, folder in _FOLDERS.items():
-        for name in os.listdir(os.path.join(app.home.root, folder)):
-            if is_run_id(name):
-                places.setdefault(name, []).append(place)
-    known = runs_by_id(app.index, [RunId(name) for name in places]) if places else {}
-    unknown = sorted(name for name in places if RunId(name) not in known)
-    misplaced = [
-        run_id for run_id, row in known.items() if row.place not in (*places[run_id], PURGED) or len(places[run_id]) > 1
-    ]
-    return Directories(unknown, misplaced)
+    _tell(found)
 
 
 def _tell(found: Directories) -> None:

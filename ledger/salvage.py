@@ -6,7 +6,6 @@ not otherwise. A body or header whose bytes were damaged is emptied on record: i
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -83,6 +82,7 @@ def salvage(bad: str, out: str, header: Header, progress: Callable[[int, int], N
         LedgerError: a file cannot be read or made.
     """
     refuse_existing(out)
+    refuse_existing(f"{out}.rest.jsonl")
     with closing(sqlite3.connect("", isolation_level=None)) as found:  # spills to a file of its own
         found.executescript(_TABLES)
         try:
@@ -283,7 +283,7 @@ class _Proof:
         ]
         whole = ((txn, events) for seq in seqs for txn in self._candidates(seq)[:1] if (events := self._events(txn)))
         first = next(whole, None)
-        if first is None or os.path.lexists(path):
+        if first is None:
             return
         make_private(path)
         with open(path, "wb") as file:
