@@ -108,7 +108,8 @@ def test_a_kill_at_any_step_of_putting_a_backup_back_leaves_one_ledger_whole(kit
         assert all(verified(os.path.join(crashed, name))[0] == 0 for name in kept)
         assert kept or not swapped
         mend(kit, crashed, argv, label)
-        check_all(crashed, prepared.trees)
+        check_history(crashed)
+        check_directories(crashed, prepared.trees, read_story(crashed))
         assert not [name for name in os.listdir(crashed) if name.endswith(("-exchanged", "-restoring"))]
 
     crash_at_each_step(kits, home, argv, judge)
