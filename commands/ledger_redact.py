@@ -17,6 +17,7 @@ from ledger.ids import RunId, is_run_id, run_stream
 from ledger.redacting import TELLING, Target, body_targets, header_targets, redact
 from ledger.registry import VERSIONS
 from ledger.rows import EventRow, TxnRow
+from ledger.sqlite_store import SqliteStore
 from ledger.text import did_you_mean, printable
 from projections.schema import DELETED, LIVE
 from projections.selection import SelectionError
@@ -166,7 +167,12 @@ def _show(targets: Sequence[Target]) -> None:
 
 def _tell_leftovers(app: App) -> None:
     """Say where the text may still be: what is not the ledger is not looked into."""
-    note("The ledger's file was written anew, and the index too: what was emptied is in neither.")
+    if isinstance(app.ledger.store, SqliteStore):
+        note("The ledger's file was written anew, and the index too: what was emptied is in neither.")
+    else:
+        note(
+            "The index was made anew. The server keeps old rows until `VACUUM FULL event, txn`, and longer in its logs."
+        )
     note("The same text may still be in other events (`guild log -v`), run directories, source snapshots, and backups.")
     for name in sorted(os.listdir(app.home.root)):
         if name.startswith("ledger.db."):

@@ -5,11 +5,19 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from ledger import sqlite_store
+from ledger.backup import back_up
+from ledger.errors import LedgerBusyError
+from ledger.log import Ledger
+from ledger.restoring import stage, swap
+from ledger.sqlite_store import SqliteStore
 from tests.cli_kit import Guild, copied, damage
+from tests.kit import append, make_ledger, started
 from tests.test_docs_format import verified
 
 
@@ -33,6 +41,44 @@ def test_a_backup_is_one_private_whole_file(guild: Guild, tmp_path: Path) -> Non
     assert verified(str(target))[0] == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["backup.db", "home"]
     assert guild.json("ledger", "backup", str(tmp_path / "other.db"))["transactions"] == 14
+
+
+def test_a_backup_is_of_one_moment_while_others_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is appended between two pages of the copy is not in it, and does not make it begin again."""
+    monkeypatch.setattr(sqlite_store, "_PAGES", 2)
+    ledger = make_ledger(tmp_path)
+    append(ledger, started(0))
+    steps = []
+
+    def meanwhile(done: int, _of: int) -> None:
+        steps.append(done)
+        with closing(SqliteStore(ledger.store.place)) as other:
+            append(Ledger(other), started(len(steps)))
+
+    assert isinstance(ledger.store, SqliteStore)
+    report = back_up(ledger.store, str(tmp_path / "b.db"), meanwhile)
+    assert len(steps) > 3
+    assert steps == sorted(steps)
+    assert report.transactions == 2
+    assert verified(str(tmp_path / "b.db"))[1].startswith("2:")
+    assert ledger.store.head().seq == 2 + len(steps)
+    ledger.store.close()
+
+
+def test_nothing_is_written_into_a_ledger_that_was_put_aside(tmp_path: Path) -> None:
+    """Who opened the file before it was exchanged is told so, and the event is in neither."""
+    ledger = make_ledger(tmp_path)
+    append(ledger, started(0))
+    assert isinstance(ledger.store, SqliteStore)
+    back_up(ledger.store, str(tmp_path / "b.db"))
+    path = ledger.store.place
+    stage(str(tmp_path / "b.db"), path)
+    kept = swap(path, forced=False)
+    assert kept is not None
+    with pytest.raises(LedgerBusyError, match="replaced by another file"):
+        append(ledger, started(1))
+    ledger.store.close()
+    assert verified(path)[1] == verified(kept)[1] == verified(str(tmp_path / "b.db"))[1]
 
 
 def test_a_backup_never_overwrites(guild: Guild, tmp_path: Path) -> None:
