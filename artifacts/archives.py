@@ -10,10 +10,10 @@ import os
 import stat
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from artifacts.links import stays_inside
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.text import printable
 

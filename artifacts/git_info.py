@@ -13,7 +13,8 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+
+from ledger.dataclass import dataclass, field
 
 _CHUNK = 1 << 16
 _REAP_PAUSE = 0.0002

@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError, UsageError
 from ledger.ids import RunId, is_run_id
 from ledger.seams import seam

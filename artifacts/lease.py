@@ -16,8 +16,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from dataclasses import asdict, dataclass, field, fields
 
+from ledger.dataclass import dataclass, field, names, values
 from ledger.errors import GuildError
 
 SIZE = 1024
@@ -94,7 +94,7 @@ class Lease:
         """
         import orjson
 
-        content = orjson.dumps(asdict(record))
+        content = orjson.dumps(values(record))
         if len(content) > SIZE:
             raise LeaseError(f"the lease {self.path!r} cannot hold {len(content)} bytes", hint="Shorten the host name.")
         try:
@@ -230,7 +230,7 @@ def _parse(content: bytes) -> LeaseRecord | None:
 
     try:
         found = orjson.loads(content)
-        record = LeaseRecord(**{key.name: found[key.name] for key in fields(LeaseRecord)})
+        record = LeaseRecord(**{name: found[name] for name in names(LeaseRecord)})
     except (ValueError, TypeError, KeyError):
         return None
     return record if _is_sound(record) else None

@@ -26,8 +26,9 @@ import os
 import stat
 import sys
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ledger.dataclass import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

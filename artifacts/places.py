@@ -13,11 +13,11 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from enum import StrEnum
 
 from artifacts.home import Home, check_run_id
 from artifacts.removal import measure_tree, refuse_mounts, remove_tree
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.gate import WAIT_SECONDS, wait_for_lock
 from ledger.ids import RunId

@@ -11,8 +11,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.seams import seam
 from ledger.text import printable

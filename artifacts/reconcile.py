@@ -7,10 +7,9 @@ never claims what is not so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from artifacts.home import Home
 from artifacts.places import Moved, Outcome, Place, finish_purge, move, start_purge
+from ledger.dataclass import dataclass
 from ledger.ids import RunId
 
 

@@ -12,8 +12,8 @@ import errno
 import os
 import stat
 from contextlib import suppress
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.seams import seam
 
 _OPEN_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK

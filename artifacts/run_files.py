@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.text import printable
 

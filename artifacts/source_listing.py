@@ -11,12 +11,12 @@ import os
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from artifacts.git_info import find_repository, finish_git, start_git
 from artifacts.ignore_rules import IGNORE_FILE
 from artifacts.source_rules import LeftOut, Reason, SnapshotRules
 from artifacts.source_selection import NO_COPY_FILE, CodeRules, Selection
+from ledger.dataclass import dataclass
 
 _ENVIRONMENT_MARKS = ("pyvenv.cfg", "conda-meta")
 

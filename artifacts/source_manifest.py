@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 
 from artifacts.home import Home
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 
 _DOMAIN = b"guild source snapshot 1\0"

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from artifacts.home import Home
@@ -29,6 +28,7 @@ from artifacts.source_rules import (
 )
 from artifacts.source_selection import CodeRules
 from artifacts.source_writer import Writer, clear_stale, publish
+from ledger.dataclass import dataclass
 from ledger.seams import seam
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypedDict
 
 import click
@@ -19,6 +18,7 @@ from commands.run_again import Stager
 from commands.run_one import carried_out
 from commands.run_options import RunOptions
 from commands.terminal import note, say, warn
+from ledger.dataclass import dataclass, field
 from ledger.errors import GuildError
 from ledger.ids import RunId, run_stream
 from ledger.seams import seam

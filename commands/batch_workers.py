@@ -10,7 +10,6 @@ import signal
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -21,6 +20,7 @@ from commands.handed_over import packed
 from commands.itself import module_itself
 from commands.run_options import RunOptions
 from commands.terminal import warn
+from ledger.dataclass import replace
 from ledger.ids import RunId
 from operations.signals import stopping_calls
 

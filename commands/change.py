@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 from commands.app import App
 from commands.settle import follow
 from commands.table import preview, size
 from commands.terminal import confirm, note, say, warn, width
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.events.base import Event
 from ledger.ids import RunId, run_stream

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from click.shell_completion import CompletionItem
@@ -15,6 +14,7 @@ from commands.completing import MOST, Items, app_of, item
 from commands.options import taken_limits
 from commands.selecting import filter_of
 from commands.table import SHORT_ID, cells
+from ledger.dataclass import replace
 from operations.model_file_path import find_model_file
 from projections.peek import Peek, labels_with_prefix, peek
 from projections.query import Query, RunFilter, RunRow, displayed

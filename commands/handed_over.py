@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from artifacts.home import Home
 from commands.app import App
 from commands.run_options import RunOptions
+from ledger.dataclass import values
 
 _SHOWN_LETTERS = 1_000
 
@@ -29,7 +29,7 @@ def shortened(argv: Sequence[str]) -> tuple[str, ...]:
 
 def packed(app: App, options: RunOptions) -> dict[str, object]:
     """Return what makes another process act as this one, ready for JSON."""
-    return {"argv": list(shortened(app.argv)), "directory": app.cwd, "home": app.home.root, "options": asdict(options)}
+    return {"argv": list(shortened(app.argv)), "directory": app.cwd, "home": app.home.root, "options": values(options)}
 
 
 def unpacked(known: Mapping[str, Any]) -> tuple[App, RunOptions]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -55,7 +56,7 @@ class LazyGroup(click.Group):
         target = self._lazy.get(self._aliases.get(cmd_name, cmd_name))
         if target is None:
             return self.declared(ctx).get(cmd_name)
-        return cast("click.Command", _imported(target))
+        return _quick(cast("click.Command", _imported(target)))
 
     def is_built_in(self, name: str) -> bool:
         """Tell whether a word is a command of the group wherever it is used."""
@@ -82,6 +83,10 @@ class LazyGroup(click.Group):
             ]
         return found
 
+    def make_parser(self, ctx: click.Context) -> Any:
+        """Return click's parser of the group's options."""
+        return _with_short_options(super().make_parser(ctx))
+
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Show help when nothing was asked for; that is no error."""
         if not args and self.no_args_is_help and not ctx.resilient_parsing:
@@ -98,6 +103,26 @@ class LazyGroup(click.Group):
             known = [*self._lazy, *self._aliases, *self.declared(ctx)]
             raise click.UsageError(f"unrecognized command '{name}'{did_you_mean(name, known)}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _quick(command: click.Command) -> click.Command:
+    """Return the command, with a parser that finds short options at once."""
+    if not isinstance(command, LazyGroup) and "make_parser" not in vars(command):
+        make_parser = command.make_parser
+        vars(command)["make_parser"] = lambda ctx: _with_short_options(make_parser(ctx))
+    return command
+
+
+def _with_short_options(parser: Any) -> Any:
+    """Return click's parser, its short options among the long ones too.
+
+    click looks for every option among the long ones first. For `-n` it then composes an error, with the long options
+    that it resembles, and throws that away: on a quick command, more work than all of its own.
+    """
+    with suppress(AttributeError):  # a later click may do it otherwise; this only saves time
+        for name, option in parser._short_opt.items():  # noqa: SLF001 - there is no other way in
+            parser._long_opt.setdefault(name, option)  # noqa: SLF001 - as above
+    return parser
 
 
 def _imported(target: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -13,6 +12,7 @@ from commands.catalogs import catalog_of
 from commands.options import json_option
 from commands.table import aligned
 from commands.terminal import note, page, warn, width
+from ledger.dataclass import dataclass
 from ledger.text import printable
 
 if TYPE_CHECKING:

@@ -57,6 +57,13 @@ _ALIASES = {"ops": "operations"}
 _DIRECTORIES = completer("commands.completing:directories")
 
 
+def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    # Not click's own option: that one looks for translations of its help text at every start.
+    if value and not ctx.resilient_parsing:
+        click.echo(f"guild-ledger {__version__}")
+        ctx.exit()
+
+
 @click.group(
     cls=LazyGroup,
     lazy=_COMMANDS,
@@ -73,7 +80,14 @@ _DIRECTORIES = completer("commands.completing:directories")
     shell_complete=_DIRECTORIES,
     help="Use PATH as the guild home (default: $GUILD_HOME, .guild or ~/.guild).",
 )
-@click.version_option(__version__, prog_name="guild-ledger", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 @click.pass_context
 def guild(ctx: click.Context, directory: str | None, home: str | None) -> None:
     """Start, list, select, label, delete, restore and purge machine-learning runs; never forget what was done."""

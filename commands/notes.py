@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from commands.app import App
 from commands.change import Change, execute
@@ -13,6 +12,7 @@ from commands.settle import follow
 from commands.table import local_time, utc_time
 from commands.terminal import note
 from ledger.canonical import Value
+from ledger.dataclass import dataclass, field
 from ledger.errors import GuildError, UsageError
 from ledger.ids import RunId, run_of, run_stream
 from ledger.registry import VERSIONS, current_body

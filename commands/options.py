@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import click
 
 from commands.lazy import completer
+from ledger.dataclass import dataclass, replace
 from ledger.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -105,9 +105,9 @@ def _remembered(app: App, wanted: RunFilter) -> tuple[list[str], bool] | None:
 
 def _path(app: App, wanted: RunFilter) -> str | None:
     """Return the file of this listing in this shell; None where the shell cannot be told from another."""
-    from dataclasses import replace
     from zlib import crc32
 
+    from ledger.dataclass import replace
     from operations.process_info import start_ticks
 
     parent = os.getppid()

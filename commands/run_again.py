@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 import click
@@ -18,6 +17,7 @@ from commands.run_options import RunOptions
 from commands.run_setting import setting_of
 from commands.run_shown import show_only
 from commands.terminal import confirm, note, warn
+from ledger.dataclass import replace
 from ledger.errors import GuildError, UsageError
 from ledger.ids import RunId, run_stream
 from ledger.registry import current_body

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 import click
@@ -15,6 +14,7 @@ from commands.run_options import RunOptions
 from commands.run_setting import setting_of
 from commands.run_shown import show_only
 from commands.terminal import confirm, note, say, warn
+from ledger.dataclass import replace
 from ledger.errors import GuildError, UsageError
 from ledger.ids import RunId, new_run_id
 from operations.catalog import Found

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
 from commands.lazy import completer
 from commands.options import label_words, run_words
+from ledger.dataclass import dataclass, names
 from ledger.errors import UsageError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -82,7 +82,7 @@ def run_options(command: F) -> F:
     """Add the options of `guild run` to a command; it receives them as one `options` argument."""
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        given = {name: kwargs.pop(name) for name in RunOptions.__dataclass_fields__}
+        given = {name: kwargs.pop(name) for name in names(RunOptions)}
         options = RunOptions(**given)
         _refuse_contradictions(options)
         return command(*args, options=options, **kwargs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Any, TypeVar, cast
 
 import click
@@ -14,6 +13,7 @@ from commands.options import Limits, json_option, label_words, limiting
 from commands.selecting import listed, open_query, run_filter
 from commands.table import listing, local_time, utc_time
 from commands.terminal import page, width
+from ledger.dataclass import replace
 from ledger.text import printable
 from projections.query import Query, RunRow, displayed
 from projections.schema import DELETED, LIVE

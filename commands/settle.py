@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from commands.app import App
 from commands.reaping import evidence_of_start
 from commands.terminal import warn
+from ledger.dataclass import replace
 from ledger.ids import RunId, is_run_id, run_stream
 from ledger.seams import seam
 from ledger.transaction import NewEvent, Transaction

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import click
 
 from commands.app import App
@@ -15,6 +13,7 @@ from commands.selecting import run_filter, selected
 from commands.stopping import stop_run
 from commands.table import preview
 from commands.terminal import confirm, say, warn, width
+from ledger.dataclass import replace
 from ledger.errors import GuildError
 from projections.query import RunRow
 

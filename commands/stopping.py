@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 from artifacts.lease import is_held, read_lease
 from commands.app import App
 from commands.change import Change
 from commands.reaping import reap
 from commands.terminal import confirm, note, warn
+from ledger.dataclass import replace
 from ledger.errors import GuildError
 from projections.query import RunRow, runs_by_id
 

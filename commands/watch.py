@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from contextlib import suppress
-from dataclasses import replace
 
 import click
 
@@ -17,6 +16,7 @@ from commands.options import SELECTION_HELP, Limits, limiting, run_words
 from commands.reaping import reap
 from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.terminal import note
+from ledger.dataclass import replace
 from ledger.errors import GuildError
 from ledger.ids import RunId
 from projections.query import runs_by_id

@@ -11,6 +11,8 @@ import os
 import sys
 from typing import NoReturn
 
+from guild_ledger.deferred import defer_modules
+
 _CONTAINERS = 100_000
 """New lists, dicts and the like before the cycle collector looks at them: the imports of a command make fewer."""
 
@@ -26,6 +28,7 @@ def main() -> NoReturn:
     gc.set_threshold(_CONTAINERS)
     try:
         claim_packages()
+        defer_modules()
         from commands.main import main as run_command_line
 
         run_command_line()

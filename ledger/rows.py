@@ -1,6 +1,7 @@
-"""The ledger's rows as the stores read and write them, apart from the stores so that none depends on another."""
+"""The ledger's rows as the stores read and write them, apart from the stores so that none depends on another.
 
-from __future__ import annotations
+Annotations are evaluated here: those kept as texts are compiled one by one when a named tuple is made, at every start.
+"""
 
 from typing import NamedTuple
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import islice, product
 
 from ledger.canonical import encode
 from ledger.chain import event_part, sealed
+from ledger.dataclass import dataclass, field
 from ledger.errors import IntegrityError, LedgerError
 from ledger.events.book import LedgerCreated, LedgerRedacted
 from ledger.exporting import event_line, txn_line

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable
 
 # Control, invisible and direction-changing characters, line separators, undecodable bytes (lone surrogates).
-_UNSAFE = re.compile(
+_UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e007f]"
 )
@@ -28,7 +29,7 @@ def printable(text: str, limit: int = 200) -> str:
     byte that could not be decoded becomes `\xff`. What is cut off is marked with `...`; no escape is cut in
     two. The result is for eyes only: it cannot be turned back, because a backslash is shown as it is.
     """
-    escaped = _UNSAFE.sub(_escape, text[: limit + 1])
+    escaped = _escaped(text[: limit + 1])
     if len(escaped) <= limit and len(text) <= limit:
         return escaped
     return _cut(text[:limit], limit - len(_ELLIPSIS)) + _ELLIPSIS
@@ -46,12 +47,24 @@ def _cut(text: str, room: int) -> str:
     """Return as many whole characters of `text`, escaped, as fit into `room`."""
     parts: list[str] = []
     for character in text:
-        part = _UNSAFE.sub(_escape, character)
+        part = _escaped(character)
         room -= len(part)
         if room < 0:
             break
         parts.append(part)
     return "".join(parts)
+
+
+def _escaped(text: str) -> str:
+    # Whatever is unsafe is not printable to Python either. Most text is, and then there is nothing to look for.
+    return text if text.isprintable() else _unsafe().sub(_escape, text)
+
+
+@cache
+def _unsafe() -> re.Pattern[str]:
+    import re
+
+    return re.compile(_UNSAFE)
 
 
 def _escape(match: re.Match[str]) -> str:

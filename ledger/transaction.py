@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from ledger.canonical import Value, decode, encode
+from ledger.dataclass import dataclass, field
 from ledger.errors import LedgerError
 from ledger.events.base import Event
 from ledger.ids import Seq, Stream, TxnId, new_txn_id

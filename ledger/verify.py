@@ -9,10 +9,10 @@ also recomputed every hash; against that, keep a head hash elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ledger.beside import SPLIT_FROM, begin_check, walk_all
+from ledger.dataclass import dataclass, field
 from ledger.errors import LedgerError
 from ledger.events.book import LedgerCreated
 from ledger.registry import read_event

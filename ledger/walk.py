@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from orjson import dumps, loads
 
 from ledger.chain import genesis, sealed
+from ledger.dataclass import required
 from ledger.errors import LedgerError
 from ledger.registry import VERSIONS, Upcaster, current_body, event_classes, lifting
 from ledger.rows import EventRow, EventTuple, TxnRow, TxnTuple
@@ -122,7 +123,7 @@ class _Walk:
         self.firsts: list[TxnRow] = []
         self.ends: dict[bytes, End] = {}
         self.redacted: set[tuple[str, int, bytes]] | None = None
-        self.required = {name: _required(cls) for name, cls in event_classes().items()}
+        self.required = {name: frozenset(required(cls)) for name, cls in event_classes().items()}
         self.shapes = {
             (name, version): _taking(self.required[name], lifting(name, version))
             for name, newest in VERSIONS.items()
@@ -269,12 +270,6 @@ def _taking(names: frozenset[str], lift: Upcaster | None) -> Callable[[Any], obj
     """
     take = itemgetter(*names) if names else dict.keys
     return take if lift is None else lambda body: take(lift(body))
-
-
-def _required(cls: type) -> frozenset[str]:
-    from dataclasses import MISSING, fields
-
-    return frozenset(f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING)
 
 
 def redactions(store: Store) -> Iterator[tuple[str, int, bytes]]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError, UsageError
 from ledger.text import printable
 from operations.definitions import ModelDef, OperationDef

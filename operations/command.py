@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.text import printable
 from operations.flag_args import CLICK, EARLY, LATER, argument_words, arguments, shadowed_warning, spelled_options

@@ -7,9 +7,9 @@ written and nothing fetched here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.text import did_you_mean, printable
 from operations.requirements import PackageResources, Required, override_names, required_resources

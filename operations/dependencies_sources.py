@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from artifacts.archives import ARCHIVE_ENDINGS, is_archive
 from artifacts.downloads import check_url, local_path
 from artifacts.home import Home
 from artifacts.placing import check_digest, safe_relative
+from ledger.dataclass import dataclass, replace
 from ledger.errors import GuildError
 from ledger.text import printable
 from operations.dependencies import FindRun, FoundRun, PlannedSource, not_started

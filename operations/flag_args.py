@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.dataclass import dataclass
 from ledger.text import printable
 from operations.flags import flow_text
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.dataclass import dataclass
 from ledger.text import did_you_mean, printable
 from operations.definitions import FLAG_TYPES
 from operations.flag_args import split_value

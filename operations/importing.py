@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ledger.dataclass import replace, values
 from operations.definitions import FlagDef
 from operations.script_flags import ScriptFlags, read_holder_flags, read_script_flags
 
@@ -151,9 +151,9 @@ def _merged(own: Iterable[FlagDef], imported: Iterable[FlagDef], wanted: Sequenc
 
 def _completed(own: FlagDef, other: FlagDef) -> FlagDef:
     missing: Mapping[str, object] = {
-        field.name: getattr(other, field.name)
-        for field in fields(FlagDef)
-        if field.name != "name" and getattr(own, field.name) == getattr(_PLAIN, field.name)
+        name: value
+        for name, value in values(other).items()
+        if name != "name" and getattr(own, name) == getattr(_PLAIN, name)
     }
     changes = dict(missing)
     if other.arg_name:  # of the option that says no, which its switch belongs to

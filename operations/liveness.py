@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from artifacts.lease import Lease, LeaseRecord, try_take
 from ledger.canonical import Value
+from ledger.dataclass import dataclass
 from ledger.events.life import RunStatusChanged
 from operations.process_info import boot_id, is_alive
 

@@ -7,9 +7,9 @@ earlier one wins. Nothing is copied into a model until all that it inherits is k
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.dataclass import dataclass
 from ledger.text import did_you_mean
 from operations.model_shapes import FLAGS, OPERATIONS, RESOURCES
 from operations.model_tree import Budget, Pair, Shape, found, is_nothing, mapping_of, merged

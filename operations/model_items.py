@@ -7,8 +7,8 @@ operations without any model) differ in what a text in the place of an operation
 from __future__ import annotations
 
 import os.path
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from operations.model_shapes import DEFAULTS_WORDS, MODEL
 from operations.model_text import Notes, Sources
 from operations.model_tree import is_nothing, mapping_of, text_of, without, written_out

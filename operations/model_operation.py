@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.dataclass import dataclass
 from operations.definitions import FlagDef, FlagValue, OperationDef, SourceCodeDef, StepDef
 from operations.model_flag import read_flags
 from operations.model_resource import read_requirements

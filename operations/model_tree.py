@@ -7,8 +7,8 @@ stand for more values than memory holds.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 
+from ledger.dataclass import dataclass, field
 from operations.nodes import MAX_DEPTH, MAX_NODES, MappingNode, Node, NodeError, Place, ScalarNode, SequenceNode
 
 MAX_EXPANDED = 300_000

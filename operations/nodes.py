@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
+
+from ledger.dataclass import dataclass
 
 if TYPE_CHECKING:
     from yaml._yaml import Mark as _CompiledMark

@@ -11,9 +11,9 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
 
+from ledger.dataclass import dataclass
 from operations.package_files import PackageFile, is_file_inside, layout_of, package_files
 from operations.package_metadata import (
     Identity,

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from artifacts.source_rules import LeftOut, PlannedFile, Reason, SnapshotRules
+from ledger.dataclass import dataclass
 from ledger.text import printable
 from operations.package_metadata import PackageError
 

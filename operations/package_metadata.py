@@ -9,8 +9,8 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.text import printable
 from operations.definitions import PackageDef

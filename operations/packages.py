@@ -10,9 +10,9 @@ import os
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
+from ledger.dataclass import dataclass, replace
 from ledger.errors import GuildError
 from ledger.text import printable
 from operations.package_probe import probe

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 
 from ledger.canonical import Value
+from ledger.dataclass import dataclass, field, replace
 from ledger.errors import GuildError
 from ledger.ids import RunId
 from operations.catalog import Found

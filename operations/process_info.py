@@ -12,7 +12,8 @@ order only, and only with others of the same machine: ticks since boot on Linux,
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+from ledger.dataclass import dataclass
 
 PROC = "/proc"
 _FIELDS = "pid=,ppid=,stat=,lstart="

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
+from ledger.dataclass import dataclass, replace
 from ledger.errors import GuildError
 from ledger.text import did_you_mean, printable
 from operations.definitions import FlagValue, ModelDef, OperationDef, ResourceDef, SourceDef

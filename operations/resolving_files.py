@@ -6,11 +6,11 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from artifacts.links import stays_inside
 from artifacts.placing import RESERVED, safe_relative
+from ledger.dataclass import dataclass, replace
 from ledger.text import printable
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ledger.canonical import Value
+from ledger.dataclass import dataclass, field
 from ledger.ids import RunId
 
 if TYPE_CHECKING:

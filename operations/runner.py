@@ -11,12 +11,12 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
 
 from artifacts.home import Home
 from artifacts.lease import Lease, LeaseRecord
 from artifacts.output import OUTPUT, OutputSummary
 from ledger.canonical import Value
+from ledger.dataclass import replace, values
 from ledger.errors import GuildError, LedgerError, TransitionError
 from ledger.events.base import Event
 from ledger.events.life import RunStatusChanged
@@ -75,7 +75,7 @@ def run_outside(plan: RunPlan, home: Home, host: str) -> Ending:
         os.makedirs(spec.output_dir, exist_ok=True)
     except OSError as error:
         raise _unusable(spec.cwd, error) from error
-    record = LeaseRecord(**asdict(evidence_of(os.getpid(), host)))
+    record = LeaseRecord(**values(evidence_of(os.getpid(), host)))
     lease = Lease.acquire(os.path.join(spec.output_dir, "lease"), record)
     if lease is None:
         raise GuildError(
@@ -104,7 +104,7 @@ def _begin(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Le
     ledger = open_ledger()
     try:
         seam("run.lease")
-        lease = Lease.acquire(home.lease_path(plan.run_id), LeaseRecord(**asdict(evidence)))
+        lease = Lease.acquire(home.lease_path(plan.run_id), LeaseRecord(**values(evidence)))
         if lease is None:
             raise TakenError(f"run {plan.run_id[:8]} is already supervised by another process")
         try:

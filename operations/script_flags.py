@@ -6,9 +6,9 @@ A script takes them with `argparse` or `click`, and else from variables that it 
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.text import printable
 

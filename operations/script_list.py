@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ledger.dataclass import replace
 from ledger.errors import GuildError
 from operations.definitions import ModelDef, OperationDef
 

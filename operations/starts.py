@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
 
 from artifacts.home import Home
 from ledger.canonical import Value
+from ledger.dataclass import values
 from ledger.events.base import Event
 from ledger.events.start import RunRestarted, RunStaged, RunStarted
 from operations.process_info import Evidence
@@ -43,7 +43,7 @@ def begin_events(plan: RunPlan, home: Home, evidence: Evidence) -> list[Event]:
     found = None if git is None else git.result()
     told: Mapping[str, Value] = {"commit": found.commit, "dirty": found.dirty} if found is not None else {}
     environment = dict(allowed({**plan.environment, **plan.variables}))
-    witness: Mapping[str, Value] = {**asdict(evidence), "home": home.identity()}
+    witness: Mapping[str, Value] = {**values(evidence), "home": home.identity()}
     if plan.follows == AGAIN:
         again = RunRestarted(
             command=plan.command,

@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
 from signal import SIGCHLD, SIGINT, SIGKILL, SIGTERM, Signals
 from typing import TYPE_CHECKING
 
 from artifacts.lease import LeaseError, LeaseRecord
 from artifacts.output import OutputSummary, Tee
+from ledger.dataclass import dataclass, replace
 from operations.process_info import all_processes, is_alive, start_ticks
 from operations.process_tree import (
     CannotStartError,

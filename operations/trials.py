@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from ledger.dataclass import dataclass
 from ledger.text import printable
 from operations.flags import TEXT_TYPES, FlagError, parse_value, split_assignments
 from operations.sequences import MOST_VALUES, Space, count_text, rule_of

@@ -7,8 +7,8 @@ would read all runs; then the few are taken from the index that knows them, and 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
+from ledger.dataclass import replace
 from projections.conditions import (
     Condition,
     Drive,

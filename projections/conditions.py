@@ -6,8 +6,9 @@ Values are always bound; what is put together as text is made of constants, mark
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from typing import NamedTuple
+
+from ledger.dataclass import dataclass, replace
 
 Values = tuple[object, ...]
 

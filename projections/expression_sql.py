@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import tzinfo
 
+from ledger.dataclass import dataclass
 from ledger.text import did_you_mean, printable
 from projections.conditions import (
     EVERYTHING,

@@ -10,8 +10,8 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.format import REVISION
 from ledger.log import Ledger

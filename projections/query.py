@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from ledger.dataclass import replace
 from ledger.ids import RunId
 from projections.errors import index_errors
 from projections.escaping import as_stored

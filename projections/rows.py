@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
+from ledger.dataclass import dataclass
 from ledger.ids import RunId
 from projections.escaping import as_stored
 from projections.schema import LIVE, OpKey

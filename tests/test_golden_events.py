@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar
@@ -17,6 +17,7 @@ import pytest
 
 from ledger import registry
 from ledger.canonical import encode
+from ledger.dataclass import dataclass
 from ledger.errors import LedgerError
 from ledger.events.base import Event
 from ledger.events.book import LedgerAnchored, LedgerCreated, LedgerImported, LedgerRedacted

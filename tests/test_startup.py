@@ -44,6 +44,8 @@ except SystemExit as end:
 """
 FEW, MANY = 100, 10_000
 HEAVY = {"sqlalchemy", "alembic"}
+NEEDLESS = {"inspect", "ast", "dis", "tokenize", "platform", "difflib"}
+"""What click would import, a fifth of the start of a list."""
 LISTINGS = {
     "global": (["runs", "-a", "-n", "20"], False),
     "scoped": (["runs", "-n", "20"], True),
@@ -113,6 +115,12 @@ def test_no_changing_command_imports_the_heavy_libraries(few: Home, tmp_path: Pa
     run_id = newest_runs(home, 1)[0]
     for argv in (["label", run_id, "good"], ["runs", "rm", run_id, "-y"], ["runs", "restore", run_id, "-y"]):
         assert not HEAVY & imported(home, argv, str(tmp_path)), argv
+
+
+@pytest.mark.parametrize("argv", [["--version"], ["runs", "-n", "20"], ["runs", "rm", "0", "-y", "--dry-run"]])
+def test_a_usual_command_does_without_what_click_hardly_uses(few: Home, cache: str, argv: list[str]) -> None:
+    """Stand-ins answer the one question that click asks of `inspect` and `platform`; a short option is no error."""
+    assert not NEEDLESS & imported(few, argv, project(cache, 0))
 
 
 def test_a_list_with_nothing_to_catch_up_imports_only_what_a_list_needs(few: Home, tmp_path: Path) -> None:

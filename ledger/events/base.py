@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
 from typing import ClassVar, Self
 
 from ledger.canonical import Value
+from ledger.dataclass import dataclass, names, required, values
 from ledger.errors import LedgerError
 
 
@@ -24,7 +24,7 @@ class Event:
 
     def to_body(self) -> dict[str, Value]:
         """Return the body to store: every field by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        return values(self)
 
     @classmethod
     def from_body(cls, body: Mapping[str, Value]) -> Self:
@@ -35,12 +35,10 @@ class Event:
         Raises:
             LedgerError: a required key is missing.
         """
-        known = fields(cls)
-        for field in known:
-            if field.name not in body and field.default is MISSING and field.default_factory is MISSING:
-                raise LedgerError(f"{cls.type}: its body lacks {field.name!r}")
-        given = {field.name: _frozen(body[field.name]) for field in known if field.name in body}
-        return cls(**given)
+        for name in required(cls):
+            if name not in body:
+                raise LedgerError(f"{cls.type}: its body lacks {name!r}")
+        return cls(**{name: _frozen(body[name]) for name in names(cls) if name in body})
 
 
 def _frozen(value: Value) -> Value:

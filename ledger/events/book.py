@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
+from ledger.dataclass import dataclass
 from ledger.events.base import Event
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import ClassVar
 
 from ledger.canonical import Value
+from ledger.dataclass import dataclass
 from ledger.events.base import Event
 
 
