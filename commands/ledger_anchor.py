@@ -18,10 +18,11 @@ from ledger.transaction import NewEvent, Transaction
 @json_option
 @click.pass_obj
 def anchor(app: App, *, record: bool, as_json: bool) -> None:
-    """Print the head of the ledger as SEQ:HASH, to be kept elsewhere.
+    """Print the ledger's head, to keep elsewhere.
 
-    Mail it, print it, commit it to another repository. `guild ledger verify --anchor SEQ:HASH` then proves that the
-    ledger still contains the history up to there: that nothing was cut off, and that it was not written anew.
+    It has the form SEQ:HASH. Mail it, print it, commit it to another repository. `guild ledger verify --anchor
+    SEQ:HASH` then proves that the ledger still contains the history up to there: that nothing was cut off, and that
+    it was not written anew.
 
     \b
     Examples:

@@ -23,10 +23,11 @@ from ledger.text import printable
 @click.argument("file", metavar="[FILE]", required=False, type=click.Path())
 @click.pass_obj
 def export(app: App, *, file: str | None) -> None:
-    """Write the ledger as JSON Lines to FILE, or to standard output.
+    """Write the whole history as JSON Lines.
 
-    Every transaction and event, with all hashes, a line each; the format page tells the form. `guild ledger import`
-    makes the same ledger of it in another home. FILE must not be there yet, and is readable by you alone.
+    To FILE, or to standard output: every transaction and event, with all hashes, a line each; the format page tells
+    the form. `guild ledger import` makes the same ledger of it in another home. FILE must not be there yet, and is
+    readable by you alone.
 
     \b
     Examples:

@@ -22,10 +22,11 @@ from projections.files import has_any_index
 @click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
 @click.pass_obj
 def import_ledger(app: App, *, file: str) -> None:
-    """Read an export of a ledger in; FILE may be - for standard input.
+    """Read an export of a ledger in.
 
-    A home without a ledger gets the same one, hash for hash. A home that has one takes only the continuation of its own
-    history. Everything is verified before it counts; a file that is not whole changes nothing.
+    FILE may be - for standard input. A home without a ledger gets the same one, hash for hash. A home that has one
+    takes only the continuation of its own history. Everything is verified before it counts; a file that is not
+    whole changes nothing.
 
     Run directories are not part of an export: copy the folders `runs` and `trash` of the home to have them too.
 

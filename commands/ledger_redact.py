@@ -49,11 +49,12 @@ def redact_events(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Empty bodies of events, and the command lines that wrote them, for ever.
+    """Empty what must not be kept, on record.
 
-    The chain stays whole, and the redaction is recorded with its reason. A RUN is an index, a range or an id (of one
-    that was purged the whole id); of its events those are emptied that hold flags and commands, or those of --type.
-    Numbers of events and transactions are those of `guild log -v`. A command line is emptied wherever it was recorded.
+    Bodies of events, and the command lines that wrote them, are emptied for ever. The chain stays whole, and the
+    redaction is recorded with its reason. A RUN is an index, a range or an id (of one that was purged the whole
+    id); of its events those are emptied that hold flags and commands, or those of --type. Numbers of events and
+    transactions are those of `guild log -v`. A command line is emptied wherever it was recorded.
 
     A run whose start was emptied has no operation and no flags any more.
 

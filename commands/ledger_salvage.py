@@ -20,11 +20,12 @@ from ledger.text import printable
 @json_option
 @click.pass_obj
 def salvage_ledger(app: App, *, bad: str, out: str, as_json: bool) -> None:
-    """Save into OUT every row of the damaged ledger file BAD that the hash chain proves.
+    """Save what a damaged ledger still proves.
 
-    BAD is only read, its bytes and those of BAD-wal, page by page: SQLite need not be able to open it. Bodies and
-    command lines whose bytes are damaged are emptied, and that is recorded; their events stay. Transactions behind a
-    break that are whole in themselves, but that nothing links to what was kept, go to OUT.rest.jsonl.
+    OUT becomes a ledger of every row of the file BAD that the hash chain proves. BAD is only read, its bytes and
+    those of BAD-wal, page by page: SQLite need not be able to open it. Bodies and command lines whose bytes are
+    damaged are emptied, and that is recorded; their events stay. Transactions behind a break that are whole in
+    themselves, but that nothing links to what was kept, go to OUT.rest.jsonl.
 
     Exits with 3 when something was lost. `guild ledger restore-backup OUT` puts the result in the ledger's place.
 

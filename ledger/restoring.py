@@ -58,12 +58,22 @@ def stage(backup: str, path: str) -> Report:
             shutil.copyfile(backup, staged)
         except OSError as error:
             raise LedgerError(f"cannot copy {backup!r}: {error.strerror}", hint="Nothing was changed.") from error
-        report = verified_file(staged)
+        report = _verified_copy(staged, backup)
         sync(staged)
     except BaseException:
         remove(staged)
         raise
     return report
+
+
+def _verified_copy(staged: str, backup: str) -> Report:
+    try:
+        return verified_file(staged)
+    except GuildError as error:
+        # It is the backup that the user knows of.
+        error.message = error.message.replace(repr(staged), repr(backup))
+        error.hint = "Nothing was changed. Give a file that `guild ledger backup` made."
+        raise
 
 
 def drop_staged(path: str) -> None:
