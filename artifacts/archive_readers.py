@@ -34,9 +34,12 @@ _LONGEST_TARGET = 4096
 _CHUNK = 1 << 20
 _MOST_AT_ONCE = 32 << 20
 _DAMAGE = (
-    *(zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, gzip.BadGzipFile),
-    *(EOFError, ValueError, NotImplementedError, RuntimeError, OverflowError, MemoryError),
+    *(zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError, ValueError),
+    RuntimeError,  # zipfile's: a member that wants a password; its NotImplementedError for a compression it lacks
+    OverflowError,  # a place or a time in a forged header that the system's own integers cannot hold
+    MemoryError,  # a forged header of lzma that asks for a dictionary of gigabytes
 )
+"""What the readers of the standard library raise for a file that is damaged, forged, or made as they cannot read."""
 
 
 def unpack_zip(archive: str, into: Unpacking) -> None:

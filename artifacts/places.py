@@ -138,7 +138,7 @@ def where(home: Home, run_id: RunId) -> tuple[Place, ...]:
     Raises:
         OSError: a place cannot be looked into.
     """
-    return tuple(place for place in (Place.LIVE, Place.TRASH, Place.PURGING) if _kind(home, run_id, place))
+    return tuple(place for place in (Place.LIVE, Place.TRASH, Place.PURGING) if _kind(_path(home, run_id, place)))
 
 
 def move(home: Home, run_id: RunId, source: Place, target: Place, *, flush: bool = True) -> Moved:
@@ -151,15 +151,16 @@ def move(home: Home, run_id: RunId, source: Place, target: Place, *, flush: bool
         target: where it must be.
         flush: make the move durable now. With many moves say False and call `flush_places` once.
     """
+    before, after = _path(home, run_id, source), _path(home, run_id, target)
     try:
-        here, there = _kind(home, run_id, source), _kind(home, run_id, target)
+        here, there = _kind(before), _kind(after)
     except OSError as error:
         return Moved(Outcome.REFUSED, Kind.NOTHING, _refusal(error))
     if here is None or there is not None:
         outcome = _without_moving(here, there)
     else:
         try:
-            _rename(_path(home, run_id, source), _path(home, run_id, target), here)
+            _rename(before, after, here)
         except OSError as error:
             return Moved(Outcome.REFUSED, here, _refusal(error))
         outcome = Outcome.MOVED
@@ -256,10 +257,10 @@ def _path(home: Home, run_id: RunId, place: Place) -> str:
     return f"{home.root}/{place}/{check_run_id(run_id)}"
 
 
-def _kind(home: Home, run_id: RunId, place: Place) -> Kind | None:
+def _kind(path: str) -> Kind | None:
     """Say what is there; any doubt is an error, never an absence."""
     try:
-        mode = os.lstat(_path(home, run_id, place)).st_mode
+        mode = os.lstat(path).st_mode
     except FileNotFoundError:
         return None
     if stat.S_ISDIR(mode):
@@ -270,9 +271,6 @@ def _kind(home: Home, run_id: RunId, place: Place) -> Kind | None:
 def _rename(source: str, target: str, kind: Kind) -> None:
     """Rename into a place seen to be free; a folder that forbids it to its owner is opened for the moment."""
     folder = os.path.dirname(target)
-    if not os.path.isdir(folder):  # emptying the trash by hand often takes the folder along
-        seam("place.mkdir")
-        os.mkdir(folder, 0o700)
     try:
         seam("place.rename")
         os.rename(source, target)
@@ -280,6 +278,12 @@ def _rename(source: str, target: str, kind: Kind) -> None:
         # Over some network file systems an answer gets lost, and the repeated request fails: what counts is
         # the place.
         if os.path.lexists(target) and not os.path.lexists(source):
+            return
+        if isinstance(error, FileNotFoundError) and not os.path.isdir(folder):
+            # Emptying the trash by hand often takes the folder along.
+            seam("place.mkdir")
+            os.mkdir(folder, 0o700)
+            _rename(source, target, kind)
             return
         if kind is not Kind.DIRECTORY or not isinstance(error, PermissionError):
             raise

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from abc import ABC, abstractmethod
 from contextlib import suppress
 
 from ledger.dataclass import dataclass
@@ -60,20 +61,20 @@ class _Level:
     pending: list[str]
 
 
-class _Walk:
+class _Walk(ABC):
     """Visits a tree depth first with one open descriptor."""
 
     def __init__(self, *, unlock: bool) -> None:
         self.unlock = unlock
         self.error: OSError | None = None
 
+    @abstractmethod
     def leave(self, fd: int, name: str) -> bool:
         """Handle the folder `name` in `fd` after its contents; True asks to visit it once more."""
-        raise NotImplementedError
 
+    @abstractmethod
     def other(self, fd: int, name: str) -> None:
         """Handle `name` in `fd`, which turned out to be no folder."""
-        raise NotImplementedError
 
     def note(self, error: OSError) -> None:
         """Remember the first error; later ones often only follow from it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from benchmarks.history import DIRECTORIES, newest_runs, project
@@ -15,11 +16,31 @@ _LIKE_FEW = 1.2
 _CHANGE = 8.0
 _MANY_CHANGES = 25.0
 _THAN = "a bare Python"
+FILTERS = (
+    ("--op", "train"),
+    ("-ET",),
+    ("-l", "try 7"),
+    ("--unlabeled",),
+    ("--tag", "paper"),
+    ("--marked",),
+    ("--comment", "look"),
+    ("--started", "2024-02-01"),
+    ("--digest", "abcde"),
+    ("-F", "epochs = 7 and lr > 0.9"),
+    ("-F", "lr in [0.25, 0.5]"),
+    ("-F", "optimizer contains sgd"),
+    ("-F", "label is undefined"),
+    ("-F", "lr is undefined"),
+    ("-F", "not lr > 0"),
+    ("-F", "operation = train and (lr < 0.001 or exit_status = 1)"),
+)
+"""Of every kind of filter one, and the slowest kinds of expressions: those that hold for nearly no run."""
 
 
 def figures(plan: Plan) -> Iterator[Figure]:
     """Measure and yield the figures of reading commands, then those of changing ones."""
     yield from _reading(plan)
+    yield from _filtering(plan)
     yield from _changing(plan)
 
 
@@ -44,6 +65,16 @@ def _reading(plan: Plan) -> Iterator[Figure]:
     yield Figure(f"`guild runs -n 20` in one of 5 projects, {most:,} runs", taken["scoped"], _THAN, bare, _LISTING)
     yield Figure(f"`guild runs -n 20 -E`, {most:,} runs", taken["failed"], _THAN, bare, _LISTING)
     yield Figure(f"`guild runs info ID`, {most:,} runs", taken["info"], _THAN, bare)
+
+
+def _filtering(plan: Plan) -> Iterator[Figure]:
+    most = plan.sizes[-1]
+    bare = Case("bare", lambda _round: BARE, plan.scratch, {})
+    cases = [_case(plan, " ".join(words), most, "runs", "-n", "20", *words) for words in FILTERS]
+    taken = in_turns([bare, *cases], plan.rounds, plan.scratch)
+    for words in FILTERS:
+        name = f"`guild runs -n 20 {shlex.join(words)}`, {most:,} runs"
+        yield Figure(name, taken[" ".join(words)], _THAN, taken["bare"], _LISTING)
 
 
 def _case(plan: Plan, name: str, runs: int, *arguments: str, cwd: str | None = None) -> Case:

@@ -47,6 +47,11 @@ class Change:
     guarded: bool = True
 
 
+def same(*events: Event) -> Callable[[RunRow], Sequence[Event]]:
+    """Return what gives every run the same events, which the ledger then encodes once, not once for each run."""
+    return lambda _row: events
+
+
 Preparation = Callable[[App, Change, bool], Change | None]
 
 
@@ -125,7 +130,7 @@ def refuse_moved(app: App, *, yes: bool) -> None:
     """
     if app.moved and yes:
         raise GuildError(
-            f"the list has changed since you saw it: {'; '.join(app.moved)}",
+            f"the list is not the one that you saw: {'; '.join(app.moved)}",
             hint="Nothing was changed. List the runs again, name them by id, or say --fresh for the list as it is now.",
         )
 

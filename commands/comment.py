@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import click
 
 from commands.app import App
-from commands.change import Change, execute
+from commands.change import Change, execute, same
 from commands.notes import NOTHING, noted_runs, notes_of, written
 from commands.options import SELECTION_HELP, Limits, dry_run_option, json_option, limiting, run_words, yes_option
 from commands.selecting import tell_moved
@@ -87,7 +87,7 @@ def comment_change(rows: Sequence[RunRow], text: str) -> Change:
     """Return the plan that adds a comment to runs."""
     return Change(
         runs=rows,
-        events=lambda _row: (RunCommented(text=text),),
+        events=same(RunCommented(text=text)),
         heading="You are about to comment on the following runs:",
         question="Continue?",
         done="Commented on {count} run(s)",

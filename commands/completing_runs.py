@@ -16,7 +16,7 @@ from commands.selecting import filter_of
 from commands.table import SHORT_ID, cells
 from ledger.dataclass import replace
 from operations.model_file_path import find_model_file
-from projections.peek import Peek, labels_with_prefix, peek
+from projections.peek import Peek, labels_with_prefix, peek, tags_with_prefix
 from projections.query import Query, RunFilter, RunRow, displayed
 from projections.schema import DELETED, LIVE
 
@@ -61,9 +61,19 @@ def labels(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Item
     return _labels(ctx, incomplete)
 
 
+def tags(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
+    """Offer tags that are in use."""
+    return _tags(ctx, incomplete)
+
+
+def runs_or_tags(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
+    """Offer what `guild tag` takes: runs, and tags that are in use."""
+    return [*_runs(ctx, incomplete), *_tags(ctx, incomplete)]
+
+
 def recorded_operations(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
     """Offer what `--op` can find: names of operations that have runs, from short to full."""
-    with _peeked(ctx) as seen:
+    with peeked(ctx) as seen:
         if seen is None:
             return []
         query = Query(seen.index, _filter(ctx, app_of(ctx), operations=()))
@@ -76,15 +86,20 @@ def recorded_operations(ctx: click.Context, _param: click.Parameter, incomplete:
 
 
 def _labels(ctx: click.Context, incomplete: str) -> Items:
-    with _peeked(ctx) as seen:
+    with peeked(ctx) as seen:
         return [] if seen is None else [item(label) for label in labels_with_prefix(seen.index, incomplete, MOST)]
+
+
+def _tags(ctx: click.Context, incomplete: str) -> Items:
+    with peeked(ctx) as seen:
+        return [] if seen is None else [item(tag) for tag in tags_with_prefix(seen.index, incomplete, MOST)]
 
 
 def _runs(
     ctx: click.Context, incomplete: str, *, statuses: tuple[str, ...] | None = None, shown: tuple[str, ...] = ()
 ) -> Items:
     app = app_of(ctx)
-    with _peeked(ctx) as seen:
+    with peeked(ctx) as seen:
         if seen is None:
             return []
         query = Query(seen.index, _filter(ctx, app, statuses=statuses))
@@ -130,7 +145,8 @@ def _about(row: RunRow, cwd: str) -> str:
 
 
 @contextmanager
-def _peeked(ctx: click.Context) -> Iterator[Peek | None]:
+def peeked(ctx: click.Context) -> Iterator[Peek | None]:
+    """Give a look at the index of the home that the global options name; None when there is none."""
     home = app_of(ctx).home
     with peek(home.index_dir, None if os.environ.get("GUILD_LEDGER") else home.ledger_path) as seen:
         yield seen

@@ -21,4 +21,11 @@ _COMMANDS = {
 
 @click.group(cls=LazyGroup, lazy=_COMMANDS)
 def ledger() -> None:
-    """Check the ledger, keep copies of it, and bring it back from damage."""
+    """Check the ledger, keep copies of it, and bring it back from damage.
+
+    \b
+    Examples:
+      guild ledger verify
+      guild ledger backup ~/ledger-monday.db
+      guild ledger rebuild
+    """

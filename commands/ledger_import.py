@@ -32,6 +32,7 @@ def import_ledger(app: App, *, file: str) -> None:
 
     \b
     Examples:
+      guild ledger import history.jsonl
       guild -H ~/copy ledger import history.jsonl
       zstd -dc history.jsonl.zst | guild -H ~/copy ledger import -
     """

@@ -21,6 +21,10 @@ def rebuild_index(app: App, *, as_json: bool) -> None:
     """Rebuild the index from the ledger.
 
     Every command does so by itself when it finds the index missing or damaged; this does it in any case.
+
+    \b
+    Examples:
+      guild ledger rebuild
     """
     _keep_the_witness(app)
     with progress("Rebuilding", app.ledger.store.head().position) as reached:

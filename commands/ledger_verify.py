@@ -37,6 +37,7 @@ def verify_ledger(app: App, *, quick: bool, anchor_text: str | None, as_json: bo
       guild ledger verify
       guild ledger verify --quick
       guild ledger verify --anchor "$(tail -n 1 ~/notes/anchors)"
+      guild ledger verify --json   for a script; the exit code tells as well
     """
     anchor = None if anchor_text is None else parse_anchor(anchor_text)
     point = _point(app) if quick else None

@@ -32,6 +32,11 @@ def log(app: App, *, limit: int | None, verbose: bool, as_json: bool) -> None:
     """Show the ledger's transactions, newest first: number, time, who, the command line, what it did.
 
     With --json, one JSON object a line.
+
+    \b
+    Examples:
+      guild log -n 5      what was done lately
+      guild log -v -n 1   with every event of it
     """
     pairs = islice(newest_first(app.ledger.store), limit)
     page(_json_lines(pairs) if as_json else _lines(pairs, verbose=verbose))

@@ -21,6 +21,8 @@ from ledger.errors import GuildError
 from ledger.text import printable
 
 _LONGEST_MESSAGE = 1_000
+FLAGS = "[FLAG=VALUE]..."
+"""How the arguments that are flags of an operation are called in usages."""
 _EPILOG = """\b
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check found something,
 130 interrupted; `guild run` returns its process's own."""
@@ -90,7 +92,15 @@ def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> N
 )
 @click.pass_context
 def guild(ctx: click.Context, directory: str | None, home: str | None) -> None:
-    """Start, list, select, label, delete, restore and purge machine-learning runs; never forget what was done."""
+    """Start, list, select, label, delete, restore and purge machine-learning runs; never forget what was done.
+
+    \b
+    Examples:
+      guild run train lr=0.1   start a run
+      guild runs               list runs
+      guild runs info          show what is known of the latest
+      guild help               explain the models of this directory
+    """
     app = make_app(directory, home)
     ctx.obj = app
     ctx.call_on_close(app.close)
@@ -156,7 +166,7 @@ def _usage(error: click.ClickException) -> int:
     if isinstance(error, click.NoSuchOption):
         guess = f" (did you mean {error.possibilities[0]}?)" if error.possibilities else ""  # the nearest one
         message = f"unrecognized option '{error.option_name}'{guess}"
-        if error.ctx is not None and any(param.name == "words" for param in error.ctx.command.params):
+        if error.ctx is not None and any(param.metavar == FLAGS for param in error.ctx.command.params):
             message += "; a flag of the operation is given as NAME=VALUE"
     elif isinstance(error, click.MissingParameter) and error.param is not None:
         message = f"missing argument for {error.param.make_metavar(error.ctx or click.Context(guild))}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from commands.app import App
-from commands.change import Change
+from commands.change import Change, same
 from commands.notes import NOTHING, carry_out, named, noted_runs
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
 from ledger.events.notes import RunMarked
@@ -42,7 +42,7 @@ def mark_change(rows: Sequence[RunRow], *, marked: bool) -> Change:
     back = " --clear" if marked else ""
     return Change(
         runs=changed,
-        events=lambda _row: (RunMarked(marked=marked),),
+        events=same(RunMarked(marked=marked)),
         heading=f"You are about to {'mark' if marked else 'unmark'} the following runs:",
         question="Continue?",
         done=f"{'Marked' if marked else 'Unmarked'} {{count}} run(s)",

@@ -35,6 +35,11 @@ def models(
 
     In a directory with a model file only its models are listed; --all adds those of packages. With FILTER, only
     what holds it in name or description (each of several).
+
+    \b
+    Examples:
+      guild models         models of this directory
+      guild models -a cnn  also those of packages, with cnn in name or description
     """
     from operations.names import full_name
 

@@ -24,6 +24,9 @@ A RUN is one of
 run_words = completer("commands.completing_runs:runs")
 """What a shell offers for a RUN; for a LABEL it is `label_words`."""
 
+tag_words = completer("commands.completing_runs:tags")
+"""What a shell offers for a TAG."""
+
 label_words = completer("commands.completing_runs:labels")
 
 _STATUSES = (("E", "error"), ("T", "terminated"), ("C", "completed"), ("R", "running"), ("S", "staged"))
@@ -129,7 +132,8 @@ def _options() -> list[Callable[[Any], Any]]:
         ),
         click.option("--unlabeled", "without_label", is_flag=True, help="Runs without a label."),
         click.option(
-            "--tag", "with_tags", metavar="TAG", multiple=True, help="Runs with TAG; may be repeated (any of them)."
+            "--tag", "with_tags", metavar="TAG", multiple=True, shell_complete=tag_words,
+            help="Runs with TAG; may be repeated (any of them).",
         ),
         click.option("--marked/--unmarked", "with_mark", default=None, help="Runs that are marked, or are not."),
         click.option(

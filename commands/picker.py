@@ -49,7 +49,7 @@ def pick(rows: Sequence[RunRow], cwd: str) -> RunRow:
     digits = len(str(len(rows) - 1))
     lines = preview(rows, cwd, max(20, _size()[0] - digits - 2))
     choice = _Choice(rows, [f"{number:>{digits}} {line.strip()}" for number, line in enumerate(lines)])
-    with _quiet_terminal():
+    with quiet_terminal():
         try:
             for key in _keys():
                 if key in _ENTER and choice.found:
@@ -138,7 +138,7 @@ def _keys() -> Iterator[str]:
 
 
 @contextmanager
-def _quiet_terminal() -> Iterator[None]:
+def quiet_terminal() -> Iterator[None]:
     """Take keys as they are pressed and show none, until the end, also by a signal; Ctrl-Z does nothing."""
     before = termios.tcgetattr(0)
     quiet = termios.tcgetattr(0)

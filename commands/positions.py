@@ -2,8 +2,10 @@
 
 Between `guild runs` and `guild runs rm 0` somebody else may start a run, and 0 is another one. A listing that was shown
 to a person, on a terminal, is therefore kept beside the index; who types an index in the same shell is told when it
-would now mean another run. Kept by the process that guild was called from: a script has a process of its own, never
-listed anything on a terminal, and is served as things stand.
+would now mean another run. A command without filters is held to the list that was seen last, whichever filters that
+had: who types `guild runs rm 0` after `guild runs -E` means the run that stands beside 0 on the screen. Kept by the
+process that guild was called from: a script has a process of its own, never listed anything on a terminal, and is
+served as things stand.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.text import printable
 from projections.selection import span_of
@@ -26,6 +28,7 @@ MOST_SHOWN = 2_000
 
 _KEPT_SECONDS = 86_400
 _FOLDER = "listings"
+_LAST = "last"
 
 
 def remember(app: App, query: Query, shown: Sequence[RunRow], *, complete: bool) -> None:
@@ -39,16 +42,32 @@ def remember(app: App, query: Query, shown: Sequence[RunRow], *, complete: bool)
     """
     import orjson
 
-    path = _path(app, query.filter)
-    if path is None:
+    shell = _shell(app)
+    if shell is None:
         return
-    content = {"ids": [row.run_id for row in shown[:MOST_SHOWN]], "complete": complete and len(shown) <= MOST_SHOWN}
+    listing = _listing(query.filter)
+    content = {
+        "ids": [row.run_id for row in shown[:MOST_SHOWN]],
+        "complete": complete and len(shown) <= MOST_SHOWN,
+        "listing": listing,
+        "place": query.filter.place,
+        "project": query.filter.project,
+    }
     with suppress(OSError):
-        _forget_old(os.path.dirname(path))
-        own = f"{path}.{os.getpid()}"
-        with open(own, "wb") as file:
-            file.write(orjson.dumps(content))
-        os.replace(own, path)
+        _forget_old(os.path.dirname(shell))
+        for path in (f"{shell}-{listing}", f"{shell}-{_LAST}"):
+            own = f"{path}.{os.getpid()}"
+            with open(own, "wb") as file:
+                file.write(orjson.dumps(content))
+            os.replace(own, path)
+
+
+class _Kept(NamedTuple):
+    """A list as it was shown; `is_same` says whether with the options that are given now."""
+
+    ids: list[str]
+    complete: bool
+    is_same: bool
 
 
 def moved(app: App, query: Query, specs: Sequence[str], rows: Sequence[RunRow]) -> list[str]:
@@ -61,22 +80,32 @@ def moved(app: App, query: Query, specs: Sequence[str], rows: Sequence[RunRow]) 
         rows: the runs that they mean now.
     """
     spans = [(spec, span) for spec in specs if (span := span_of(spec)) is not None]
-    if not spans or (listing := _remembered(app, query.filter)) is None:
-        return []
-    ids, complete = listing
+    lists = _lists(app, query.filter) if spans else []
     now: set[str] = {row.run_id for row in rows}
-    lines = []
-    for spec, (start, stop) in spans:
-        if stop is None and not complete:
+    found = (_moved(query, spec, span, lists, now) for spec, span in spans)
+    return [line for line in found if line]
+
+
+def _moved(query: Query, spec: str, span: tuple[int, int | None], lists: Sequence[_Kept], now: set[str]) -> str:
+    """Return what is to be said of one index or range: by the latest list that showed it."""
+    start, stop = span
+    for one in lists:
+        was = one.ids[start:] if stop is None else one.ids[start : stop + 1]
+        if not was or (stop is None and not one.complete):
             continue
-        was = ids[start:] if stop is None else ids[start : stop + 1]
         if stop is not None and start == stop:
             current = next(iter(query.rows(offset=start, limit=1)), None)
-            if was and (current is None or current.run_id != was[0]):
-                lines.append(f"{spec} was run {was[0][:8]} when you listed the runs; now it is {_name(current)}")
-        elif was and set(was) != _of_span(query, start, stop, now):
-            lines.append(f"{printable(spec)} means other runs than when you listed them")
-    return lines
+            if current is not None and current.run_id == was[0]:
+                return ""
+            now_or_here = "now" if one.is_same else "here"
+            return f"{spec} was run {was[0][:8]} {_WHEN[one.is_same]}; {now_or_here} it is {_name(current)}"
+        is_same = set(was) == _of_span(query, start, stop, now)
+        return "" if is_same else f"{printable(spec)} means other runs than {_THAN[one.is_same]}"
+    return ""
+
+
+_THAN = {True: "when you listed them", False: "in the list that you saw last, with other options"}
+_WHEN = {True: "when you listed the runs", False: "in the list that you saw last, with other options"}
 
 
 def _of_span(query: Query, start: int, stop: int | None, now: set[str]) -> set[str]:
@@ -91,32 +120,50 @@ def _name(row: RunRow | None) -> str:
     return "no run" if row is None else f"run {row.run_id[:8]}"
 
 
-def _remembered(app: App, wanted: RunFilter) -> tuple[list[str], bool] | None:
+def _lists(app: App, wanted: RunFilter) -> list[_Kept]:
+    """Return the lists that an index is held to, the one that counts more first."""
+    shell = _shell(app)
+    if shell is None:
+        return []
+    listing = _listing(wanted)
+    own = _read(f"{shell}-{listing}", listing)
+    if wanted.operations or wanted.statuses or wanted.labels or wanted.keys is not None or wanted.has_conditions():
+        return own
+    last = _read(f"{shell}-{_LAST}", listing, place=wanted.place, projects=(None, wanted.project))
+    return [*last, *own]
+
+
+def _read(path: str, listing: str, *, place: str | None = None, projects: tuple[str | None, ...] = ()) -> list[_Kept]:
+    """Return the list kept in a file, if there is one, of this place and one of these projects when they are given."""
     import orjson
 
-    path = _path(app, wanted)
     try:
-        with open(path or "", "rb") as file:
+        with open(path, "rb") as file:
             kept = orjson.loads(file.read())
-        return [str(run_id) for run_id in kept["ids"]], bool(kept["complete"])
+        if place is not None and (kept["place"] != place or kept["project"] not in projects):
+            return []
+        return [_Kept([str(run_id) for run_id in kept["ids"]], bool(kept["complete"]), kept["listing"] == listing)]
     except (OSError, ValueError, TypeError, KeyError):
-        return None
+        return []
 
 
-def _path(app: App, wanted: RunFilter) -> str | None:
-    """Return the file of this listing in this shell; None where the shell cannot be told from another."""
+def _listing(wanted: RunFilter) -> str:
     from zlib import crc32
 
     from ledger.dataclass import replace
+
+    # `last 2 hours` is the same listing a minute later.
+    told = repr(replace(wanted, cwd="/", now=0, started=None))
+    return f"{crc32(told.encode('utf-8', 'backslashreplace')):08x}"
+
+
+def _shell(app: App) -> str | None:
+    """Return how the files of this shell begin; None where the shell cannot be told from another."""
     from operations.process_info import start_ticks
 
     parent = os.getppid()
     ticks = start_ticks(parent)
-    if not ticks:
-        return None
-    # `last 2 hours` is the same listing a minute later.
-    listing = crc32(repr(replace(wanted, cwd="/", now=0, started=None)).encode("utf-8", "backslashreplace"))
-    return os.path.join(app.home.index_dir, _FOLDER, f"{parent}-{ticks}-{listing:08x}")
+    return os.path.join(app.home.index_dir, _FOLDER, f"{parent}-{ticks}") if ticks else None
 
 
 def _forget_old(folder: str) -> None:

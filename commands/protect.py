@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from commands.app import App
-from commands.change import Change
+from commands.change import Change, same
 from commands.notes import NOTHING, carry_out, named, noted_runs
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
 from ledger.events.notes import RunProtected
@@ -52,6 +52,11 @@ def unprotect(app: App, specs: tuple[str, ...], limits: Limits, *, deleted: bool
     """Lift the protection of runs, so that they can be deleted: of the latest run when no RUN is given.
 
     One run that is named, or none, is unprotected at once; several are shown first.
+
+    \b
+    Examples:
+      guild unprotect 0
+      guild unprotect -l paper :   all runs labelled paper
     """
     runs = noted_runs(app, limits, specs, place=DELETED if deleted else LIVE)
     carry_out(app, runs, protect_change(runs, protected=False), yes=yes, dry_run=dry_run)
@@ -64,7 +69,7 @@ def protect_change(rows: Sequence[RunRow], *, protected: bool) -> Change:
     where = " -d" if any(row.place != LIVE for row in changed) else ""
     return Change(
         runs=changed,
-        events=lambda _row: (RunProtected(protected=protected),),
+        events=same(RunProtected(protected=protected)),
         heading=f"You are about to {what} the following runs:",
         question="Continue?",
         done=f"{what.capitalize()}ed {{count}} run(s)",

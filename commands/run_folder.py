@@ -1,4 +1,4 @@
-"""From what was typed to one run and its directory: common to the commands that reach the files of a run."""
+"""From what was typed to one run and its directory: common to the commands that are about a single run."""
 
 from __future__ import annotations
 

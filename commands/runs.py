@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from commands.lazy import LazyGroup
+from commands.listing_options import Layout, listing_options
 from commands.options import Limits, limiting
-from commands.runs_list import listing_options, show_runs
+from commands.show_runs import show_runs
 from ledger.errors import GuildError
 
 _COMMANDS = {
@@ -30,14 +31,21 @@ _ALIASES = {"rm": "delete", "ls": "list"}
 @limiting
 @listing_options
 @click.pass_context
-def runs(ctx: click.Context, limits: Limits, *, deleted: bool, verbose: bool, as_json: bool, limit: int | None) -> None:
+def runs(ctx: click.Context, limits: Limits, layout: Layout) -> None:
     """List runs, or do something to them. Without a command: the same as `guild runs list`.
 
-    `rm` is short for `delete`, `ls` for `list`.
+    `rm` is short for `delete`, `ls` for `list`. `guild runs list --help` tells more of the options.
+
+    \b
+    Examples:
+      guild runs -n 20
+      guild runs -E --started today
+      guild runs --sort loss --columns id,lr,loss
+      guild runs rm 0
     """
     if ctx.invoked_subcommand is None:
-        show_runs(ctx.obj, limits, (), deleted=deleted, verbose=verbose, as_json=as_json, limit=limit)
-    elif limits.given() or deleted or verbose or as_json or limit is not None:
+        show_runs(ctx.obj, limits, (), layout)
+    elif limits.given() or layout.given():
         raise GuildError(
             f"options cannot be listed before command ('{ctx.invoked_subcommand}')",
             hint=f"Put them after it: guild runs {ctx.invoked_subcommand} [OPTIONS].",

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import click
 
 from commands.app import App
-from commands.change import Change, execute, selector_of
+from commands.change import Change, execute, same, selector_of
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
 from commands.protection import refuse_protected
 from commands.selecting import run_filter, selected
 from commands.stopping import stop_running
-from ledger.events.base import Event
 from ledger.events.life import RunDeleted, RunPurgeStarted
 from projections.query import RunRow
 from projections.schema import DELETED, PURGED
@@ -49,7 +48,7 @@ def into_trash(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
     shown = " ".join(row.run_id[:8] for row in runs[:5])
     return Change(
         runs=runs,
-        events=lambda _row: (RunDeleted(selector=selector_of(specs)),),
+        events=same(RunDeleted(selector=selector_of(specs))),
         heading="You are about to delete the following runs:",
         question="Delete these runs?",
         done="Deleted {count} run(s)",
@@ -62,14 +61,10 @@ def into_trash(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
 
 def permanently(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
     """Return the plan that deletes runs for good, past the trash."""
-
-    def events(_row: RunRow) -> Sequence[Event]:
-        selector = selector_of(specs)
-        return (RunDeleted(selector=selector), RunPurgeStarted(selector=selector))
-
+    selector = selector_of(specs)
     return Change(
         runs=runs,
-        events=events,
+        events=same(RunDeleted(selector=selector), RunPurgeStarted(selector=selector)),
         heading="WARNING: You are about to permanently delete the following runs:",
         question="Permanently delete these runs?",
         done="Permanently deleted {count} run(s)",

@@ -10,8 +10,8 @@ import click
 from commands.app import App
 from commands.notes import Notes, written
 from commands.options import SELECTION_HELP, Limits, json_option, limiting, run_words
-from commands.runs_list import as_object
-from commands.selecting import open_query, run_filter, selected, tell_moved
+from commands.run_folder import deleted_option, one_run
+from commands.run_json import as_object
 from commands.table import local_time
 from commands.terminal import say
 from ledger.canonical import Value
@@ -19,8 +19,6 @@ from ledger.ids import run_stream
 from ledger.registry import current_body
 from ledger.text import printable
 from projections.query import RunRow
-from projections.schema import DELETED, LIVE
-from projections.selection import SelectionError
 
 _SHOWN = 4_000
 _OF_START = ("command", "flags", "environment", "sources", "git", "platform", "evidence")
@@ -38,25 +36,20 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 @click.command("info", epilog=SELECTION_HELP)
 @click.argument("spec", metavar="[RUN]", required=False, shell_complete=run_words)
 @limiting
-@click.option("-d", "--deleted", is_flag=True, help="A deleted run; indexes are those of `guild runs --deleted`.")
+@deleted_option
 @click.option("-e", "--env", "with_environment", is_flag=True, help="Show the recorded environment.")
 @json_option
 @click.pass_obj
 def info(app: App, spec: str | None, limits: Limits, *, deleted: bool, with_environment: bool, as_json: bool) -> None:
-    """Show information about a run: the latest one that matches when no RUN is given."""
-    wanted = run_filter(app, limits, place=DELETED if deleted else LIVE)
-    command = "guild runs --deleted" if deleted else "guild runs"
-    if spec is None:
-        rows = list(open_query(app, wanted).rows(limit=1))
-    else:
-        rows = selected(app, wanted, [spec], list_command=command)
-        tell_moved(app)
-    if not rows:
-        raise SelectionError("there is no run to show", hint=f"`{command} --all` lists all runs.")
-    if len(rows) > 1:
-        ids = "\n".join(f"  {row.run_id[:8]}" for row in rows)
-        raise SelectionError(f"'{spec}' matches multiple runs:\n{ids}", hint="Name one run.")
-    details = run_details(app, rows[0])
+    """Show information about a run: the latest one that matches when no RUN is given.
+
+    \b
+    Examples:
+      guild runs info
+      guild runs info 3 --env
+      guild runs info -E      the latest run that failed
+    """
+    details = run_details(app, one_run(app, spec, limits, deleted=deleted))
     if as_json:
         _say_json(details)
         return

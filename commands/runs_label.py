@@ -11,7 +11,7 @@ from commands.app import App
 from commands.change import Change
 from commands.lazy import completer
 from commands.notes import NOTHING, carry_out, noted_runs, notes_of, quoted, undo_with
-from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, yes_option
+from commands.options import SELECTION_HELP, Limits, dry_run_option, label_words, limiting, yes_option
 from ledger.errors import UsageError
 from ledger.events.notes import RunLabeled
 from ledger.text import printable
@@ -25,10 +25,12 @@ _WORDS = completer("commands.completing_runs:runs_or_labels")
 
 @click.command("label", epilog=SELECTION_HELP)
 @click.argument("words", metavar="[RUN]... [LABEL]", nargs=-1, shell_complete=_WORDS)
-@click.option("--set", "set_", metavar="TEXT", help="Make TEXT the label.")
+@click.option("--set", "set_", metavar="TEXT", shell_complete=label_words, help="Make TEXT the label.")
 @click.option("--append", metavar="TEXT", help="Put TEXT behind the label, with a blank between.")
 @click.option("--prepend", metavar="TEXT", help="Put TEXT before the label, with a blank between.")
-@click.option("--remove", metavar="TEXT", help="Take TEXT out of the label wherever it stands.")
+@click.option(
+    "--remove", metavar="TEXT", shell_complete=label_words, help="Take TEXT out of the label wherever it stands."
+)
 @click.option("-c", "--clear", is_flag=True, help="Remove the label.")
 @limiting
 @yes_option

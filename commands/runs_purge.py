@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from commands.app import App
-from commands.change import Change, execute, selector_of
+from commands.change import Change, execute, same, selector_of
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
 from commands.protection import refuse_protected
 from commands.selecting import run_filter, selected
@@ -33,7 +33,7 @@ def purge(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_ru
     refuse_protected(runs)
     change = Change(
         runs=runs,
-        events=lambda _row: (RunPurgeStarted(selector=selector_of(specs)),),
+        events=same(RunPurgeStarted(selector=selector_of(specs))),
         heading="WARNING: You are about to permanently delete the following runs:",
         question="Permanently delete these runs?",
         done="Permanently deleted {count} run(s)",

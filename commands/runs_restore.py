@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from commands.app import App
-from commands.change import Change, execute, selector_of
+from commands.change import Change, execute, same, selector_of
+from commands.notes import named
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
 from commands.selecting import run_filter, selected
 from ledger.events.life import RunRestored
@@ -31,11 +32,13 @@ def restore(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_
     runs = selected(app, run_filter(app, limits, place=DELETED), specs, list_command="guild runs --deleted")
     change = Change(
         runs=runs,
-        events=lambda _row: (RunRestored(selector=selector_of(specs)),),
+        events=same(RunRestored(selector=selector_of(specs))),
         heading="You are about to restore the following runs:",
         question="Restore these runs?",
         done="Restored {count} run(s)",
         nothing="Nothing to restore.",
         place=LIVE,
+        undo=f"To undo: guild runs rm {named(runs)}",
+        weigh=True,
     )
     execute(app, change, yes=yes, dry_run=dry_run)

@@ -31,6 +31,11 @@ def search(app: App, term: str, *, only_installed: bool, index_url: str | None, 
 
     Package indexes no longer answer searches by word, and pip does not offer them: of what is not installed, only a
     package whose name is exactly TERM is found.
+
+    \b
+    Examples:
+      guild search iris
+      guild search -i iris   only what is installed
     """
     from commands.packages import as_data, fits, rows
     from operations.packages import installed_packages, models_of

@@ -144,16 +144,21 @@ def _resolve(query: Query, specs: Sequence[str], list_command: str) -> list[RunR
     return select(query, specs, list_command) if specs else list(query.rows())
 
 
-def listed(app: App, query: Query, limit: int | None) -> Iterator[RunRow]:
+def listed(app: App, query: Query, limit: int | None, sort: str = "", *, reverse: bool = False) -> Iterator[RunRow]:
     """Yield the rows of a listing; when the index proves damaged on the way, go on in a new one.
 
     On behind the last row shown, not by number: runs may have started meanwhile.
+
+    Raises:
+        UsageError: runs cannot be sorted by that.
     """
     shown, last = 0, None
+    sort = sort or "started"
     try:
-        for row in query.rows(limit=limit):
+        for row in query.rows(limit=limit, sort=sort, reverse=reverse):
             yield row
             shown, last = shown + 1, row
     except IndexDamagedError as error:
         rest = Query(app.rebuild_index(error.message), query.filter)
-        yield from rest.rows(after=last, limit=None if limit is None else limit - shown)
+        left = None if limit is None else limit - shown
+        yield from rest.rows(after=last, limit=left, sort=sort, reverse=reverse)

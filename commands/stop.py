@@ -12,7 +12,7 @@ from commands.reaping import reap
 from commands.selecting import run_filter, selected
 from commands.stopping import stop_run
 from commands.table import preview
-from commands.terminal import confirm, say, warn, width
+from commands.terminal import confirm, note, say, warn, width
 from ledger.dataclass import replace
 from ledger.errors import GuildError
 from projections.query import RunRow
@@ -47,7 +47,10 @@ def stop(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_run
             say(line)
         for line in app.moved:
             warn(line)
-    if dry_run or not (yes or confirm("Stop these runs?")):
+    if dry_run:
+        note("Nothing was changed (--dry-run).")
+        return
+    if not (yes or confirm("Stop these runs?")):
         return
     _stop(app, rows)
 

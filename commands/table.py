@@ -43,32 +43,32 @@ def listing(rows: Iterable[RunRow], query: Query, count: int, columns: int | Non
         columns: cut lines at this width; None cuts nothing.
     """
     cwd = query.filter.cwd
-    operations = max((_columns(printable(displayed(op, cwd), 300)) for op in query.wanted_ops()), default=0)
+    operations = max((text_width(printable(displayed(op, cwd), 300)) for op in query.wanted_ops()), default=0)
     statuses = max((len(status) for status in query.wanted_statuses()), default=0)
     first = len(f"[{max(count - 1, 0)}:]") + SHORT_ID
     for number, row in enumerate(rows):
         operation, started, status, label = cells(row, cwd)
-        line = f"{f'[{number}:{row.run_id[:SHORT_ID]}]':<{first}}  {_padded(operation, operations)}  {started:<19}"
-        yield _cut(f"{line}  {status:<{statuses}}  {label}".rstrip(), columns)
+        line = f"{f'[{number}:{row.run_id[:SHORT_ID]}]':<{first}}  {padded(operation, operations)}  {started:<19}"
+        yield cut(f"{line}  {status:<{statuses}}  {label}".rstrip(), columns)
 
 
 def preview(rows: Sequence[RunRow], cwd: str, columns: int | None = None) -> Iterator[str]:
     """Yield the lines that show runs before something is done to them: indented, without index, cut at `columns`."""
     shown = [[f"[{row.run_id[:SHORT_ID]}]", *cells(row, cwd)] for row in rows]
-    widths = [max((_columns(line[cell]) for line in shown), default=0) for cell in range(5)]
+    widths = [max((text_width(line[cell]) for line in shown), default=0) for cell in range(5)]
     for line in shown:
-        padded = (_padded(text, width) for text, width in zip(line, widths, strict=True))
-        yield _cut(("  " + "  ".join(padded)).rstrip(), columns)
+        row = "  ".join(padded(text, width) for text, width in zip(line, widths, strict=True))
+        yield cut(f"  {row}".rstrip(), columns)
 
 
 def aligned(rows: Sequence[tuple[str, str]], columns: int | None) -> Iterator[str]:
     """Yield the lines of a table of two columns, cut at the width `columns`; None cuts nothing."""
-    first = max((_columns(left) for left, _ in rows), default=0)
+    first = max((text_width(left) for left, _ in rows), default=0)
     for left, right in rows:
-        yield _cut(f"{_padded(left, first)}  {right}".rstrip(), columns)
+        yield cut(f"{padded(left, first)}  {right}".rstrip(), columns)
 
 
-def _columns(text: str) -> int:
+def text_width(text: str) -> int:
     """Return how many columns of a terminal `text` takes: some characters take two, some none."""
     return len(text) if text.isascii() else sum(_columns_of(character) for character in text)
 
@@ -81,12 +81,14 @@ def _columns_of(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
 
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - _columns(text))
+def padded(text: str, width: int) -> str:
+    """Return `text` with blanks behind it, so many columns wide."""
+    return text + " " * (width - text_width(text))
 
 
-def _cut(line: str, columns: int | None) -> str:
-    if columns is None or _columns(line) <= columns:
+def cut(line: str, columns: int | None) -> str:
+    """Return as much of a line as so many columns hold, with a mark where it was cut; None cuts nothing."""
+    if columns is None or text_width(line) <= columns:
         return line
     kept, room = "", columns - 1
     for character in line:

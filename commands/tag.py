@@ -8,19 +8,26 @@ import click
 
 from commands.app import App
 from commands.change import Change
+from commands.lazy import completer
 from commands.notes import NOTHING, carry_out, checked_tag, noted_runs, notes_of, quoted, undo_with
-from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
+from commands.options import SELECTION_HELP, Limits, dry_run_option, json_option, limiting, tag_words, yes_option
 from ledger.errors import UsageError
 from ledger.events.notes import RunTagged
 from ledger.ids import RunId
 from ledger.text import printable
 from projections.query import RunRow
 
+_WORDS = completer("commands.completing_runs:runs_or_tags")
+
 
 @click.command("tag", epilog=SELECTION_HELP)
-@click.argument("words", metavar="[RUN]... [TAG]", nargs=-1, shell_complete=run_words)
-@click.option("--add", metavar="TAG", multiple=True, help="Add TAG; may be repeated.")
-@click.option("--remove", metavar="TAG", multiple=True, help="Take TAG away; may be repeated.")
+@click.argument("words", metavar="[RUN]... [TAG]", nargs=-1, shell_complete=_WORDS)
+@click.option("--add", metavar="TAG", multiple=True, shell_complete=tag_words, help="Add TAG; may be repeated.")
+@click.option(
+    "--remove", metavar="TAG", multiple=True, shell_complete=tag_words, help="Take TAG away; may be repeated."
+)
+@click.option("--list", "is_list", is_flag=True, help="List all tags, each with how many runs have it.")
+@json_option
 @click.option("-c", "--clear", is_flag=True, help="Take away all tags; those of --add take their place.")
 @limiting
 @yes_option
@@ -34,6 +41,8 @@ def tag(
     add: tuple[str, ...],
     remove: tuple[str, ...],
     clear: bool,
+    is_list: bool,
+    as_json: bool,
     yes: bool,
     dry_run: bool,
 ) -> None:
@@ -48,7 +57,12 @@ def tag(
       guild tag 0 baseline                    add a tag to run 0
       guild tag 1:3 --add paper --remove todo
       guild tag : --clear                     no tags any more
+      guild tag --list                        which tags there are
     """
+    if is_list or as_json:
+        given = bool(words or add or remove or clear or yes or dry_run)
+        _list(app, limits, is_list=is_list, given=given, as_json=as_json)
+        return
     if not (add or remove or clear):
         if not words:
             raise UsageError("specify a tag", hint="Example: guild tag 0 baseline.")
@@ -59,6 +73,22 @@ def tag(
         raise UsageError(f"'{printable(both[0])}' cannot be added and removed at once", hint="Nothing was changed.")
     runs = noted_runs(app, limits, words)
     carry_out(app, runs, tag_change(app, runs, added, removed, clear=clear), yes=yes, dry_run=dry_run)
+
+
+def _list(app: App, limits: Limits, *, is_list: bool, given: bool, as_json: bool) -> None:
+    """Print the tags of all runs that match, the most frequent first."""
+    from commands.run_counts import show_kinds
+    from commands.selecting import open_query, run_filter
+    from projections.counting import tag_counts
+
+    if not is_list:
+        raise UsageError("--json needs --list", hint="guild tag --list --json lists the tags.")
+    if given:
+        raise UsageError(
+            "--list takes no RUN, no TAG and no change", hint="Filters limit the runs: guild tag --list -E."
+        )
+    counts = tag_counts(open_query(app, run_filter(app, limits)))
+    show_kinds(counts, as_json=as_json, field="tag")
 
 
 def _checked(tags: Sequence[str]) -> tuple[str, ...]:

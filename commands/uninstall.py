@@ -16,6 +16,10 @@ def uninstall(app: App, packages: tuple[str, ...], *, yes: bool) -> int:
     """Uninstall packages with pip, from the environment that is active.
 
     Runs of a package stay as they are, and are listed under its name. The exit code is that of pip.
+
+    \b
+    Examples:
+      guild uninstall iris
     """
     no_options(packages, "the name of a package")
     return call_pip(app, ["uninstall", *(["--yes"] if yes else []), *packages])

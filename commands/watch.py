@@ -14,7 +14,8 @@ from artifacts.output import OUTPUT
 from commands.app import App
 from commands.options import SELECTION_HELP, Limits, limiting, run_words
 from commands.reaping import reap
-from commands.selecting import open_query, run_filter, selected, tell_moved
+from commands.run_folder import one_run
+from commands.selecting import open_query, run_filter
 from commands.terminal import note
 from ledger.dataclass import replace
 from ledger.errors import GuildError
@@ -56,13 +57,9 @@ def watch(app: App, spec: str | None, limits: Limits, *, no_follow: bool) -> Non
 
 
 def _chosen(app: App, spec: str | None, limits: Limits) -> RunId:
-    wanted = run_filter(app, limits)
     if spec is not None:
-        rows = selected(app, wanted, [spec])
-        tell_moved(app)
-        if len(rows) != 1:
-            raise GuildError(f"'{spec}' names {len(rows)} runs", hint="Name one run.")
-        return rows[0].run_id
+        return one_run(app, spec, limits).run_id
+    wanted = run_filter(app, limits)
     rows = list(open_query(app, replace(wanted, statuses=("running",))).rows(limit=1))
     if not rows:
         raise GuildError("no run is running", hint="Name a run to see its output: guild watch RUN.")

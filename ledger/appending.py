@@ -40,7 +40,7 @@ class Appender:
         if not transaction.events:
             raise LedgerError("a transaction needs at least one event")
         header = transaction.header.to_bytes()
-        bodies = [encode(new.event.to_body()) for new in transaction.events]
+        bodies = _encoded(transaction.events)
         seam("append.begin")
         with self._store.writing():
             stored = self._store.find_txn(transaction.txn_id)
@@ -107,6 +107,13 @@ class Appender:
             )
 
 
+def _encoded(events: Sequence[NewEvent]) -> list[bytes]:
+    """Return the body of each event; an event that many runs share is encoded once."""
+    known = {id(new.event): new.event for new in events}  # by identity: not every event has a hash
+    bodies = {key: encode(event.to_body()) for key, event in known.items()}
+    return [bodies[id(new.event)] for new in events]
+
+
 def _check_lives(events: Sequence[NewEvent], histories: Mapping[str, Sequence[EventRow]]) -> None:
     """Check each event of a run against the run's state including the earlier events of the same transaction."""
     lives: dict[str, Life] = {}
@@ -141,6 +148,7 @@ def _event_rows(
     txn: TxnRow, events: Sequence[NewEvent], bodies: Sequence[bytes], versions: dict[str, int], position: int
 ) -> list[EventRow]:
     rows = []
+    hashes = {body: digest(body) for body in bodies}
     for new, body in zip(events, bodies, strict=True):
         position += 1
         versions[new.stream] += 1
@@ -153,7 +161,7 @@ def _event_rows(
                 stream_version=versions[new.stream],
                 type=new.event.type,
                 schema_version=new.event.schema_version,
-                body_hash=digest(body),
+                body_hash=hashes[body],
                 body=body,
             )
         )

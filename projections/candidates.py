@@ -20,6 +20,7 @@ from projections.conditions import (
     with_hex_prefix,
     within,
 )
+from projections.distinct import LABELS, narrowed
 from projections.escaping import as_stored
 from projections.index import Index
 from projections.rows import RunFilter
@@ -47,7 +48,8 @@ class Candidates:
     def _conditions(self, wanted: RunFilter, ops: Mapping[int, OpKey]) -> Iterator[Condition]:
         place = PLACES.index(wanted.place)
         if wanted.labels:
-            yield labelled([as_stored(text) for text in wanted.labels])
+            labels = [as_stored(text) for text in wanted.labels]
+            yield narrowed(self._index.db, LABELS, labelled(labels), labels)
         if wanted.unlabeled:
             yield unlabelled(place)
         if wanted.tags:

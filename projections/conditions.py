@@ -38,7 +38,7 @@ class Condition:
 Fewest = Callable[[Sequence[Drive]], "list[int] | None"]
 """Returns the numbers of the runs that the drive with the fewest finds; None when each finds too many."""
 
-NOTHING = Condition("0", (), (Drive("SELECT 0 AS run WHERE 0", ()),))
+NOTHING = Condition("run.run = -1", (), (Drive("SELECT run FROM run WHERE run = -1", ()),))
 EVERYTHING = Condition("1")
 
 

@@ -22,6 +22,7 @@ from projections.conditions import (
     with_hex_prefix,
     within,
 )
+from projections.distinct import LABELS, TAGS, Texts, narrowed
 from projections.escaping import as_stored
 from projections.expression import Any, Comparison, ExpressionError, Literal, Name, Node, Not, parse
 from projections.expression_tests import matches, number_test, of_value, text_test
@@ -105,7 +106,7 @@ class _Compiler:
             hint = f"Attributes are: {', '.join(self._attributes)}."
             what = f"there is no attribute '{printable(name.text, 40)}'{did_you_mean(name.text, self._attributes)}"
             raise ExpressionError(what, self._expression, name.column, hint=hint)
-        return of_value(one, self._named(name), self._around.fewest)
+        return of_value(one, self._named(name), self._around.database, self._around.fewest)
 
     def _named(self, name: Name) -> int | None:
         """Return the number of a flag's or scalar's name; a bare name is a flag's when there is such a flag."""
@@ -128,9 +129,8 @@ class _Compiler:
         return self._beginning(one, "digest", _DIGEST_BYTES, "a digest")
 
     def _beginning(self, one: Comparison, column: str, longest: int, what: str) -> Condition:
-        defined = Condition(f"run.{column} IS NOT NULL")
         if one.operator in ("defined", "undefined"):
-            return defined if one.operator == "defined" else none_of(defined)
+            return self._there(one, f"run.{column}", "run_by_digest" if column == "digest" else "run_by_id")
         if one.operator not in ("=", "!=", "in", "not in"):
             raise self._error(f"{what} is compared with =, != or in", one.column)
         parts = []
@@ -139,7 +139,7 @@ class _Compiler:
             if not prefix or not set(prefix) <= _HEXADECIMAL or len(prefix) > 2 * longest:
                 raise self._error(f"{what} is at most {2 * longest} hexadecimal digits", value.column)
             parts.append(with_hex_prefix(column, prefix, longest))
-        return self._found(one, parts, defined)
+        return self._found(one, parts, Condition(f"run.{column} IS NOT NULL"))
 
     def _found(self, one: Comparison, parts: Sequence[Condition], defined: Condition) -> Condition:
         """Return what equals one of the values; or for `!=` and `not in`, what is there and equals none."""
@@ -171,7 +171,12 @@ class _Compiler:
         test, values = text_test(one, "run.label")
         # What is not equal is no range; those without a label come first in the index, and are passed by.
         statement = f"SELECT run FROM run INDEXED BY run_by_label WHERE run.label >= '' AND {test}"  # noqa: S608
-        return Condition(test, values, (Drive(statement, values),))
+        return self._narrowed(one, LABELS, Condition(test, values, (Drive(statement, values),)))
+
+    def _narrowed(self, one: Comparison, among: Texts, condition: Condition) -> Condition:
+        if one.operator != "contains":
+            return condition
+        return narrowed(self._around.database, among, condition, [as_stored(one.values[0].text)])
 
     def _of_rows(self, one: Comparison, table: str, column: str) -> Condition:
         """Return a condition on what a run may have several of: any of them will do, and for `!=` none may be equal."""
@@ -184,6 +189,8 @@ class _Compiler:
         exists = f"EXISTS (SELECT 1 FROM {table} WHERE {table}.run = run.run AND {test})"  # noqa: S608 - constants
         drive = Drive(f"SELECT run FROM {table} WHERE {test}", values)  # noqa: S608 - constants
         found = Condition(exists, values, (drive,))
+        if table == "tag":
+            found = self._narrowed(one, TAGS, found)
         if not negative:
             return found
         everything = Drive(f"SELECT run FROM {table}", ())  # noqa: S608 - constants
@@ -206,8 +213,16 @@ class _Compiler:
                 raise self._error("an exit status is a number", value.column)
         test, values = number_test(one, "run.exit_status")
         statement = f"SELECT run FROM run INDEXED BY run_by_exit WHERE run.exit_status IS NOT NULL AND {test}"  # noqa: S608
-        drives = () if one.operator == "undefined" else (Drive(statement, values),)
-        return Condition(test, values, drives)
+        if one.operator == "undefined":
+            return self._there(one, "run.exit_status", "run_by_exit")
+        return Condition(test, values, (Drive(statement, values),))
+
+    def _there(self, one: Comparison, column: str, index: str) -> Condition:
+        """Return what has a value in a column, or has none: these come first in the index of it."""
+        if one.operator == "defined":
+            return Condition(f"{column} IS NOT NULL")
+        drive = Drive(f"SELECT run FROM run INDEXED BY {index} WHERE {column} IS NULL", ())  # noqa: S608 - constants
+        return Condition(f"{column} IS NULL", (), (drive,))
 
     def _refuse_contains(self, one: Comparison) -> None:
         if one.operator == "contains":
@@ -217,7 +232,9 @@ class _Compiler:
         self._refuse_contains(one)
         column = "run.started" if one.name.text == "started" else "run.stopped"
         if one.operator in ("defined", "undefined"):
-            return Condition(f"{column} IS {'NOT ' * (one.operator == 'defined')}NULL")
+            if column == "run.started":
+                return EVERYTHING if one.operator == "defined" else NOTHING
+            return self._there(one, column, "run_by_stopped")
         parts = [self._of_times(self._bounds(one.operator, value), column) for value in one.values]
         return self._found(one, parts, Condition(f"{column} IS NOT NULL"))
 

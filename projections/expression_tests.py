@@ -6,6 +6,7 @@ Numbers compare with numbers and texts with texts, case-sensitively. What is not
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Sequence
 from operator import eq, ge, gt, le, lt
 
@@ -21,6 +22,7 @@ from projections.conditions import (
     marks,
     none_of,
 )
+from projections.distinct import narrowed, values_of
 from projections.escaping import as_stored
 from projections.expression import Comparison
 
@@ -61,12 +63,13 @@ def _test(operator: str, column: str, values: Values) -> tuple[str, Values]:
     return f"{column} {operator} ?", values
 
 
-def of_value(one: Comparison, name: int | None, fewest: Fewest) -> Condition:
+def of_value(one: Comparison, name: int | None, database: sqlite3.Connection, fewest: Fewest) -> Condition:
     """Return the condition of a comparison of a flag or scalar.
 
     Args:
         one: the comparison.
         name: number of its name in the index; None when no run has such a value.
+        database: the index.
         fewest: names the runs that an index finds, when they are few.
     """
     if name is None:
@@ -74,6 +77,8 @@ def of_value(one: Comparison, name: int | None, fewest: Fewest) -> Condition:
     if one.operator == "undefined":
         return none_of(Condition(*_exists("1", (name,))))
     is_negative = one.operator in ("!=", "not in")
+    if one.operator == "contains":
+        return _containing(database, name, as_stored(one.values[0].text))
     found = [] if one.operator == "defined" else _compared(one, name)
     if one.operator != "defined" and not is_negative:
         return any_of(found, fewest)
@@ -96,12 +101,13 @@ def _places(one: Comparison, name: int) -> list[Drive]:
     return [*wholes["number"], *wholes["text"]]
 
 
+def _containing(database: sqlite3.Connection, name: int, part: str) -> Condition:
+    condition = _column(name, "text", "value.text IS NOT NULL AND instr(value.text, ?)", (part,))
+    return narrowed(database, values_of(name), condition, [part])
+
+
 def _compared(one: Comparison, name: int) -> list[Condition]:
     """Return what equals or compares with one of the values, `!=` and `not in` taken as `=` and `in`."""
-    if one.operator == "contains":
-        return [
-            _column(name, "text", "value.text IS NOT NULL AND instr(value.text, ?)", (as_stored(one.values[0].text),))
-        ]
     numbers: Values = tuple(value.number for value in one.values if value.number is not None)
     texts: Values = tuple(as_stored(value.text) for value in one.values if value.number is None)
     found = []

@@ -115,12 +115,23 @@ def _connection(path: str) -> sqlite3.Connection:
     return sqlite3.connect(sqlite_uri(path, mode), uri=True, isolation_level=None, timeout=1, check_same_thread=False)
 
 
+def tags_with_prefix(index: Index, prefix: str, limit: int) -> list[str]:
+    """Return tags of live runs that begin with `prefix`, in order, at most `limit`."""
+    source = "tag JOIN run USING (run)"
+    statement = f"SELECT DISTINCT tag FROM {source} WHERE tag >= ? AND tag < ? AND place = ? ORDER BY tag LIMIT ?"  # noqa: S608
+    return _texts(index, statement, prefix, limit)
+
+
+def _texts(index: Index, statement: str, prefix: str, limit: int) -> list[str]:
+    with index_errors():
+        found = index.db.execute(statement, (prefix, prefix + "\U0010ffff", PLACES.index(LIVE), limit)).fetchall()
+    return [str(row[0]) for row in found]
+
+
 def labels_with_prefix(index: Index, prefix: str, limit: int) -> list[str]:
     """Return labels of live runs that begin with `prefix`, in order, at most `limit`."""
     statement = (
         "SELECT DISTINCT label FROM run WHERE label IS NOT NULL AND label >= ? AND label < ? AND place = ?"
         " ORDER BY label LIMIT ?"
     )
-    with index_errors():
-        found = index.db.execute(statement, (prefix, prefix + "\U0010ffff", PLACES.index(LIVE), limit)).fetchall()
-    return [str(row[0]) for row in found]
+    return _texts(index, statement, prefix, limit)

@@ -75,8 +75,10 @@ class Query:
             return int(self.index.db.execute(statement, values).fetchone()[0])
 
     def most(self) -> int:
-        """Return how many runs match at most: known at once, from the kept totals."""
-        return sum(runs for *_, runs in self._totals())
+        """Return how many runs match at most: known at once, from the kept totals and the runs that were named."""
+        named = self._named()
+        total = sum(runs for *_, runs in self._totals())
+        return total if named is None else min(total, len(named))
 
     def counts(self, by: str) -> Counts:
         """Return how many matching runs there are of each kind: see `projections.counting`.
@@ -192,7 +194,7 @@ class Query:
 
         wanted = {op for op, *_ in self._totals()}
         ops = {op: self.ops[op] for op in sorted(wanted)}
-        shape = Shape(self.index.db, ops, self.filter.cwd, self._named() is not None)
+        shape = Shape(self.index.db, ops, self.filter.cwd, self._few())
         where, values = self.where()
         left = most
         for phase in phases(sort, shape, reverse=reverse):
@@ -207,6 +209,17 @@ class Query:
             while page := self._fetched(found):
                 yield from page
                 left = None if left is None else left - len(page)
+
+    def _few(self) -> str | None:
+        """Return where the matching runs are looked up when they are few in comparison with all; else None."""
+        from projections.sorting import MOST_SORTED
+
+        if self._named() is not None:
+            return self.source()
+        if self.most() > MOST_SORTED:
+            return None
+        index = "run_by_op" if self._is_of_operations() else "run_by_status" if self._statuses else "run_listing"
+        return f"run INDEXED BY {index}"
 
     def _fetched(self, found: sqlite3.Cursor) -> list[RunRow]:
         with index_errors():

@@ -1,7 +1,8 @@
-"""Listings in another order than the usual one: by label, duration, a flag, a scalar.
+"""Listings in another order than the usual one: by an attribute, a flag, a scalar.
 
 Such a listing is read in phases, one after the other, each in the order of an index where there is one: first the runs
 that have a value, then those that have none, whichever way it is sorted. Runs with the same value keep the usual order.
+When few runs match, they are looked up and sorted instead.
 """
 
 from __future__ import annotations
@@ -10,18 +11,39 @@ import sqlite3
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from ledger.errors import UsageError
-from ledger.text import did_you_mean, printable
-from projections.escaping import as_stored
-from projections.expression import PREFIXES
+from projections.attributes import attribute, named_value
 from projections.rows import displayed
 from projections.schema import STATUSES, OpKey
 
 STARTED = "started"
-SORTS = (STARTED, "stopped", "duration", "label", "operation", "status")
+SORTS = (
+    *(STARTED, "stopped", "duration", "operation", "model", "package", "project", "status", "exit_status"),
+    *("label", "tag", "comment", "marked", "protected", "id", "digest"),
+)
 """What runs can be sorted by, besides `flag:NAME`, `scalar:NAME`, `min:NAME`, `max:NAME` and `step:NAME`."""
 
+MOST_SORTED = 4_000
+"""So many runs are looked up and sorted rather than found one by one in the order of an index of all runs."""
+
 _USUAL = "run.started DESC, run.run"
+_OF_OPERATIONS = ("operation", "model", "package", "project")
+_OWN_INDEX = {
+    "label": ("run_by_label", "run.label", "run.label >= ''"),
+    "stopped": ("run_by_stopped", "run.stopped", "run.stopped IS NOT NULL"),
+    "duration": ("run_by_duration", "run.stopped - run.started", "run.stopped IS NOT NULL"),
+    "exit_status": ("run_by_exit", "run.exit_status", "run.exit_status IS NOT NULL"),
+    "digest": ("run_by_digest", "run.digest", "run.digest IS NOT NULL"),
+    "id": ("run_by_id", "run.run_id", "run.run_id IS NOT NULL"),
+}
+"""Attributes that an index of `run` has in order: the index, what it orders, and which runs have one."""
+
+_MARKS = {"marked": "run_by_mark", "protected": "run_by_protection"}
+_TAGS = "tag AS tagged CROSS JOIN run NOT INDEXED ON run.run = tagged.run"
+_IS_FIRST_TAG = "NOT EXISTS (SELECT 1 FROM tag WHERE tag.run = tagged.run AND tag.tag < tagged.tag)"
+_COMMENTS = (
+    "(SELECT run, count(*) AS comments FROM comment GROUP BY run) AS commented CROSS JOIN run NOT INDEXED"
+    " ON run.run = commented.run"
+)
 
 
 class Phase(NamedTuple):
@@ -40,28 +62,19 @@ class Shape(NamedTuple):
         database: the index.
         ops: the operations that have runs to be listed, by number.
         cwd: directory that displayed operations are relative to.
-        is_named: whether the runs are limited to named ones, so that no index of an order is of use.
+        source: where the runs are best looked up when they are few, so that no index of an order is of use; else None.
     """
 
     database: sqlite3.Connection
     ops: Mapping[int, OpKey]
     cwd: str
-    is_named: bool
+    source: str | None
 
-
-def value_name(database: sqlite3.Connection, text: str) -> int | None:
-    """Return the number of the name of a flag or scalar, 0 when no run has it; None when it is no such name.
-
-    A bare name is a flag's when there is such a flag, else a scalar's.
-    """
-    kind, colon, rest = text.partition(":")
-    if colon and kind not in PREFIXES[1:]:
-        return None
-    for name in (text,) if colon else (f"flag:{text}", f"scalar:{text}"):
-        row = database.execute("SELECT name FROM name WHERE text = ?", (as_stored(name),)).fetchone()
-        if row is not None:
-            return int(row[0])
-    return 0 if colon and rest else None
+    def run(self, index: str | None = None) -> str:
+        """Return the table of runs, read in the order of an index."""
+        if self.source is not None:
+            return self.source
+        return "run" if index is None else f"run INDEXED BY {index}"
 
 
 def phases(sort: str, shape: Shape, *, reverse: bool) -> Iterator[Phase]:
@@ -70,54 +83,58 @@ def phases(sort: str, shape: Shape, *, reverse: bool) -> Iterator[Phase]:
     Raises:
         UsageError: runs cannot be sorted by that.
     """
-    down = " DESC" if reverse else ""
-    if sort == STARTED:
-        yield Phase(_run(shape, None), "1", (), "run.started, run.run" if reverse else _USUAL)
-    elif sort in ("label", "stopped"):
-        there = "run.label >= ''" if sort == "label" else "run.stopped IS NOT NULL"
-        yield Phase(_run(shape, f"run_by_{sort}"), there, (), f"run.{sort}{down}, {_USUAL}")
-        yield Phase(_run(shape, None), f"run.{sort} IS NULL", (), _USUAL)
-    elif sort == "duration":
-        yield Phase(_run(shape, None), "run.stopped IS NOT NULL", (), f"run.stopped - run.started{down}, {_USUAL}")
-        yield Phase(_run(shape, None), "run.stopped IS NULL", (), _USUAL)
-    elif sort == "status":
+    by, down = attribute(sort), " DESC" if reverse else ""
+    if by == STARTED:
+        yield Phase(shape.run(), "1", (), "run.started, run.run" if reverse else _USUAL)
+    elif by in _OWN_INDEX:
+        index, column, there = _OWN_INDEX[by]
+        yield Phase(shape.run(index), there, (), f"{column}{down}, {_USUAL}")
+        if by != "id":
+            missing = "run.stopped" if by == "duration" else column
+            yield Phase(shape.run(), f"{missing} IS NULL", (), _USUAL)
+    elif by in _MARKS:
+        yield from _marked(by, shape, reverse=reverse)
+    elif by == "status":
         for status in sorted(STATUSES, reverse=reverse):
-            yield Phase(_run(shape, None), "run.status = ?", (STATUSES.index(status),), _USUAL)
-    elif sort in ("operation", "op"):
-        yield from _by_operation(shape, reverse=reverse)
+            yield Phase(shape.run(), "run.status = ?", (STATUSES.index(status),), _USUAL)
+    elif by in _OF_OPERATIONS:
+        yield from _by_operation(by, shape, reverse=reverse)
+    elif by == "tag":
+        tags = _TAGS if shape.source is None else f"{shape.source} CROSS JOIN tag AS tagged ON tagged.run = run.run"
+        yield Phase(tags, _IS_FIRST_TAG, (), f"tagged.tag{down}, {_USUAL}")
+        yield Phase(shape.run(), "NOT EXISTS (SELECT 1 FROM tag WHERE tag.run = run.run)", (), _USUAL)
+    elif by == "comment":
+        yield Phase(_COMMENTS, "1", (), f"commented.comments{down}, {_USUAL}")
+        yield Phase(shape.run(), "NOT EXISTS (SELECT 1 FROM comment WHERE comment.run = run.run)", (), _USUAL)
     else:
         yield from _by_value(sort, shape, down)
 
 
-def _run(shape: Shape, index: str | None) -> str:
-    if shape.is_named:
-        return "run NOT INDEXED"
-    return "run" if index is None else f"run INDEXED BY {index}"
+def _marked(by: str, shape: Shape, *, reverse: bool) -> Iterator[Phase]:
+    """Yield those that are marked first, turned round those that are not."""
+    for value in (0, 1) if reverse else (1, 0):
+        yield Phase(shape.run(_MARKS[by] if value else None), f"run.{by} = {value}", (), _USUAL)
 
 
-def _by_operation(shape: Shape, *, reverse: bool) -> Iterator[Phase]:
+def _by_operation(by: str, shape: Shape, *, reverse: bool) -> Iterator[Phase]:
     shown: dict[str, list[int]] = {}
     for op, key in shape.ops.items():
-        shown.setdefault(displayed(key, shape.cwd), []).append(op)
-    for text in sorted(shown, reverse=reverse):
-        yield Phase(_run(shape, None), f"run.op IN ({','.join(map(str, shown[text]))})", (), _USUAL)
+        text = displayed(key, shape.cwd) if by == "operation" else getattr(key, by)
+        shown.setdefault(text or "", []).append(op)
+    texts = sorted(filter(None, shown), reverse=reverse)
+    for text in (*texts, "") if "" in shown else texts:
+        yield Phase(shape.run(), f"run.op IN ({','.join(map(str, shown[text]))})", (), _USUAL)
 
 
 def _by_value(sort: str, shape: Shape, down: str) -> Iterator[Phase]:
-    name = value_name(shape.database, sort)
-    if name is None:
-        known = (*SORTS, "flag:NAME", "scalar:NAME")
-        raise UsageError(
-            f"runs cannot be sorted by '{printable(sort, 80)}'{did_you_mean(sort, SORTS)}",
-            hint=f"Sort by one of {', '.join(known)}.",
-        )
+    name = named_value(shape.database, sort, "sorted by", SORTS)
     for column, where in (
         ("number", "key.number IS NOT NULL"),
         ("text", "key.text IS NOT NULL AND key.number IS NULL"),
     ):
-        joined = "CROSS JOIN value AS key" if shape.is_named else "CROSS JOIN run"
-        first = "run NOT INDEXED" if shape.is_named else f"value AS key INDEXED BY value_by_{column}"
+        joined = "CROSS JOIN run" if shape.source is None else "CROSS JOIN value AS key"
+        first = shape.source or f"value AS key INDEXED BY value_by_{column}"
         source = f"{first} {joined} ON key.run = run.run"
         yield Phase(source, f"key.name = ? AND {where}", (name,), f"key.{column}{down}, {_USUAL}")
     missing = "NOT EXISTS (SELECT 1 FROM value WHERE value.run = run.run AND value.name = ?)"
-    yield Phase(_run(shape, None), missing, (name,), _USUAL)
+    yield Phase(shape.run(), missing, (name,), _USUAL)

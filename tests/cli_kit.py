@@ -21,8 +21,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ledger.events.notes import RunScalarsRecorded
+from ledger.ids import RunId, run_stream
+from ledger.opening import open_existing
+from ledger.transaction import Header, NewEvent, Transaction
+
 if TYPE_CHECKING:
     import pytest
+
+    from ledger.canonical import Value
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = (sys.executable, "-m", "guild_ledger")
@@ -291,6 +298,19 @@ def copied(factory: pytest.TempPathFactory, folder: Path) -> Guild:
     made = lab(factory)
     shutil.copytree(made.home, folder / "home")
     return Guild(folder / "home", made.iris)
+
+
+def report(guild: Guild, run_id: str, **last: float) -> None:
+    """Record scalars of a run, as its supervisor would."""
+    ledger = open_existing(str(guild.home / "ledger.db"))
+    scalars: dict[str, Value] = {
+        key: {"first": [9.0, 1], "last": [value, 2], "min": [-9.0, 1], "max": [99.0, 1], "mean": 5.0, "count": 2}
+        for key, value in last.items()
+    }
+    header = Header(actor="ada", host="laptop", argv=("guild",), cwd="/", program="guild-ledger")
+    event = NewEvent(run_stream(RunId(run_id)), RunScalarsRecorded(scalars=scalars))
+    ledger.append(Transaction(header, (event,)))
+    ledger.store.close()
 
 
 def wait_until(holds: Callable[[], object], seconds: float = PATIENCE) -> None:

@@ -1,4 +1,4 @@
-"""What several test files share: a PostgreSQL server, started only when a test asks for one."""
+"""What all test files share: a PostgreSQL server, started only when a test asks for one, and seams without hooks."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.seams import install
 from tests.postgres_server import PostgresServer, reason_to_skip, running_server
 
 if TYPE_CHECKING:
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 # A suite that is started in the background of a script inherits that Ctrl-C is ignored, and hands it on to every
 # command that it starts: a test that types Ctrl-C would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def _no_seams() -> Iterator[None]:
+    """Leave no hook behind at the seams of the program, whatever a test has installed there."""
+    yield
+    install(None)
 
 
 @pytest.fixture(scope="session")

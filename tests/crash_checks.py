@@ -13,6 +13,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 from hashlib import sha256
 
+import pytest
+
 from artifacts.home import Home
 from artifacts.lease import is_held
 from artifacts.source_manifest import read_manifest, snapshot_digest
@@ -75,6 +77,12 @@ def prepare(kit: Kit) -> Prepared:
         for name, run_id in runs.items()
     }
     return Prepared(home, runs, trees, read_story(home))
+
+
+@pytest.fixture(name="prepared", scope="module")
+def prepared_fixture(kit: Kit) -> Prepared:
+    """Give a home with runs, made by the file's own kit."""
+    return prepare(kit)
 
 
 def read_story(home: str) -> list[Happened]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import shutil
 import tempfile
+import warnings
 from contextlib import closing, contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
+from artifacts.removal import remove_tree
 from ledger.chain import genesis
 from ledger.events.book import LedgerCreated
 from ledger.events.start import RunStarted
@@ -19,6 +23,7 @@ from ledger.ids import LEDGER_STREAM, Clock, OriginId, RunId, TxnId, run_stream
 from ledger.log import Ledger
 from ledger.migrate import create_sqlite
 from ledger.rows import OriginRow
+from ledger.seams import install
 from ledger.sqlite_store import SqliteStore
 from ledger.transaction import Committed, Header, NewEvent, Transaction
 
@@ -35,6 +40,8 @@ LEDGER_ID = "1ed9e2" + "0" * 26
 ORIGIN = OriginId(bytes(range(16)))
 HEADER = Header(actor="ann", host="box", argv=("guild", "runs"), cwd="/home/ann", program="guild-ledger 1")
 NOBODY = 65534
+DIED = 70
+"""The exit status of a child that was to die."""
 
 
 class Ticking:
@@ -112,6 +119,27 @@ def make_ledger(folder: Path, clock: Clock | None = None) -> Ledger:
     return ledger
 
 
+def in_child(work: Callable[[], object], die_at: int) -> bool:
+    """Do `work` in a process of its own that dies, as if killed, at step `die_at`; say whether it died."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # fork beside the threads of the test runner
+        pid = os.fork()
+    if pid == 0:
+        steps = []
+
+        def hook(name: str) -> None:
+            steps.append(name)
+            if len(steps) == die_at:
+                os._exit(DIED)
+
+        install(hook)
+        try:
+            work()
+        finally:
+            os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == DIED
+
+
 @contextmanager
 def public_folder() -> Iterator[Path]:
     """Give a folder that any user can reach, which pytest's own are not."""
@@ -120,7 +148,33 @@ def public_folder() -> Iterator[Path]:
     try:
         yield Path(folder)
     finally:
-        shutil.rmtree(folder)
+        remove_tree(folder)  # which opens up what a test has shut
+
+
+@contextmanager
+def powerless(*owned: Path) -> Iterator[None]:
+    """Do what is inside without root's rights, as the owner of all that lies in the trees `owned`.
+
+    Who is somebody else anyway has no such rights, and owns them. The test is skipped where root may not become
+    another user, as in a container that knows only one.
+    """
+    if os.geteuid() != 0:
+        yield
+        return
+    try:
+        for tree in owned:
+            for path, folders, files in os.walk(tree):
+                for name in (".", *folders, *files):
+                    os.lchown(os.path.join(path, name), NOBODY, NOBODY)
+        os.seteuid(NOBODY)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.EINVAL}:
+            raise
+        pytest.skip(f"root cannot become another user here: {error}")
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def as_nobody(action: Callable[[], str]) -> str:

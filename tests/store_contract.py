@@ -115,12 +115,7 @@ def filled(store: Store, transactions: int) -> None:
 
 
 class StoreContract:
-    """The port's promises on rows."""
-
-    @pytest.fixture
-    def place(self) -> Place:
-        """Give a new database; each subclass says which."""
-        raise NotImplementedError
+    """The port's promises on rows; each subclass has a fixture `place` that gives a new database of its kind."""
 
     @pytest.fixture
     def store(self, place: Place) -> Iterator[Store]:

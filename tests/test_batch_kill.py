@@ -7,6 +7,7 @@ import random
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -34,25 +35,24 @@ def ended(guild: Guild) -> int:
     return len(os.listdir(runs)) if runs.exists() else 0
 
 
-def kill_and_finish(guild: Guild, count: int, jobs: int, moment: int, pause: float) -> None:
-    """Kill the command that runs a batch once `moment` trials have begun, and start what is left."""
+def kill_and_finish(
+    guild: Guild, count: int, jobs: int, moment: int, pause: float
+) -> tuple[Counter[str], Counter[str]]:
+    """Kill the command that runs a batch once `moment` trials have begun, and start what is left.
+
+    Returns how many trials had which status after the kill, and how many after the rest was run.
+    """
     process = guild.start("run", "t", f"x=range[1:{count}]", "-y", "-j", str(jobs), start_new_session=True)
     wait_until(lambda: ended(guild) >= moment)
     time.sleep(pause)
     process.kill()
     process.communicate(timeout=PATIENCE)
     wait_until(lambda: not processes(guild))  # the workers finish what they are at
-    found = statuses(guild)
-    assert sum(found.values()) == count
-    assert found.keys() <= {"completed", "terminated", "staged"}
-    # Workers outlive their parent; the one that is the parent itself dies with its trial.
-    assert found["terminated"] <= (jobs == 1)
-    assert found["staged"] > 0
-    assert f"Completed {found['staged']} of" in guild.ok("run", "--start", ":", "-j", "2", "-y")
-    after = statuses(guild)
-    assert (after["completed"], after["terminated"]) == (count - found["terminated"], found["terminated"])
+    left = statuses(guild)
+    assert f"Completed {left['staged']} of" in guild.ok("run", "--start", ":", "-j", "2", "-y")
     check_once_each(guild, count)
     check_settled(guild)
+    return left, statuses(guild)
 
 
 def check_once_each(guild: Guild, count: int) -> None:
@@ -66,14 +66,24 @@ def check_once_each(guild: Guild, count: int) -> None:
 def test_a_batch_of_a_thousand_whose_command_is_killed_loses_no_trial(guild: Guild) -> None:
     """All are listed, none runs for ever, the rest is run later; ledger and index are whole."""
     dice = random.Random(11)  # noqa: S311 - which moment, not which key
-    kill_and_finish(guild, 1_000, 2, dice.randrange(100, 500), dice.random() * 0.05)
+    left, after = kill_and_finish(guild, 1_000, 2, dice.randrange(100, 500), dice.random() * 0.05)
+    # Workers outlive their parent.
+    assert left.keys() == {"completed", "staged"}
+    assert sum(left.values()) == 1_000
+    assert after == {"completed": 1_000}
 
 
 @pytest.mark.parametrize(("jobs", "seed"), [(1, 1), (1, 2), (2, 3), (3, 4)])
 def test_a_small_batch_killed_at_some_moment_loses_no_trial(guild: Guild, jobs: int, seed: int) -> None:
     """One after the other or several at a time, early or late."""
     dice = random.Random(seed)  # noqa: S311 - which moment, not which key
-    kill_and_finish(guild, 30, jobs, dice.randrange(20), dice.random() * 0.05)
+    left, after = kill_and_finish(guild, 30, jobs, dice.randrange(20), dice.random() * 0.05)
+    assert left.keys() <= {"completed", "terminated", "staged"}
+    assert sum(left.values()) == 30
+    assert left["staged"] > 0
+    # The one worker that is the command itself dies with its trial.
+    assert left["terminated"] <= (jobs == 1)
+    assert (after["completed"], after["terminated"]) == (30 - left["terminated"], left["terminated"])
 
 
 def test_a_killed_worker_is_replaced(guild: Guild) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from benchmarks.plan import quick
 from benchmarks.report import page, table_row
 from benchmarks.samples import Figure, Samples
+from benchmarks.starting import FILTERS
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPECTED = (
@@ -24,6 +26,7 @@ EXPECTED = (
     "`guild runs -n 20` in one of 5 projects, 300 runs",
     "`guild runs -n 20 -E`, 300 runs",
     "`guild runs info ID`, 300 runs",
+    *(f"`guild runs -n 20 {shlex.join(words)}`, 300 runs" for words in FILTERS),
     "`guild label ID good`, 300 runs",
     "`guild runs rm ID -y`, 300 runs",
     "`guild runs restore ID -y`, 300 runs",

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import LOCAL_SCOPE, Guild, copied, lab
+from tests.cli_kit import LOCAL_SCOPE, Guild, lab
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 INFO_KEYS = {
     "batch",
@@ -38,12 +39,6 @@ INFO_KEYS = {
     "reason",
     "output",
 }
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
 
 
 def labels(guild: Guild, *args: str) -> list[str | None]:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import Guild, copied, damage
+from tests.cli_kit import Guild, damage
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 LOG_KEYS = {
     "seq",
@@ -27,12 +28,6 @@ LOG_KEYS = {
     "hash",
     "events",
 }
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
 
 
 def test_the_log_tells_who_did_what(guild: Guild) -> None:
@@ -241,6 +236,10 @@ def test_a_foreign_command_line_is_shown_harmlessly(guild: Guild) -> None:
 
 
 def test_commands_of_the_ledger_refuse_arguments(guild: Guild) -> None:
-    """`ledger verify x` is a usage error, and so is an unknown command."""
-    for args in (["verify", "x"], ["rebuild", "x"], ["verfy"], ["--nope"]):
-        guild.refused("ledger", *args, code=2)
+    """`ledger verify x` is a usage error, and so is an unknown command; each is told, and nothing is recorded."""
+    before = guild.state()
+    for command in ("verify", "rebuild"):
+        assert "guild: unexpected extra argument (x)\n" in guild.refused("ledger", command, "x", code=2)
+    assert "command 'verfy' (did you mean 'verify'?)\n" in guild.refused("ledger", "verfy", code=2)
+    assert "option '--nope'\n" in guild.refused("ledger", "--nope", code=2)
+    assert guild.state() == before

@@ -8,21 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import LOCAL_SCOPE, Guild, copied, lab, project_of, wait_until
+from tests.cli_kit import LOCAL_SCOPE, Guild, project_of, wait_until
+from tests.lab_kit import (
+    guild_fixture,  # noqa: F401 - a fixture
+    ids_fixture,  # noqa: F401 - a fixture
+)
 
 UNDER_WAY = 'import time; print("ready"); time.sleep(600)'
-
-
-@pytest.fixture
-def ids(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Give the ids of the runs in the iris project, newest first."""
-    return list(lab(tmp_path_factory).ids)
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
 
 
 def labels(guild: Guild) -> list[str | None]:

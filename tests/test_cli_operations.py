@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli_kit import IRIS, Guild, make_project
+from tests.packages_kit import MODEL, declare
 from tests.test_cli_packages import environment, in_environment, site_packages
-from tests.test_packages import MODEL, declare
 
 SCOPE = "Limiting models to the current directory (use --all to include all)\n"
 FULL = """\

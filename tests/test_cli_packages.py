@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli_kit import ROOT, Guild, make_project
-from tests.test_packages import MODEL, declare
+from tests.packages_kit import MODEL, declare
 
 MODELS = """\
 - package: iris-models

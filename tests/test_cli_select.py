@@ -9,43 +9,16 @@ import signal
 import subprocess
 import termios
 import time
-from pathlib import Path
 
 import pytest
 
-from ledger.canonical import Value
-from ledger.events.notes import RunScalarsRecorded
-from ledger.ids import RunId, run_stream
-from ledger.opening import open_existing
-from ledger.transaction import Header, NewEvent, Transaction
-from tests.cli_kit import LOCAL_SCOPE, PATIENCE, Guild, copied, lab
+from tests.cli_kit import LOCAL_SCOPE, PATIENCE, Guild, report
+from tests.lab_kit import (
+    guild_fixture,  # noqa: F401 - a fixture
+    ids_fixture,  # noqa: F401 - a fixture
+)
 
 UP, DOWN, ENTER, ESCAPE = "\x1b[A", "\x1b[B", "\r", "\x1b"
-
-
-@pytest.fixture
-def ids(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Give the ids of the runs in the iris project, newest first."""
-    return list(lab(tmp_path_factory).ids)
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
-
-
-def report(guild: Guild, run_id: str, **last: float) -> None:
-    """Record scalars of a run, as its supervisor would."""
-    ledger = open_existing(str(guild.home / "ledger.db"))
-    scalars: dict[str, Value] = {
-        key: {"first": [9.0, 1], "last": [value, 2], "min": [-9.0, 1], "max": [99.0, 1], "mean": 5.0, "count": 2}
-        for key, value in last.items()
-    }
-    header = Header(actor="ada", host="laptop", argv=("guild",), cwd="/", program="guild-ledger")
-    event = NewEvent(run_stream(RunId(run_id)), RunScalarsRecorded(scalars=scalars))
-    ledger.append(Transaction(header, (event,)))
-    ledger.store.close()
 
 
 def test_the_latest_run_that_matches_is_printed(guild: Guild, ids: list[str]) -> None:

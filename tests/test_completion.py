@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import COMMAND, IRIS, ROOT, Guild, copied, make_project
+from tests.cli_kit import COMMAND, IRIS, ROOT, Guild, copied, make_project, report
 
 CHOICES = """\
 - name: net
@@ -208,6 +208,37 @@ def test_recorded_operations_and_labels_are_offered(iris: Guild) -> None:
     assert {"0", "good one"} <= set(labels)
 
 
+def test_tags_are_offered_where_one_can_stand(iris: Guild) -> None:
+    """`--tag` of every command gets the tags in use, `guild tag` runs as well; not those of deleted runs."""
+    iris.ok("tag", "0", "--add", "paper", "--add", "baseline", "-y")
+    iris.ok("tag", "1", "gone")
+    iris.ok("runs", "rm", "1", "-y")
+    rules = {
+        "guild runs --tag ": ["baseline", "paper"],
+        "guild runs rm --tag=p": ["paper"],
+        "guild tag 0 --remove b": ["baseline"],
+        "guild tag 0 pa": ["paper"],
+        "guild label 0 --set b": ["bad"],
+        "guild runs rm --tag paper ": ["0", iris.ids()[0][:8]],
+    }
+    assert dict(zip(rules, offers(iris, *rules), strict=True)) == rules
+
+
+def test_every_command_that_takes_runs_offers_them(iris: Guild) -> None:
+    """By index with a description, and by id, those that the scope and the options before the cursor leave."""
+    ids = [run_id[:8] for run_id in iris.ids("-E")]
+    commands = ["cat", "comment", "label", "ls", "mark", "open", "protect", "runs delete", "runs info", "runs rm"]
+    commands += ["select", "tag", "unprotect"]
+    for offered_words in offers(iris, *(f"guild {command} -E " for command in commands)):
+        assert offered_words[:2] == ["0", *ids]
+    for words in described(iris, *(f"guild {command} -E 0" for command in commands)):
+        assert words["0"].startswith("./iris-cnn:test ")
+        assert words["0"].endswith(" error bad")
+    iris.ok("runs", "rm", "-E", "-y")
+    for offered_words in offers(iris, "guild runs restore ", "guild runs purge ", "guild runs info -d "):
+        assert offered_words == ["0", *ids]
+
+
 def test_staged_and_deleted_runs_are_offered_where_they_are_meant(iris: Guild) -> None:
     """`--start` gets staged runs only, and restoring the deleted ones."""
     iris.ok("run", "cnn:train", "--stage", "-y")
@@ -360,3 +391,25 @@ def test_starting_guild_does_not_import_what_completes(net: Guild) -> None:
     env = {**net.environment(), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([COMMAND[0], "-c", code], env=env, cwd=net.cwd, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_columns_are_offered(iris: Guild) -> None:
+    """Attributes, then flags and scalars by their bare names; with a prefix all kinds; the last of several columns."""
+    report(iris, iris.ids()[1], loss=0.5)
+    sort, begun, prefixed, lowest, last, group, scalar = offers(
+        iris,
+        "guild runs --sort ",
+        "guild runs list --sort l",
+        "guild runs --sort flag:",
+        "guild runs --columns min",
+        "guild runs --columns id,loss,o",
+        "guild runs --group-by d",
+        "guild select --min ",
+    )
+    assert {"label", "duration", "epochs", "rate", "loss"} <= set(sort)
+    assert begun == ["label", "loss"]
+    assert prefixed == ["flag:base", "flag:epochs", "flag:rate"]
+    assert lowest == []
+    assert last == ["id,loss,operation", "id,loss,operation_name"]
+    assert group == ["digest", "day"]
+    assert scalar == ["loss"]

@@ -5,15 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from ledger.sqlite_store import SqliteStore
 from ledger.verify import verify
-from tests.crash_checks import Prepared, added, check_all, check_history, prepare, read_story
-from tests.crash_kit import PATIENCE_SECONDS, Kit, Process, Trouble, opened_kit
+from tests.cli_kit import wait_until
+from tests.crash_checks import (
+    Prepared,
+    added,
+    check_all,
+    check_history,
+    prepared_fixture,  # noqa: F401 - a fixture
+    read_story,
+)
+from tests.crash_kit import Kit, Process, Trouble, opened_kit
 
 
 @pytest.fixture(scope="module")
@@ -21,20 +28,6 @@ def kit() -> Iterator[Kit]:
     """Give processes."""
     with opened_kit(migrations=True) as kit:
         yield kit
-
-
-@pytest.fixture(scope="module")
-def prepared(kit: Kit) -> Prepared:
-    """Give a home with runs."""
-    return prepare(kit)
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    """Wait until something has come to be; the limit is for broken code only."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def resume(process: Process) -> None:
@@ -118,7 +111,7 @@ def test_a_restoring_that_died_while_another_command_confirmed_the_deletion_is_n
     other = kit.start(home, "runs", "rm", prepared.runs["a"], "-y", trouble=Trouble("stop", 1, "reconcile.confirm"))
     assert other.wait().stopped
     resume(restoring)
-    wait_for(lambda: restoring.seams()[-1] == "reconcile.lock")
+    wait_until(lambda: restoring.seams()[-1] == "reconcile.lock")
     restoring.signal(signal.SIGKILL)
     restoring.wait()
     assert kit.guild(home, "runs").code == 0

@@ -6,7 +6,7 @@ As in the crash loop the recovery is the next ordinary command, and it is killed
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -73,8 +73,10 @@ def added(scene: Scene, home: str) -> dict[str, list[str]]:
     return found
 
 
-def crash(kits: Kits, scene: Scene, words: list[str], steps: dict[str, list[str]]) -> None:
+def crash(kits: Kits, scene: Scene, words: list[str], steps: dict[str, list[str]]) -> Counter[str]:
     """Kill a command at each step, and each recovery; check the runs of `steps`, then start what is staged.
+
+    Returns at which seams the command died, and how often.
 
     Args:
         kits: processes.
@@ -108,7 +110,7 @@ def crash(kits: Kits, scene: Scene, words: list[str], steps: dict[str, list[str]
             for again in second_crashes(kit, crashed, label):
                 judged(kit, again, result)
 
-    crash_at_each_step(kits, scene.home, ["-C", scene.project, "run", *words, "-y"], judge)
+    return crash_at_each_step(kits, scene.home, ["-C", scene.project, "run", *words, "-y"], judge)
 
 
 def test_a_kill_at_any_step_of_staging_stages_all_or_none(kits: Kits, scene: Scene) -> None:
@@ -123,22 +125,26 @@ def test_a_kill_at_any_step_of_staging_stages_all_or_none(kits: Kits, scene: Sce
         assert set(statuses_of(check_all(crashed, {})).values()) == {"completed"}
 
     words = ["-C", scene.project, "run", "train", "size=[3,4,5]", "--stage", "-y"]
-    crash_at_each_step(kits, scene.home, words, judge)
+    died = crash_at_each_step(kits, scene.home, words, judge)
+    assert died["append.committed"] == 1
 
 
 def test_a_kill_at_any_step_of_starting_a_staged_run_leaves_it_staged_or_ended(kits: Kits, scene: Scene) -> None:
     """It has not started and can be, or it has started and ended; its directory is there when it has worked."""
-    crash(kits, scene, ["--start", scene.staged[0]], {scene.staged[0]: STARTED})
+    died = crash(kits, scene, ["--start", scene.staged[0]], {scene.staged[0]: STARTED})
+    assert (died["append.committed"], died["run.finish"]) == (2, 1)
 
 
 def test_a_kill_at_any_step_of_a_batch_leaves_each_trial_staged_or_ended(kits: Kits, scene: Scene) -> None:
     """The trial at work has ended, those before it as well, and those after it are still staged."""
-    crash(kits, scene, ["--start", ":"], dict.fromkeys(scene.staged, STARTED))
+    died = crash(kits, scene, ["--start", ":"], dict.fromkeys(scene.staged, STARTED))
+    assert (died["append.committed"], died["run.finish"]) == (4, 2)
 
 
 def test_a_kill_at_any_step_of_starting_a_run_again_leaves_it_ended(kits: Kits, scene: Scene) -> None:
     """As it ended before, or as it ended now; what it had made is still there, and it can be started once more."""
-    crash(kits, scene, ["--restart", scene.done], {scene.done: ["run.restarted", "run.status_changed"]})
+    died = crash(kits, scene, ["--restart", scene.done], {scene.done: ["run.restarted", "run.status_changed"]})
+    assert (died["append.committed"], died["run.finish"]) == (2, 1)
     home = kits[0].copy(scene.home)
     mend(kits[0], home, ["-C", scene.project, "run", "--restart", scene.done, "-y"])
     with open(os.path.join(home, "runs", scene.done, "weights.bin"), "rb") as file:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
 import pytest
@@ -71,19 +72,27 @@ def spelled(prepared: Prepared, command: Sequence[str]) -> list[str]:
     return [prepared.runs.get(word, word) for word in command] + confirmed
 
 
-def crash_at_each_step(kits: Kits, home: str, argv: Sequence[str], judge: Callable[[Kit, str, Result], None]) -> None:
-    """Let a command die at each of its seams, each time in a new copy of `home`, and have what is left judged."""
+def crash_at_each_step(
+    kits: Kits, home: str, argv: Sequence[str], judge: Callable[[Kit, str, Result], None]
+) -> Counter[str]:
+    """Let a command die at each of its seams, each time in a new copy of `home`, and have what is left judged.
+
+    Returns at which seams it died, and how often.
+    """
     whole = kits[0].guild(kits[0].copy(home), *argv)
     assert whole.code == 0, whole
+    deaths: list[str] = []
 
     def crash(kit: Kit, at: int) -> None:
         crashed = kit.copy(home)
         result = kit.guild(crashed, *argv, trouble=Trouble("die", at))
         assert result.died, result
+        deaths.append(result.seams[-1])
         judge(kit, crashed, result)
         kit.drop(crashed)
 
     share(kits, crash, range(1, len(whole.seams) + 1))
+    return Counter(deaths)
 
 
 def second_crashes(kit: Kit, crashed: str, recovery: Sequence[str]) -> Iterator[str]:
@@ -145,7 +154,9 @@ def test_a_kill_at_any_step_is_mended_by_the_next_command(kits: Kits, prepared: 
                 mend(kit, again, label)
                 check_outcome(prepared, check_all(again, prepared.trees), result, outcome)
 
-    crash_at_each_step(kits, prepared.home, spelled(prepared, command), judge)
+    died = crash_at_each_step(kits, prepared.home, spelled(prepared, command), judge)
+    # A purge is recorded before and after what cannot be undone; a rebuild is not recorded at all.
+    assert died["append.committed"] == {"rebuild": 0, "purge": 2, "delete for good": 2}.get(name, 1)
 
 
 def test_a_kill_at_any_step_of_a_run_leaves_a_run_that_has_ended(kits: Kits, prepared: Prepared) -> None:
@@ -164,7 +175,8 @@ def test_a_kill_at_any_step_of_a_run_leaves_a_run_that_has_ended(kits: Kits, pre
                 mend(kit, again, label)
                 check_run(prepared, again, result)
 
-    crash_at_each_step(kits, prepared.home, ["-C", project, "run", "train", "size=9", "-y"], judge)
+    died = crash_at_each_step(kits, prepared.home, ["-C", project, "run", "train", "size=9", "-y"], judge)
+    assert (died["append.committed"], died["run.finish"]) == (2, 1)
 
 
 def check_run(prepared: Prepared, home: str, crashed: Result) -> None:
@@ -194,7 +206,8 @@ def test_a_kill_at_any_step_of_making_a_ledger_leaves_none_or_a_whole_one(founde
                 mend(kit, again, ["runs"])
                 check_beginning(again)
 
-    crash_at_each_step(founders, founders[0].new_home(), ["runs"], judge)
+    died = crash_at_each_step(founders, founders[0].new_home(), ["runs"], judge)
+    assert (died["create.rename"], died["append.committed"]) == (1, 1)
 
 
 def test_a_kill_at_any_step_of_the_very_first_run_leaves_a_whole_home(founders: Kits) -> None:
@@ -204,7 +217,8 @@ def test_a_kill_at_any_step_of_the_very_first_run_leaves_a_whole_home(founders: 
         mend(kit, crashed, ["runs"])
         check_beginning(crashed)
 
-    crash_at_each_step(founders, founders[0].new_home(), ["run", "train", "-y"], judge)
+    died = crash_at_each_step(founders, founders[0].new_home(), ["run", "train", "-y"], judge)
+    assert (died["create.rename"], died["sources.rename"], died["append.committed"]) == (1, 1, 3)
 
 
 def check_beginning(home: str) -> None:
@@ -220,17 +234,21 @@ def check_beginning(home: str) -> None:
 def test_a_step_that_the_system_refuses_once_is_told_and_mended(kits: Kits, prepared: Prepared, name: str) -> None:
     """Exit code 1 and a message, or the command succeeded without that step; the next command mends the rest."""
     argv = spelled(prepared, COMMANDS[name][0])
+    codes: list[int] = []
 
     def refuse(kit: Kit, at: int) -> None:
         home = kit.copy(prepared.home)
         result = kit.guild(home, *argv, trouble=Trouble("fail", at, error=ERRORS[at % len(ERRORS)]))
         check_refused(result, COMMANDS[name][1], prepared, home)
+        codes.append(result.code)
         mend(kit, home, spelled(prepared, ["label", "c", "mended"]))
         check_all(home, prepared.trees, measured=False)
         kit.drop(home)
 
     whole = kits[0].guild(kits[0].copy(prepared.home), *argv)
     share(kits, refuse, range(1, len(whole.seams) + 1))
+    assert len(codes) == len(whole.seams)
+    assert set(codes) == {0, 1}
 
 
 @pytest.mark.parametrize("name", ["delete several", "restore", "purge"])

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-EXECUTED = ("README.md", "docs/ledger-care.md", "docs/user-guide.md")
+EXECUTED = ("README.md", "docs/user-guide.md", "docs/ledger-care.md", "docs/selecting.md", "docs/examples-of-runs.md")
 PAGES = sorted(
     os.path.relpath(path, ROOT)
     for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md")
@@ -70,6 +70,18 @@ def test_every_command_and_option_has_help() -> None:
         for parameter in command.params:
             if isinstance(parameter, click.Option):
                 assert parameter.help, f"{context.command_path} {parameter.name}"
+
+
+def test_every_command_has_an_example_that_its_own_help_shows() -> None:
+    """Under `Examples:`, each a line that begins with or holds the command as it is typed; click does not wrap them."""
+    for context, command in all_commands():
+        text = command.get_help(click.Context(command, info_name=context.info_name, parent=context.parent))
+        _, found, examples = text.partition("\n  Examples:\n")
+        assert found, context.command_path
+        lines = [line.strip() for line in examples.partition("\n\n")[0].splitlines()]
+        path = context.command_path.replace("guild runs ", "guild ").replace("guild delete", "guild rm")
+        assert any(f"{path} " in f"{line.replace('guild runs ', 'guild ')} " for line in lines) or path == "guild runs"
+        assert all("guild " in line for line in lines), (context.command_path, lines)
 
 
 def test_every_command_in_the_code_can_be_reached() -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from ledger.errors import UsageError
 from ledger.events.life import RunStatusChanged
-from ledger.events.notes import RunCommented, RunLabeled, RunMarked, RunScalarsRecorded, RunTagged
+from ledger.events.notes import RunCommented, RunLabeled, RunMarked, RunProtected, RunScalarsRecorded, RunTagged
 from ledger.events.start import RunStarted
-from projections import candidates
+from projections import candidates, sorting
 from projections import query as query_module
 from projections.index import Index
 from projections.query import Query, RunFilter, RunRow
@@ -41,6 +41,8 @@ def _events(number: int) -> Iterator[Event]:
         yield RunLabeled(f"label {number % 30}")
     if number % 5 == 0:
         yield RunTagged(("often", "rare") if number == 100 else ("often",))
+    if number % 1_500 == 0:
+        yield RunProtected(protected=True)
     if number % 1_000 == 0:
         yield RunMarked(marked=True)
         yield RunCommented(f"about {number}")
@@ -86,6 +88,21 @@ FILTERS: list[tuple[dict[str, object], Callable[[int], object]]] = [
     ({"digest": "0"}, lambda n: n % 3),
     ({"digest": "030"}, lambda n: n % 3 and n % 7 == 3),
     ({"digest": "ff"}, lambda _: False),
+    ({"operations": ("m:train", "q/m:test")}, lambda n: n % 3 == 0 or (n % 3 == 1 and n % 4 == 0)),
+    ({"statuses": ("error", "running")}, lambda n: n % 10 == 0 or n % 100 == 1),
+    ({"labels": ("nothing",)}, lambda _: False),
+    ({"expression": "text contains dam"}, lambda n: n % 50 and n % 2 == 0),
+    ({"expression": "text contains nothing"}, lambda _: False),
+    ({"expression": "not text contains dam"}, lambda n: n % 50 == 0 or n % 2),
+    ({"expression": "label contains '12'"}, lambda n: n % 30 == 12),
+    ({"expression": "tag contains are"}, lambda n: n == 100),
+    ({"expression": "lr is undefined"}, lambda n: n % 50 == 0),
+    ({"expression": "lr is not undefined"}, lambda n: n % 50),
+    ({"expression": "loss is undefined and tag is undefined"}, lambda n: n % 2 == 0 and n % 5),
+    ({"expression": "exit_status is undefined"}, lambda n: n % 10 == 0),
+    ({"expression": "stopped is undefined and digest is undefined"}, lambda n: n % 30 == 0),
+    ({"expression": "digest is not undefined"}, lambda n: n % 3),
+    ({"expression": "started is undefined or id is undefined"}, lambda _: False),
     ({"expression": "lr > 0.5 and lr < 0.7"}, lambda n: n % 50 and n % 10 == 6),
     ({"expression": "lr >= 0"}, lambda n: n % 50),
     ({"expression": "rare in [51, 52, 5000]"}, lambda n: n in (51, 52)),
@@ -135,12 +152,37 @@ def test_every_filter_answers_from_an_index(
         assert list(query.rows(after=rows[len(rows) // 2])) == rows[len(rows) // 2 + 1 :]
         assert query.with_prefix(rows[-1].run_id, held=True) == rows[-1:]
     for statement in said:
-        for step in _plan(index.db, statement) if statement.startswith("SELECT") else ():
+        for step in _plan(index.db, statement) if statement.startswith(("SELECT", "WITH")) else ():
             assert "SCAN" not in step or "INDEX" in step or step.split()[1] in ALLOWED, (statement, step)
 
 
-ALLOWED = ("op", "name", "total", "comment", "CONSTANT", "tag")
-"""Tables with one row for an operation, a name or a comment, not for a run."""
+ALLOWED = ("op", "name", "total", "comment", "commented", "CONSTANT", "tag", "tagged", "each")
+"""Tables with one row for an operation, a name, a comment or a distinct text, not for a run."""
+
+
+@pytest.mark.parametrize(
+    ("expression", "found"),
+    [
+        ("text contains nothing", "SEARCH value USING COVERING INDEX value_by_text (name=? AND text>?)"),
+        ("text contains dam", "SEARCH value USING COVERING INDEX value_by_text (name=? AND text=?)"),
+        ("label contains '12'", "SEARCH run USING COVERING INDEX run_by_label (label=?)"),
+        ("tag contains are", "SEARCH tag USING PRIMARY KEY (tag=?)"),
+        ("exit_status is undefined", "SEARCH run USING COVERING INDEX run_by_exit (exit_status=?)"),
+        ("stopped is undefined", "SEARCH run USING COVERING INDEX run_by_stopped (stopped=?)"),
+        ("digest is undefined", "SEARCH run USING COVERING INDEX run_by_digest (digest=?)"),
+        ("label is undefined", "SEARCH run USING COVERING INDEX run_by_label (label=? AND place=?)"),
+        ("lr is undefined", "SEARCH value USING PRIMARY KEY (run=? AND name=?)"),
+        ("tag is undefined", "SEARCH tag USING COVERING INDEX tag_by_run (run=?)"),
+    ],
+)
+def test_what_contains_a_text_or_is_not_there_is_looked_up(index: Index, expression: str, found: str) -> None:
+    """By the distinct texts that contain it, or where an index has what is missing; at least by each run's own key."""
+    said: list[str] = []
+    index.db.set_trace_callback(said.append)
+    list(Query(index, _wanted(expression=expression)).rows(limit=20))
+    index.db.set_trace_callback(None)
+    steps = [step for statement in said if statement[:4] in ("SELE", "WITH") for step in _plan(index.db, statement)]
+    assert found in steps, steps
 
 
 def _labels(number: int) -> str | None:
@@ -163,7 +205,20 @@ SORTS: list[tuple[str, Callable[[int], object]]] = [
     ("loss", lambda n: n % 13 if n % 2 else None),
     ("min:loss", lambda n: -n if n % 2 else None),
     ("flag:nothing", lambda _: None),
+    ("op", lambda n: ("./" if n % 4 else "../q/") + ("train", "test", "prepare")[n % 3]),
+    ("model", lambda _: "m"),
+    ("package", lambda _: None),
+    ("project", lambda n: "/p" if n % 4 else "/q"),
+    ("exit_status", lambda n: n % 100 if n % 10 else None),
+    ("attr:digest", lambda n: n % 7 if n % 3 else None),
+    ("id", run_id),
+    ("tags", lambda n: "often" if n % 5 == 0 else None),
+    ("comments", lambda n: 1 if n % 1_000 == 0 else None),
+    ('scalar:"loss"', lambda n: n % 13 if n % 2 else None),
 ]
+
+
+SORTED = [sort for sort, _ in SORTS]
 
 
 @pytest.mark.parametrize(("sort", "key"), SORTS)
@@ -188,6 +243,51 @@ def test_runs_are_sorted_by_what_they_have(
             assert list(query.rows(sort=sort, reverse=reverse, after=rows[11], limit=3)) == rows[12:15]
 
 
+@pytest.mark.parametrize(("sort", "every"), [("marked", 1_000), ("protected", 1_500)])
+def test_marked_and_protected_runs_come_first(index: Index, sort: str, every: int) -> None:
+    """The other way round they come last."""
+    usual = numbers(list(Query(index, _wanted()).rows()))
+    first, rest = [n for n in usual if n % every == 0], [n for n in usual if n % every]
+    assert numbers(list(Query(index, _wanted()).rows(sort=sort))) == [*first, *rest]
+    assert numbers(list(Query(index, _wanted()).rows(sort=sort, reverse=True))) == [*rest, *first]
+
+
+@pytest.mark.parametrize("sort", [*SORTED, "marked", "protected"])
+@pytest.mark.parametrize("limits", [{}, {"project": "/p"}, {"statuses": ("completed",)}, {"tags": ("often",)}])
+def test_a_sorted_list_reads_no_whole_table(
+    index: Index, sort: str, limits: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every phase is read in the order of an index; nothing but the runs with comments is read through and sorted."""
+    monkeypatch.setattr(candidates, "MOST", 200)
+    monkeypatch.setattr(sorting, "MOST_SORTED", 200)
+    said: list[str] = []
+    index.db.set_trace_callback(said.append)
+    list(Query(index, _wanted(**limits)).rows(sort=sort))
+    index.db.set_trace_callback(None)
+    phases = [statement for statement in said if "ORDER BY" in statement]
+    assert phases
+    for statement in phases:
+        for step in _plan(index.db, statement):
+            assert "SCAN" not in step or "INDEX" in step or step.split()[1] in ALLOWED, (statement, step)
+            assert step != "USE TEMP B-TREE FOR ORDER BY" or "FROM comment" in statement, statement
+
+
+@pytest.mark.parametrize("limits", [{"project": "/q"}, {"statuses": ("error",)}, {"place": "deleted"}])
+def test_few_runs_are_looked_up_and_sorted(index: Index, limits: dict[str, object]) -> None:
+    """The order of an index of all runs would lead past all that are not asked for."""
+    for sort in ("label", "lr", "tag", "duration", "marked", "exit_status"):
+        said: list[str] = []
+        index.db.set_trace_callback(said.append)
+        query = Query(index, _wanted(**limits))
+        found = list(query.rows(sort=sort))
+        index.db.set_trace_callback(None)
+        assert len(found) == query.most()
+        for statement in said:
+            for step in _plan(index.db, statement) if "ORDER BY" in statement else ():
+                assert "run_by_label" not in step
+                assert "value_by" not in step
+
+
 def test_the_usual_list_can_be_reversed(index: Index) -> None:
     """The oldest first; runs that started at once keep their order."""
     rows = list(Query(index, _wanted()).rows(reverse=True))
@@ -204,6 +304,12 @@ def test_the_usual_list_can_be_reversed(index: Index) -> None:
         ("tag", lambda n: ("often", "rare") if n == 100 else ("often",) if n % 5 == 0 else (None,)),
         ("flag:lr", lambda n: (None if _lr(n) is None else str(_lr(n) or "0.0"),)),
         ("text", lambda n: (("adam", "sgd")[n % 2] if n % 50 else None,)),
+        ("project", lambda n: ("/p" if n % 4 else "/q",)),
+        ("package", lambda _: (None,)),
+        ("exit-status", lambda n: (str(n % 100) if n % 10 else None,)),
+        ("digest", lambda n: (f"{n % 7:02x}" * 32 if n % 3 else None,)),
+        ("marked", lambda n: ("true" if n % 1_000 == 0 else "false",)),
+        ("attr:protected", lambda n: ("true" if n % 1_500 == 0 else "false",)),
     ],
 )
 def test_runs_are_counted_by_kind(
@@ -251,6 +357,10 @@ def test_a_page_costs_the_page(index: Index, monkeypatch: pytest.MonkeyPatch) ->
             ("lr >= 0", 2_000),
             ("tag = often", 600),
             ("label contains 3", 900),
+            ("text contains nothing", 10),
+            ("label contains nothing", 20),
+            ("exit_status is undefined", 150),
+            ("lr is undefined", 200),
         ):
             steps = 0
             list(Query(index, _wanted(expression=expression)).rows(limit=20))

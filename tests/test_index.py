@@ -1,7 +1,4 @@
-"""The index heals itself: whatever happened to its file, the answers are those from before, and one line says so.
-
-What the *ledger* lost is never healed over: then everything stops, and the index is left as it is.
-"""
+"""The file of the index: made, used, caught up, and rebuilt when it is damaged, foreign or gone."""
 
 from __future__ import annotations
 
@@ -9,138 +6,48 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import pytest
 
-from artifacts.home import Home
-from commands.app import App
-from commands.selecting import listed, open_query, selected
+from commands.selecting import open_query
 from ledger.errors import GuildError, IntegrityError
-from ledger.events.life import RunDeleted, RunStatusChanged
-from ledger.events.notes import RunLabeled, RunTagged
+from ledger.events.life import RunStatusChanged
+from ledger.events.notes import RunLabeled
 from ledger.log import Ledger
 from ledger.opening import open_existing
 from ledger.sqlite_store import SqliteStore
-from projections import query as query_module
-from projections.comparing import difference
-from projections.errors import IndexDamagedError
-from projections.files import current_file
 from projections.index import Index, connect, open_index
-from projections.query import Query, RunFilter, RunRow, runs_by_id
+from projections.query import Query
 from projections.rebuild import rebuild
 from projections.schema import fingerprint
-from projections.selection import select
-from tests.kit import append, as_nobody, happens, make_ledger, public_folder, run_id, started
+from tests.index_kit import (
+    EVERYTHING,
+    Answers,
+    ask,
+    fail_on,
+    home_fixture,  # noqa: F401 - a fixture
+    index_file,
+    lived_in_fixture,  # noqa: F401 - a fixture
+    notices,
+    opened_app,
+    sound,
+    truth_fixture,  # noqa: F401 - a fixture
+)
+from tests.kit import append, as_nobody, happens, public_folder, run_id, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-RUNS = 20
-EVERYTHING = RunFilter()
-QUESTIONS = (
-    EVERYTHING,
-    RunFilter(place="deleted"),
-    RunFilter(project="/p", cwd="/p", statuses=("error",)),
-    RunFilter(operations=("test",), cwd="/p"),
-    RunFilter(labels=("label 1",)),
-)
-Answers = list[tuple[int, list[RunRow]]]
-
-
-@pytest.fixture(scope="module")
-def lived_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Give a home with twenty runs, some deleted, and an index of them in one file."""
-    home = tmp_path_factory.mktemp("lived")
-    ledger = make_ledger(home)
-    for number in range(RUNS):
-        status = ("completed", "error", "terminated")[number % 3]
-        append(
-            ledger,
-            started(number, ("train", "test")[number % 2], label=f"label {number}" if number % 4 else None),
-            happens(number, RunStatusChanged(status=status, exit_status=number % 3)),
-            *([happens(number, RunDeleted())] if number % 5 == 0 else []),
-        )
-    open_index(str(home / "index"), ledger, _unexpected).close()
-    ledger.store.close()
-    return home
-
-
-@pytest.fixture
-def home(lived_in: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Give a copy of that home."""
-    monkeypatch.delenv("GUILD_LEDGER", raising=False)
-    shutil.copytree(lived_in, tmp_path / "home")
-    return tmp_path / "home"
-
-
-@pytest.fixture(scope="module")
-def truth(lived_in: Path) -> Answers:
-    """Give the answers of the index before anything happened to it."""
-    ledger = open_existing(str(lived_in / "ledger.db"))
-    index = open_index(str(lived_in / "index"), ledger, _unexpected)
-    answers = [(query.count(), list(query.rows())) for query in (Query(index, wanted) for wanted in QUESTIONS)]
-    index.close()
-    ledger.store.close()
-    return answers
-
-
-def _unexpected(line: str) -> None:
-    raise AssertionError(line)
-
-
-def _file(home: Path) -> Path:
-    path = current_file(str(home / "index"))
-    assert path is not None
-    return type(home)(path)
-
-
-def _app(home: Path) -> App:
-    return App("/p", None, Home(str(home)), ["guild"])
-
-
-def ask(home: Path) -> Answers:
-    """Ask all questions, each as a command does."""
-    answers = []
-    for wanted in QUESTIONS:
-        app = _app(home)
-        query = open_query(app, wanted)
-        rows = list(listed(app, query, None))
-        assert selected(app, wanted, []) == rows
-        answers.append((open_query(app, wanted).count(), rows))
-        app.close()
-    return answers
-
-
-def notices(capsys: pytest.CaptureFixture[str]) -> int:
-    """Return how often the user was told of a rebuilt index; nothing else may have been said."""
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert said.err.count("\n") == said.err.count("was rebuilt from the ledger: ")
-    return said.err.count("\n")
-
-
-def sound(home: Path) -> bool:
-    """Tell whether the index equals a replay, and nothing lies about beside it."""
-    ledger = open_existing(str(home / "ledger.db"))
-    index = connect(str(_file(home)))
-    found = difference(index, ledger)
-    index.close()
-    ledger.store.close()
-    assert {path.name for path in (home / "index").iterdir()} <= {_file(home).name, "rebuild.lock"}
-    return found is None
-
 
 # --- The file ---------------------------------------------------------------------------------------------------------
 
 
 def test_a_sound_index_is_used_as_it_is(home: Path, truth: Answers, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is said or rebuilt."""
-    before = _file(home)
+    before = index_file(home)
     assert ask(home) == truth
-    assert (notices(capsys), _file(home)) == (0, before)
+    assert (notices(capsys), index_file(home)) == (0, before)
 
 
 @pytest.mark.parametrize("whole_folder", [False, True])
@@ -203,7 +110,7 @@ def test_a_damaged_index_is_rebuilt_with_one_line(
     home: Path, truth: Answers, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None]
 ) -> None:
     """Whatever is in the file: the command goes on, its answers are the ones from before, and the next says nothing."""
-    damage(_file(home))
+    damage(index_file(home))
     assert ask(home) == truth
     assert notices(capsys) == 1
     assert ask(home) == truth
@@ -215,9 +122,9 @@ def test_a_truncated_index_is_rebuilt_with_one_line(
     home: Path, truth: Answers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Cut off after every 512 bytes in turn."""
-    whole = _file(home).read_bytes()
+    whole = index_file(home).read_bytes()
     for length in range(0, len(whole), 512):
-        _file(home).write_bytes(whole[:length])
+        index_file(home).write_bytes(whole[:length])
         assert ask(home)[:2] == truth[:2], length
         # Within its last page, the end of an index that is not asked, the file is not yet too short for SQLite.
         assert notices(capsys) == 1 or length > len(whole) - 4096, length
@@ -229,7 +136,7 @@ def test_something_else_in_its_place_is_passed_by(
     home: Path, truth: Answers, capsys: pytest.CaptureFixture[str], damage: Callable[[Path], None]
 ) -> None:
     """A folder or a dead link under the index's name is no reason to stop."""
-    damage(_file(home))
+    damage(index_file(home))
     assert ask(home) == truth
     assert notices(capsys) == 1
 
@@ -239,7 +146,7 @@ def test_garbage_in_the_wal_is_nothing(
     home: Path, truth: Answers, capsys: pytest.CaptureFixture[str], content: bytes
 ) -> None:
     """SQLite passes by what it did not write; what the index then lacks is caught up."""
-    wal = _file(home).with_name(_file(home).name + "-wal")
+    wal = index_file(home).with_name(index_file(home).name + "-wal")
     wal.write_bytes(content)
     assert ask(home) == truth
     assert notices(capsys) == 0
@@ -248,10 +155,10 @@ def test_garbage_in_the_wal_is_nothing(
 def test_a_wal_that_was_lost_is_caught_up(home: Path, truth: Answers, capsys: pytest.CaptureFixture[str]) -> None:
     """The checkpoint is in the same transaction as the rows: an index that fell back is merely behind."""
     ledger = open_existing(str(home / "ledger.db"))
-    index = open_index(str(home / "index"), ledger, _unexpected)
+    index = open_index(str(home / "index"), ledger, fail_on)
     append(ledger, started(90))
     append(ledger, happens(90, RunStatusChanged(status="error", exit_status=1)))
-    before = _file(home).read_bytes()
+    before = index_file(home).read_bytes()
     index.catch_up(ledger)
     expected = list(Query(index, EVERYTHING).rows())
     for entry in (home / "index").iterdir():
@@ -271,7 +178,7 @@ def test_an_index_that_is_behind_catches_up_without_a_word(
     home: Path, truth: Answers, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Events of others are applied, those of the ledger itself are passed by, and the file stays the same one."""
-    before = _file(home)
+    before = index_file(home)
     ledger = open_existing(str(home / "ledger.db"))
     append(ledger, happens(1, RunLabeled(label="new")), started(91))
     append(ledger, happens(91, RunStatusChanged(status="error", exit_status=1)))
@@ -280,7 +187,7 @@ def test_an_index_that_is_behind_catches_up_without_a_word(
     assert answers[0][0] == truth[0][0] + 1
     assert [row.run_id for row in answers[0][1]] == [run_id(91), *(row.run_id for row in truth[0][1])]
     assert next(row.label for row in answers[0][1] if row.run_id == run_id(1)) == "new"
-    assert (notices(capsys), _file(home)) == (0, before)
+    assert (notices(capsys), index_file(home)) == (0, before)
     assert sound(home)
 
 
@@ -290,7 +197,7 @@ def test_the_files_of_another_program_version_are_left_alone(
 ) -> None:
     """Two versions side by side never touch each other's index, also when this one is rebuilt."""
     (home / "index" / name).write_bytes(b"theirs")
-    _garbage(_file(home))
+    _garbage(index_file(home))
     assert ask(home) == truth
     assert notices(capsys) == 1
     assert (home / "index" / name).read_bytes() == b"theirs"
@@ -300,7 +207,7 @@ def test_the_index_of_another_ledger_is_rebuilt(
     home: Path, truth: Answers, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """A folder that was copied from another home is not believed."""
-    path = _file(home)
+    path = index_file(home)
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("UPDATE checkpoint SET ledger_id = ?", ("ab" * 16,))
     assert ask(home) == truth
@@ -319,177 +226,8 @@ def test_of_several_generations_the_newest_counts(
     assert ask(home) == truth
     assert notices(capsys) == 1
     (home / "index" / f"{fingerprint()}.x.db").unlink()
-    assert _file(home).name == f"{fingerprint()}.8.db"
+    assert index_file(home).name == f"{fingerprint()}.8.db"
     assert sound(home)
-
-
-# --- The rows ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "DROP TABLE run",
-        "DROP TABLE op",
-        "DROP TABLE total",
-        "DROP TABLE checkpoint",
-        "DELETE FROM checkpoint",
-        "DELETE FROM op",
-        "UPDATE run SET op = 99",
-        "UPDATE run SET status = 99",
-        "ALTER TABLE run DROP COLUMN protected",
-    ],
-)
-@pytest.mark.parametrize("behind", [False, True])
-def test_rows_that_cannot_be_are_damage(
-    home: Path, truth: Answers, capsys: pytest.CaptureFixture[str], statement: str, *, behind: bool
-) -> None:
-    """A sound database with impossible content is rebuilt, too, whether it is being read or caught up."""
-    with closing(sqlite3.connect(_file(home), isolation_level=None)) as database:
-        database.execute(statement)
-    if behind:
-        ledger = open_existing(str(home / "ledger.db"))
-        append(ledger, *(happens(number, RunTagged(added=("t",))) for number in range(RUNS)))
-        ledger.store.close()
-    answers = ask(home)
-    assert [count for count, _ in answers] == [count for count, _ in truth]
-    assert [[row._replace(version=0) for row in rows] for _, rows in answers] == [
-        [row._replace(version=0) for row in rows] for _, rows in truth
-    ]
-    assert notices(capsys) == 1
-    assert sound(home)
-
-
-def test_every_question_names_damage(home: Path) -> None:
-    """Whatever is asked of an index with an impossible row, the answer is that it is damaged, so that it is rebuilt."""
-    index = connect(str(_file(home)))
-    query = Query(index, EVERYTHING)
-    index.db.execute("UPDATE run SET op = 99")
-    for ask_it in (
-        lambda: list(query.rows()),
-        lambda: query.with_prefix(run_id(1)[:8]),
-        lambda: runs_by_id(index, [run_id(1)]),
-        lambda: select(query, ["0"]),
-    ):
-        with pytest.raises(IndexDamagedError):
-            ask_it()
-    index.close()
-
-
-def test_no_flipped_bit_shows_as_a_failure_of_the_program(home: Path, lived_in: Path) -> None:
-    """Bits of one byte in every 127: the answers come, or an error of the ledger's own that says what to do."""
-    whole = _file(lived_in).read_bytes()
-    path = _file(home)
-    hints = set()
-    for offset in range(0, len(whole), 127):
-        data = bytearray(whole)
-        data[offset] ^= 1 << offset % 8
-        for entry in (home / "index").iterdir():
-            entry.unlink()
-        path.write_bytes(data)
-        app = _app(home)
-        try:
-            query = open_query(app, EVERYTHING)
-            list(listed(app, query, None))
-            list(listed(app, Query(app.index, QUESTIONS[2]), None))
-        except IntegrityError as error:
-            # A checkpoint that is not the ledger's: it is not for the index to say which of the two is right.
-            hints.add(error.hint)
-        finally:
-            app.close()
-    assert all("remove the folder 'index'" in str(hint) for hint in hints)
-
-
-def _drop(path: Path) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as other:
-        other.execute("DROP TABLE run")
-
-
-@pytest.fixture
-def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a page hold three rows."""
-    monkeypatch.setattr(query_module, "PAGE", 3)
-
-
-@pytest.mark.usefixtures("short_pages")
-@pytest.mark.parametrize(("after", "limit"), [(0, None), (3, None), (4, None), (15, None), (4, 11), (9, 11), (10, 11)])
-def test_a_listing_that_meets_damage_goes_on_where_it_broke_off(
-    home: Path, truth: Answers, capsys: pytest.CaptureFixture[str], after: int, limit: int | None
-) -> None:
-    """No row is lost or shown twice, and one line says that the index was rebuilt."""
-    expected = truth[0][1][:limit]
-    app = _app(home)
-    rows = listed(app, open_query(app, EVERYTHING), limit)
-    shown = list(islice(rows, after))
-    _drop(_file(home))
-    shown += rows
-    app.close()
-    assert shown == expected
-    read = -(-after // 3) * 3
-    assert notices(capsys) == (1 if read < len(expected) else 0)
-
-
-@pytest.mark.usefixtures("short_pages")
-def test_a_listing_that_meets_damage_while_others_write_loses_and_repeats_nothing(
-    home: Path, truth: Answers, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The new index knows of runs that started meanwhile; the listing still goes on after the last row shown."""
-    app = _app(home)
-    rows = listed(app, open_query(app, EVERYTHING), None)
-    shown = [next(rows) for _ in range(4)]
-    append(app.ledger, started(97), happens(97, RunStatusChanged(status="error", exit_status=1)))
-    _drop(_file(home))
-    shown += rows
-    app.close()
-    assert shown == truth[0][1]
-    assert notices(capsys) == 1
-
-
-@pytest.mark.usefixtures("short_pages")
-def test_a_listing_goes_on_while_others_write(home: Path, truth: Answers, capsys: pytest.CaptureFixture[str]) -> None:
-    """Runs that start and labels that change between two pages neither shift nor repeat a row."""
-    app = _app(home)
-    rows = listed(app, open_query(app, EVERYTHING), None)
-    shown = [next(rows) for _ in range(4)]
-    other = open_existing(str(home / "ledger.db"))
-    append(other, started(92, "a new operation"), happens(92, RunStatusChanged(status="error", exit_status=1)))
-    index = open_index(str(home / "index"), other, _unexpected)
-    shown += rows
-    assert shown == truth[0][1]
-    index.close()
-    other.store.close()
-    app.close()
-    assert notices(capsys) == 0
-
-
-def test_an_operation_that_is_new_meanwhile_is_no_damage(home: Path) -> None:
-    """Another process may start a run of a new operation between the making of a query and its first page."""
-    ledger = open_existing(str(home / "ledger.db"))
-    mine, theirs = (open_index(str(home / "index"), ledger, _unexpected) for _ in range(2))
-    query = Query(mine, EVERYTHING)
-    append(ledger, started(93, "a new operation", project="/elsewhere"))
-    theirs.catch_up(ledger)
-    assert next(query.rows()).op.operation == "a new operation"
-    assert query.with_prefix(run_id(93))[0].op.project == "/elsewhere"
-    for index in (mine, theirs):
-        index.close()
-    ledger.store.close()
-
-
-def test_a_reader_keeps_its_file_while_another_rebuilds(home: Path, truth: Answers) -> None:
-    """A rebuild waits for nobody: who has the old file open goes on reading it, and can still catch up."""
-    ledger = open_existing(str(home / "ledger.db"))
-    old = open_index(str(home / "index"), ledger, _unexpected)
-    assert rebuild(str(home / "index"), ledger) is not None
-    assert list(Query(old, EVERYTHING).rows()) == truth[0][1]
-    append(ledger, happens(2, RunLabeled(label="new")))
-    old.catch_up(ledger)
-    assert Query(old, RunFilter(labels=("new",))).count() == 1
-    new = open_index(str(home / "index"), ledger, _unexpected)
-    assert Query(new, RunFilter(labels=("new",))).count() == 1
-    for index in (old, new):
-        index.close()
-    ledger.store.close()
 
 
 # --- The ledger that is not what the index has read -------------------------------------------------------------------
@@ -500,7 +238,7 @@ def _older_ledger(home: Path) -> Path:
     kept = (home / "ledger.db").read_bytes()
     ledger = open_existing(str(home / "ledger.db"))
     append(ledger, started(94), happens(94, RunStatusChanged(status="error", exit_status=1)))
-    open_index(str(home / "index"), ledger, _unexpected).close()
+    open_index(str(home / "index"), ledger, fail_on).close()
     ledger.store.close()
     (home / "ledger.db").write_bytes(kept)
     return home
@@ -523,10 +261,10 @@ def test_a_ledger_that_lost_history_stops_everything(
     home: Path, capsys: pytest.CaptureFixture[str], change: Callable[[Path], Path], says: str
 ) -> None:
     """The index may hold the only trace of what was lost: it is not rebuilt, and not touched."""
-    path = _file(change(home))
+    path = index_file(change(home))
     before = path.read_bytes()
     for _ in range(2):
-        app = _app(home)
+        app = opened_app(home)
         with pytest.raises(IntegrityError, match="the ledger lost or changed history") as caught:
             open_query(app, EVERYTHING)
         app.close()
@@ -534,13 +272,13 @@ def test_a_ledger_that_lost_history_stops_everything(
         assert caught.value.exit_code == 3
         assert caught.value.hint
     assert path.read_bytes() == before
-    assert (_file(home), notices(capsys)) == (path, 0)
+    assert (index_file(home), notices(capsys)) == (path, 0)
 
 
 def test_a_process_that_has_both_open_stops_as_well(home: Path) -> None:
     """Catching up checks the same as opening."""
     ledger = open_existing(str(home / "ledger.db"))
-    index = open_index(str(home / "index"), ledger, _unexpected)
+    index = open_index(str(home / "index"), ledger, fail_on)
     append(ledger, started(94))
     index.catch_up(ledger)
     ledger.store.close()
@@ -560,7 +298,7 @@ def test_a_process_that_has_both_open_stops_as_well(home: Path) -> None:
 def test_a_ledger_that_is_gone_is_not_made_anew(home: Path) -> None:
     """While an index remembers it."""
     (home / "ledger.db").unlink()
-    app = _app(home)
+    app = opened_app(home)
     with pytest.raises(IntegrityError, match="is gone"):
         open_query(app, EVERYTHING)
     app.close()
@@ -592,9 +330,9 @@ def _close(home: Path) -> set[str]:
 def test_a_home_that_cannot_be_written_is_read_all_the_same(public: Path, truth: Answers, state: str) -> None:
     """The index then lives in memory; the answers are the same, and no file is left behind."""
     if state == "missing":
-        _file(public).unlink()
+        index_file(public).unlink()
     if state == "damaged":
-        _garbage(_file(public))
+        _garbage(index_file(public))
     before = _close(public)
     ask(public) if os.geteuid() else None
     assert as_nobody(lambda: str(ask(public) == truth)) == "True"
@@ -630,7 +368,7 @@ def test_making_an_index_that_fails_leaves_nothing(home: Path) -> None:
 
 def test_a_closed_index_is_not_open(home: Path) -> None:
     """Closing lets go of the file."""
-    index: Index = connect(str(_file(home)))
+    index: Index = connect(str(index_file(home)))
     index.close()
     with pytest.raises(sqlite3.ProgrammingError):
         index.db.execute("SELECT 1")

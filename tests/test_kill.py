@@ -17,10 +17,17 @@ import orjson
 import pytest
 
 from artifacts.lease import is_held
-from operations.process_info import is_alive
 from operations.process_tree import descendants
-from tests.crash_checks import Prepared, check_all, prepare, read_story, statuses_of
+from tests.cli_kit import wait_until
+from tests.crash_checks import (
+    Prepared,
+    check_all,
+    prepared_fixture,  # noqa: F401 - a fixture
+    read_story,
+    statuses_of,
+)
 from tests.crash_kit import PATIENCE_SECONDS, ROOT, Kit, Process, Result, Trouble, opened_kit
+from tests.supervise_kit import all_gone
 
 READY = """
 import os, signal, subprocess, sys, time
@@ -139,25 +146,6 @@ def kit() -> Iterator[Kit]:
         yield kit
 
 
-@pytest.fixture(scope="module")
-def prepared(kit: Kit) -> Prepared:
-    """Give a home with runs."""
-    return prepare(kit)
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    """Wait until something has come to be; the limit is for broken code only."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def all_gone(processes: list[tuple[int, int]]) -> bool:
-    """Whether none of these processes lives."""
-    return not any(is_alive(*process) for process in processes)
-
-
 def test_a_killed_supervisor_takes_its_process_along_and_is_found_out(supervise: Callable[..., Supervisor]) -> None:
     """After kill -9 of `guild run` the script does not go on unseen, and the next command records the end, once."""
     run = supervise()
@@ -166,7 +154,7 @@ def test_a_killed_supervisor_takes_its_process_along_and_is_found_out(supervise:
     assert len(tree) == 1
     os.kill(run.pid, signal.SIGKILL)
     run.code()
-    wait_for(lambda: all_gone(tree))
+    wait_until(lambda: all_gone(tree))
     for _ in range(2):
         told = run.told()
         assert (told["status"], told["exit_status"], told["reason"]) == ("terminated", None, "supervisor lost")
@@ -194,7 +182,7 @@ def test_both_killed_at_once_are_found_out(supervise: Callable[..., Supervisor])
     assert len(tree) == 3
     os.killpg(run.pid, signal.SIGKILL)
     run.code()
-    wait_for(lambda: all_gone(tree))
+    wait_until(lambda: all_gone(tree))
     assert run.told()["status"] == "terminated"
     check_all(run.home, {})
 
@@ -317,11 +305,6 @@ def test_commands_killed_at_random_moments_lose_nothing(kit: Kit, prepared: Prep
                 process.signal(signal.SIGKILL)
             results.append(process.wait())
     results += [process.wait() for process in at_work]
-    check_soaked(kit, home, prepared, results)
-
-
-def check_soaked(kit: Kit, home: str, prepared: Prepared, results: list[Result]) -> None:
-    """Check that what was not killed was done or refused with a reason, and what holds once all have ended."""
     # A run that is deleted is stopped first: by its supervisor, or instead of it when it was about to end anyway.
     known = {0, 1, -signal.SIGKILL, -signal.SIGTERM, 128 + signal.SIGTERM}
     assert [result for result in results if result.code not in known] == []
@@ -329,6 +312,11 @@ def check_soaked(kit: Kit, home: str, prepared: Prepared, results: list[Result])
     for result in results:
         assert "Traceback" not in result.err
         assert "not foreseen" not in result.err
+    check_soaked(kit, home, prepared)
+
+
+def check_soaked(kit: Kit, home: str, prepared: Prepared) -> None:
+    """Check what holds once all commands have ended, and that more can be done."""
     assert kit.guild(home, "run", "train", "size=1", "-y").code == 0
     after = kit.guild(home, "runs", "rm", "0", "-y")
     assert after.code == 0, after

@@ -49,6 +49,8 @@ MODULES = sorted(
     if "__pycache__" not in path.parts
 )
 
+TEST_FILES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py"))
+
 
 @cache
 def _tree(module: str) -> ast.Module:
@@ -132,6 +134,20 @@ def unannotated(tree: ast.Module) -> list[str]:
     return found
 
 
+def lines_of(module: str) -> int:
+    """Return how many lines a file has."""
+    return len((ROOT / module).read_text(encoding="utf-8").splitlines())
+
+
+def long_functions(tree: ast.Module) -> list[str]:
+    """Return the functions that fit on no screen."""
+    return [
+        function.name
+        for function in functions(tree)
+        if (function.end_lineno or 0) - function.lineno >= MOST_LINES_OF_A_FUNCTION
+    ]
+
+
 def test_the_modules_are_found() -> None:
     """The walk sees every package; none can hide by being forgotten."""
     folders = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "benchmarks", "docs"}
@@ -157,13 +173,16 @@ def test_a_module_is_explained_typed_and_small(module: str) -> None:
     tree = _tree(module)
     assert ast.get_docstring(tree)
     assert unannotated(tree) == []
-    assert len((ROOT / module).read_text(encoding="utf-8").splitlines()) <= MOST_LINES_OF_A_MODULE
-    long = [
-        function.name
-        for function in functions(tree)
-        if (function.end_lineno or 0) - function.lineno >= MOST_LINES_OF_A_FUNCTION
-    ]
-    assert long == []
+    assert lines_of(module) <= MOST_LINES_OF_A_MODULE
+    assert long_functions(tree) == []
+
+
+@pytest.mark.parametrize("file", TEST_FILES)
+def test_a_file_of_tests_is_explained_and_small(file: str) -> None:
+    """As a module is: one subject, which its name and its first line say; what several share is in a kit."""
+    assert ast.get_docstring(_tree(file))
+    assert lines_of(file) <= MOST_LINES_OF_A_MODULE
+    assert long_functions(_tree(file)) == []
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -25,14 +25,6 @@ def refusal(folder: Path, text: str, name: str = "guild.yml") -> str:
     return caught.value.message
 
 
-def check(folder: Path, text: str, place: str, words: list[str]) -> None:
-    """Check that a file is refused at a place with these words, and that a caret stands there."""
-    message = refusal(folder, text)
-    assert message.startswith(f"{folder}/guild.yml:{place}: "), message
-    assert all(word in message for word in words), message
-    assert message.splitlines()[-1].endswith("^")
-
-
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
@@ -195,7 +187,10 @@ def test_each_fault_is_told_with_its_place_and_what_was_expected(
     tmp_path: Path, text: str, place: str, words: list[str]
 ) -> None:
     """File, line and column are right, and the message says what would have been right."""
-    check(tmp_path, text, place, words)
+    message = refusal(tmp_path, text)
+    assert message.startswith(f"{tmp_path}/guild.yml:{place}: "), message
+    assert all(word in message for word in words), message
+    assert message.splitlines()[-1].endswith("^")
 
 
 def test_faults_of_an_included_file_name_that_file(tmp_path: Path) -> None:

@@ -96,6 +96,69 @@ def test_ids_and_other_lists_are_not_held_to_it(guild: Guild) -> None:
     assert guild.ids() == [listed[1]]
 
 
+@pytest.mark.parametrize("listing", ["runs -l second", "runs list second", "runs -l second -s", "runs -al second"])
+def test_an_index_is_held_to_the_list_that_was_seen_last(guild: Guild, listing: str) -> None:
+    """A filtered list showed 0 beside another run than `rm 0` would delete: that is refused."""
+    newest, oldest = guild.ids()
+    guild.ok("label", oldest, "second")
+    shown = in_terminal(guild, f"{GUILD} runs; {GUILD} {listing}; {GUILD} runs rm 0 -y; echo code $?")
+    assert f"0 was run {oldest[:8]} in the list that you saw last, with other options; here it is run" in shown
+    assert "code 1" in shown
+    assert guild.ids() == [newest, oldest]
+    again = in_terminal(guild, f"{GUILD} {listing}; {GUILD} runs; {GUILD} runs rm 0 -y; echo code $?")
+    assert "code 0" in again
+    assert guild.ids() == [oldest]
+
+
+def test_a_command_that_says_which_list_is_not_held_to_another(guild: Guild) -> None:
+    """With the filters of the list, or others of its own, an index counts among what these leave."""
+    newest, oldest = guild.ids()
+    guild.ok("label", oldest, "second")
+    script = f"{GUILD} runs -l second; {GUILD} runs rm -C 0 --dry-run -y; {GUILD} runs rm -l second 0 -y; echo code $?"
+    shown = in_terminal(guild, script)
+    assert "that you saw" not in shown
+    assert "code 0" in shown
+    assert guild.ids() == [newest]
+
+
+def test_an_index_beyond_the_list_seen_last_is_held_to_the_one_before(guild: Guild) -> None:
+    """The last list showed one run only: 1 was never shown in it, but it was in the list before."""
+    newest, oldest = guild.ids()
+    guild.ok("label", newest, "one")
+    shown = in_terminal(guild, f"{GUILD} runs; {GUILD} runs -l one; {OTHER}; {GUILD} runs rm 1 -y; echo code $?")
+    assert f"1 was run {oldest[:8]} when you listed the runs; now it is run {newest[:8]}" in shown
+    assert "code 1" in shown
+
+
+@pytest.mark.parametrize(
+    "listing",
+    ["runs --sort label", "runs --reverse", "runs --sort epochs -s", "runs --columns id,epochs -r", "runs -d"],
+)
+def test_a_list_without_indexes_changes_nothing(guild: Guild, listing: str) -> None:
+    """A sorted list or one of columns shows no indexes, and one of deleted runs is about others."""
+    newest, oldest = guild.ids()
+    listing = listing.replace(" -r", "")
+    shown = in_terminal(guild, f"{GUILD} runs; {GUILD} {listing}; {GUILD} runs rm 1 -y; echo code $?")
+    assert "code 0" in shown
+    assert shown.count("[0:") == 1
+    assert guild.ids() == [newest]
+    assert oldest not in guild.ids()
+
+
+def test_indexes_in_columns_are_held_to_as_well(guild: Guild) -> None:
+    """`--columns index,...` shows them."""
+    shown = in_terminal(guild, f"{GUILD} runs --columns index,epochs; {OTHER}; {GUILD} runs rm 0 -y; echo code $?")
+    assert "when you listed the runs" in shown
+    assert "code 1" in shown
+
+
+def test_a_part_of_a_list_is_not_taken_for_the_whole(guild: Guild) -> None:
+    """After `-n 1` an open range is served as things stand; a run that was not shown is not missed."""
+    shown = in_terminal(guild, f"{GUILD} runs -n 1; {GUILD} runs rm 0: --dry-run -y; echo code $?")
+    assert "Showing the first 1 of 2 runs (-m shows more)" in shown
+    assert "code 0" in shown
+
+
 def test_an_unchanged_list_asks_nothing(guild: Guild) -> None:
     """As long as indexes mean what they meant, nothing is said."""
     listed = guild.ids()
@@ -151,7 +214,7 @@ def test_a_comment_is_not_written_on_another_run_without_asking(guild: Guild) ->
     )
     shown = in_terminal(guild, script)
     assert "no answer: the input ended" in shown
-    assert "the list has changed since you saw it" in shown
+    assert "the list is not the one that you saw" in shown
     assert "Editing failed" not in shown
     assert guild.json("comment", "--list", ":") == []
 

@@ -9,20 +9,14 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from artifacts.removal import measure_tree, remove_tree
 from ledger.seams import install
-
-
-@pytest.fixture(autouse=True)
-def _no_seams() -> Iterator[None]:
-    """Leave no hook behind."""
-    yield
-    install(None)
+from tests.kit import NOBODY, powerless, public_folder
 
 
 def make_deep(top: Path, levels: int) -> None:
@@ -36,21 +30,6 @@ def make_deep(top: Path, levels: int) -> None:
         fd = below
     os.close(os.open("bottom", os.O_CREAT | os.O_WRONLY, dir_fd=fd))
     os.close(fd)
-
-
-def unprivileged(work: Callable[[], None], folder: Path) -> None:
-    """Do `work` on `folder` as a user without privileges, when the tests have any."""
-    if os.geteuid() != 0:
-        work()
-        return
-    for path, folders, files in os.walk(folder):
-        for name in (".", *folders, *files):
-            os.lchown(os.path.join(path, name), 65534, 65534)
-    os.seteuid(65534)
-    try:
-        work()
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture
@@ -67,11 +46,8 @@ def memory_path(tmp_path: Path) -> Iterator[Path]:
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
     """Give a folder that a user without privileges reaches."""
-    folder = Path(tempfile.mkdtemp(prefix="guild-removal-"))
-    folder.chmod(0o755)
-    yield folder
-    subprocess.run(["chmod", "-R", "u+rwx", str(folder)], check=False, capture_output=True)
-    shutil.rmtree(folder, ignore_errors=True)
+    with public_folder() as folder:
+        yield folder
 
 
 def test_measuring_counts_files_and_bytes_and_hard_links_once(tmp_path: Path) -> None:
@@ -223,17 +199,13 @@ def test_folders_that_forbid_everything_to_their_owner_are_opened_up_and_removed
         (folder / "inner" / "file").write_bytes(b"4567")
         (folder / "inner" / "file").chmod(0o000)
         (folder / "inner").chmod(mode)
-    outcome = []
-
-    def work() -> None:
+    with powerless(open_folder):
         for folder in top.iterdir():
             folder.chmod(int(folder.name.removeprefix("mode"), 8))
         top.chmod(0o500)
-        outcome.append(measure_tree(str(top), unlock=True))
+        measured = measure_tree(str(top), unlock=True)
         remove_tree(str(top))
-
-    unprivileged(work, open_folder)
-    assert outcome == [(12, 42)]
+    assert measured == (12, 42)
     assert not top.exists()
 
 
@@ -243,14 +215,10 @@ def test_measuring_alone_changes_no_modes(open_folder: Path) -> None:
     (top / "shut").mkdir(parents=True)
     (top / "shut" / "file").write_bytes(b"123")
     (top / "open").write_bytes(b"12")
-    outcome = []
-
-    def work() -> None:
+    with powerless(open_folder):
         (top / "shut").chmod(0o000)
-        outcome.append(measure_tree(str(top)))
-
-    unprivileged(work, open_folder)
-    assert outcome == [(1, 2)]
+        measured = measure_tree(str(top))
+    assert measured == (1, 2)
     assert (top / "shut").stat().st_mode & 0o777 == 0
 
 
@@ -261,22 +229,11 @@ def test_what_belongs_to_another_user_stays_and_is_told_and_the_rest_goes(open_f
     for name in ("a", "m", "z"):
         (top / name).mkdir(parents=True)
         (top / name / "file").write_text("x")
-    errors = []
-
-    def work() -> None:
-        try:
-            remove_tree(str(top))
-        except OSError as error:
-            errors.append(error)
-
-    for name in (".", "..", "a", "z", "a/file", "z/file"):
-        os.chown(top / name, 65534, 65534)
-    os.seteuid(65534)
-    try:
-        work()
-    finally:
-        os.seteuid(0)
-    assert [error.errno for error in errors] == [errno.EACCES]
+    for name in (".", ".."):
+        os.chown(top / name, NOBODY, NOBODY)
+    with powerless(top / "a", top / "z"), pytest.raises(OSError, match="m") as caught:
+        remove_tree(str(top))
+    assert caught.value.errno == errno.EACCES
     assert sorted(os.listdir(top)) == ["m"]
     assert os.listdir(top / "m") == ["file"]
 

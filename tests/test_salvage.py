@@ -27,7 +27,7 @@ from ledger.transaction import NewEvent
 from ledger.verify import verify
 from tests.cli_kit import Guild, copied, damage
 from tests.kit import HEADER, ORIGIN, append, happens, make_ledger, run_id, started
-from tests.test_verify import small_ledger
+from tests.test_verify_bytes import small_ledger
 
 EVERY = 61
 """One byte in this many is flipped; it has no factor in common with the eight bits that take turns."""

@@ -153,3 +153,57 @@ def test_every_kind_of_list_reads_runs_in_the_order_of_an_index(many: Home, cach
             assert looks
             assert all(re.match(r"SEARCH run USING INDEX run_\w+ \(", step) for step in looks), steps
             assert "UNION ALL" in page or not any("TEMP B-TREE" in step for step in steps), steps
+
+
+RARE = (
+    "run_table",
+    "run_columns",
+    "run_csv",
+    "run_counts",
+    "run_watch",
+    "run_json",
+    "verbose_runs",
+    "listing_rules",
+    "seen",
+)
+LOADED = """\
+import json, sys
+from guild_ledger.main import claim_packages
+claim_packages()
+from commands.main import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    print("\\n" + json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_the_usual_list_loads_no_other_form_of_it(few: Home, tmp_path: Path) -> None:
+    """Columns, CSV, counts and the live list are loaded when they are asked for; so is what sorts and groups."""
+    rare = {f"commands.{name}" for name in RARE} | {"projections.sorting", "projections.counting", "commands.runs_list"}
+
+    def loaded(*argv: str) -> set[str]:
+        return rare & set(json.loads(start(few, LOADED, argv, str(tmp_path)).stdout.splitlines()[-1]))
+
+    assert loaded("runs", "-n", "20") == set()
+    assert "commands.run_csv" not in loaded("runs", "--sort", "label", "-n", "2")
+    assert "commands.run_columns" in loaded("runs", "--columns", "id", "-n", "2")
+
+
+SORTED = ("label", "status", "duration", "operation", "exit_status", "marked", "id")
+
+
+@pytest.mark.parametrize("sort", SORTED)
+def test_a_sorted_page_reads_runs_in_the_order_of_an_index(many: Home, cache: str, sort: str) -> None:
+    """No statement of it scans runs or values and sorts them all, and nothing is counted one by one."""
+    found = statements(many, ["runs", "-a", "--sort", sort, "-n", "20"], cache)
+    assert not [statement for statement in found if "SELECT count(*) FROM run" in statement]
+    pages = [one for one in found if "FROM run" in one and "ORDER BY" in one]
+    assert pages
+    path = current_file(many.index_dir)
+    assert path is not None
+    with closing(sqlite3.connect(path)) as database:
+        for page in pages:
+            steps = [str(row[3]) for row in database.execute(f"EXPLAIN QUERY PLAN {page}")]
+            assert not [step for step in steps if step.startswith("SCAN") and "INDEX" not in step], steps
+            assert "USE TEMP B-TREE FOR ORDER BY" not in steps

@@ -1,7 +1,7 @@
-"""The law of the index: caught up live, replayed from zero and kept in a plain dictionary, it is always the same.
+"""The law of the index: caught up live it answers as a model does that shares no code with the program.
 
 A state machine does to runs what commands do, allowed or not, seen by two processes; after each step everything that
-`projections.query` answers is compared with a model that shares no code with the program.
+`projections.query` answers is compared with the model.
 """
 
 from __future__ import annotations
@@ -10,44 +10,32 @@ import shutil
 import sqlite3
 import tempfile
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ledger.canonical import Value
 from ledger.errors import ConflictError, TransitionError
-from ledger.events.base import Event
-from ledger.events.life import RunDeleted, RunPurged, RunPurgeStarted, RunRestored, RunStatusChanged
-from ledger.events.notes import RunCommented, RunLabeled, RunMarked, RunProtected, RunScalarsRecorded, RunTagged
-from ledger.events.start import RunImported, RunRestarted, RunStaged, RunStarted
 from ledger.ids import RunId, run_stream
 from ledger.log import Ledger
-from ledger.rows import TimedEvent
 from ledger.sqlite_store import SqliteStore
 from ledger.transaction import Transaction
 from ledger.verify import verify
-from projections import index as index_module
-from projections.apply import Projector
 from projections.comparing import difference, first_difference
 from projections.index import Index, open_index
 from projections.query import Query, RunFilter, RunRow, displayed, running
 from projections.rebuild import rebuild_in_memory
-from projections.schema import INDEXES, PLACES, STATUSES, TABLES, OpKey
-from tests.kit import HEADER, NOON, Ticking, append, happens, make_ledger, run_id
+from projections.schema import PLACES, STATUSES, OpKey
+from tests.kit import HEADER, Ticking, append, happens, make_ledger, run_id
+from tests.run_model import FINAL, KINDS, MOST_RUNS, OPS, RELAXED, Action, Run, actions, apply_all, event_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
-
-OPS = (("/p", None, "train"), ("/p", None, "test"), ("/p/q", None, "train"), (None, "pkg", "train"))
-"""Project, package and operation; the model is always `m`."""
+    from collections.abc import Iterator, Sequence
 
 SHOWN = {
     "/p": ("./m:train", "./m:test", "./q/m:train", "pkg/m:train"),
@@ -56,51 +44,7 @@ SHOWN = {
 }
 """How the operations are displayed in a working directory."""
 
-FINAL = ("completed", "error", "terminated")
-MOST_RUNS = 6
 
-
-@dataclass(frozen=True)
-class Run:
-    """What the model knows of a run."""
-
-    number: int
-    op: int
-    status: str
-    started: int
-    place: str = "live"
-    stopped: int | None = None
-    exit_status: int | None = None
-    label: str | None = None
-    marked: bool = False
-    protected: bool = False
-    version: int = 1
-    flags: int | None = None
-    digest: str | None = None
-    scalars: int | None = None
-    tags: frozenset[str] = frozenset()
-    comments: tuple[tuple[int, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class Action:
-    """Something that a command asks for: of which run, what, and a choice among its kinds."""
-
-    run: int
-    kind: str
-    choice: int
-
-
-KINDS = (
-    "start", "stage", "import", "restart", "finish", "label", "clear", "tag", "untag", "comment", "scalars", "mark",
-    "unmark", "protect", "unprotect", "delete", "restore", "purge", "purged",
-)  # fmt: skip
-
-FLAGS: tuple[dict[str, Value], ...] = (
-    {},
-    {"lr": 0.5, "opt": "adam", "deep": True, "none": None},
-    {"lr": 7, "seed": 2**70, "sizes": [1, "a"], "nan": float("nan")},
-)
 VALUES: tuple[dict[str, tuple[object, object]], ...] = (
     {},
     {"flag:lr": (0.5, None), "flag:opt": (None, "adam"), "flag:deep": (1, "true")},
@@ -110,15 +54,6 @@ VALUES: tuple[dict[str, tuple[object, object]], ...] = (
     },
 )  # fmt: skip
 """Flags by choice, and as the index holds them."""
-
-DIGESTS = ("ab" * 32, None, "0c" * 32)
-TAGS = (("t",), ("t", "u"), ("\udcff",))
-
-
-def scalars(choice: int) -> dict[str, Value]:
-    """Return summaries of one or two scalars."""
-    summary: dict[str, Value] = {"last": [choice, 3], "min": [-1.5, 1], "max": [float("inf"), 2], "mean": 0}
-    return {"loss": summary, "acc": {"last": [0.5, None]}} if choice % 2 else {"loss": summary}
 
 
 def values_of(run: Run) -> dict[str, tuple[object, object]]:
@@ -133,119 +68,11 @@ def values_of(run: Run) -> dict[str, tuple[object, object]]:
     return found
 
 
-def event_of(action: Action) -> Event:
-    """Return the event that an action asks to append."""
-    project, package, operation = OPS[action.choice % len(OPS)]
-    label = ("one", "two", None)[action.choice % 3]
-    digest = DIGESTS[action.choice // 3 % 3]
-    flags = FLAGS[action.choice % 3]
-    sources: dict[str, Value] | None = None if digest is None else {"digest": digest}
-    simple: dict[str, Event] = {
-        "restart": RunRestarted(command=(), flags=flags, sources=sources),
-        "untag": RunTagged(added=TAGS[action.choice % 2], removed=("t", "u")),
-        "scalars": RunScalarsRecorded(scalars(action.choice)),
-        "label": RunLabeled(label=label or "three"),
-        "clear": RunLabeled(label=None),
-        "tag": RunTagged(added=TAGS[action.choice % 3]),
-        "comment": RunCommented(text=f"c{action.choice}"),
-        "mark": RunMarked(marked=True),
-        "unmark": RunMarked(marked=False),
-        "protect": RunProtected(protected=True),
-        "unprotect": RunProtected(protected=False),
-        "delete": RunDeleted(),
-        "restore": RunRestored(),
-        "purge": RunPurgeStarted(),
-        "purged": RunPurged(files=1, bytes=2),
-        "finish": RunStatusChanged(status=FINAL[action.choice % 3], exit_status=action.choice),
-        "start": RunStarted(project, package, "m", operation, command=(), flags=flags, label=label, sources=sources),
-        "stage": RunStaged(project, package, "m", operation, command=(), flags=flags, label=label),
-    }
-    if action.kind in simple:
-        return simple[action.kind]
-    status = FINAL[action.choice % 3]
-    started = NOON - (action.choice % 2) * 1000  # equal times, older than every other
-    return RunImported("s", project, package, "m", operation, flags, started, started + 9, status, None, label)
-
-
-def after(run: Run | None, action: Action, time: int, next_number: int) -> Run | None:
-    """Return a run after an action, or None when it must be refused: the rules of the user's page, written anew."""
-    if action.kind in ("start", "stage", "import"):
-        return _begun(run, action, time, next_number)
-    if run is None or run.place == "purged" or (run.place == "purging" and action.kind != "purged"):
-        return None
-    run = replace(run, version=run.version + 1)
-    changes = {
-        "label": {"label": ("one", "two", "three")[action.choice % 3]},
-        "clear": {"label": None},
-        "mark": {"marked": True},
-        "unmark": {"marked": False},
-        "protect": {"protected": True},
-        "unprotect": {"protected": False},
-        "tag": {"tags": run.tags | {tag.replace("\udcff", "\\udcff") for tag in TAGS[action.choice % 3]}},
-        "untag": {"tags": run.tags - {"t", "u"} | set(TAGS[action.choice % 2])},
-        "comment": {"comments": (*run.comments, (run.version, f"c{action.choice}"))},
-        # The second key stays when later only the first is recorded.
-        "scalars": {"scalars": action.choice + 12 * (action.choice % 2 or (run.scalars or 0) >= 12)},
-    }
-    if action.kind in changes:
-        return replace(run, **changes[action.kind])  # type: ignore[arg-type]  # names of fields
-    if action.kind == "finish":
-        ended = replace(run, status=FINAL[action.choice % 3], exit_status=action.choice, stopped=time)
-        return ended if run.status == "running" else None
-    if action.kind == "restart":
-        given = {"flags": action.choice % 3, "digest": DIGESTS[action.choice // 3 % 3], "started": time}
-        again = replace(run, status="running", stopped=None, exit_status=None, scalars=None, **given)  # type: ignore[arg-type]
-        return again if run.place == "live" and run.status in FINAL else None
-    return _moved(run, action.kind)
-
-
-def _begun(run: Run | None, action: Action, time: int, next_number: int) -> Run | None:
-    op, label = action.choice % len(OPS), ("one", "two", None)[action.choice % 3]
-    flags, digest = action.choice % 3, DIGESTS[action.choice // 3 % 3]
-    if run is not None:
-        if run.status != "staged" or run.place != "live" or action.kind != "start":
-            return None
-        run = replace(run, op=op, status="running", started=time, label=label or run.label, version=run.version + 1)
-        return replace(run, flags=flags, digest=digest, scalars=None)
-    if action.kind == "import":
-        started = NOON - (action.choice % 2) * 1000
-        return Run(next_number, op, FINAL[action.choice % 3], started, stopped=started + 9, label=label, flags=flags)
-    if action.kind == "stage":
-        return Run(next_number, op, "staged", time, label=label, flags=flags)
-    return Run(next_number, op, "running", time, label=label, flags=flags, digest=digest)
-
-
-def _moved(run: Run, kind: str) -> Run | None:
-    if kind == "delete" and run.place == "live" and run.status != "running" and not run.protected:
-        return replace(run, place="deleted")
-    if kind == "restore" and run.place == "deleted":
-        return replace(run, place="live")
-    if kind == "purge" and run.place == "deleted" and not run.protected:
-        return replace(run, place="purging")
-    if kind == "purged" and run.place == "purging":
-        return replace(run, place="purged")
-    return None
-
-
-def apply_all(runs: dict[int, Run], actions: list[Action], time: int) -> dict[int, Run] | None:
-    """Return the model after the actions of one transaction, or None when one of them must be refused."""
-    runs = dict(runs)
-    for action in actions:
-        run = after(runs.get(action.run), action, time, len(runs) + 1)
-        if run is None:
-            return None
-        runs[action.run] = run
-    return runs
-
-
 OFTEN = ("purged", "purge", "delete", "finish") * 3 + KINDS
 """Kinds to choose from; those that lead deep into a life more often, or few runs would ever be purged."""
 
+
 EVERYTHING = [Action(run, kind, choice) for run in range(MOST_RUNS) for kind in KINDS for choice in range(3)]
-actions = st.builds(Action, st.integers(0, MOST_RUNS - 1), st.sampled_from(KINDS), st.integers(0, 11))
-
-
-# --- What the index must answer ---------------------------------------------------------------------------------------
 
 
 def listed(runs: dict[int, Run], wanted: RunFilter) -> list[tuple[RunId, Run]]:
@@ -339,12 +166,26 @@ def test_operations_are_displayed_relative_to_the_working_directory() -> None:
             assert displayed(as_row(run_id(0), Run(1, op, "running", 1)).op, cwd) == name
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Give all homes of the machine a folder below pytest's, and remove what interrupted examples left in it."""
+    Machine.homes = tmp_path_factory.mktemp("machines")
+    yield
+    shutil.rmtree(Machine.homes)
+
+
 class Machine(RuleBasedStateMachine):
-    """Commands of two processes, any of them at any time."""
+    """Commands of two processes, any of them at any time.
+
+    Attributes:
+        homes: the folder for the homes of all examples.
+    """
+
+    homes: ClassVar[Path]
 
     def __init__(self) -> None:
         super().__init__()
-        self.home = Path(tempfile.mkdtemp(prefix="guild-machine-"))
+        self.home = Path(tempfile.mkdtemp(dir=self.homes))
         self.clock = Ticking()
         self.ledgers = [make_ledger(self.home, self.clock)]
         self.ledgers.append(Ledger(SqliteStore(self.ledgers[0].store.place), clock=self.clock))
@@ -452,75 +293,6 @@ class Machine(RuleBasedStateMachine):
 
 
 TestMachine = Machine.TestCase
+
+
 TestMachine.settings = settings(RELAXED, max_examples=30, stateful_step_count=30)
-
-
-# --- Replay -----------------------------------------------------------------------------------------------------------
-
-
-def history(wanted: list[list[Action]]) -> list[TimedEvent]:
-    """Return the stored events of a ledger in which those of the transactions happened that are allowed."""
-    runs: dict[int, Run] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        ledger = make_ledger(Path(folder))
-        for transaction in wanted:
-            if (then := apply_all(runs, transaction, 0)) is not None:
-                runs = then
-                append(ledger, *(happens(action.run, event_of(action)) for action in transaction))
-        events = list(ledger.store.timed_events())
-        ledger.store.close()
-    return events
-
-
-def dump(batches: list[list[TimedEvent]], *, processes: list[bool]) -> list[str]:
-    """Return an index as text after its events came in these batches, some of them to a new process."""
-    with closing(sqlite3.connect(":memory:", isolation_level=None)) as database:
-        database.executescript(TABLES + INDEXES)
-        projector = Projector(database)
-        for batch, fresh in zip(batches, processes, strict=True):
-            if fresh:
-                projector = Projector(database)
-            projector.apply(batch)
-            projector.apply([])
-        return list(database.iterdump())
-
-
-@RELAXED
-@given(st.lists(st.lists(actions, min_size=1, max_size=3), min_size=1, max_size=25), st.data())
-@example([[Action(0, "stage", 0)], [Action(1, "start", 1), Action(0, "start", 2)]], None)
-def test_any_split_into_batches_gives_the_same_index(wanted: list[list[Action]], data: st.DataObject | None) -> None:
-    """However events are cut into catch-ups, also within a transaction, and by however many processes."""
-    events = history(wanted)
-    cuts = [True] * len(events)
-    fresh = list(cuts)
-    if data is not None:
-        cuts = data.draw(st.lists(st.booleans(), min_size=len(events), max_size=len(events)))
-    batches: list[list[TimedEvent]] = [[]]
-    for event, cut in zip(events, cuts, strict=True):
-        if cut:
-            batches.append([])
-        batches[-1].append(event)
-    if data is not None:
-        fresh = data.draw(st.lists(st.booleans(), min_size=len(batches), max_size=len(batches)))
-    whole = dump([events], processes=[True])
-    assert dump(batches, processes=[*fresh, True][: len(batches)]) == whole
-
-
-@RELAXED
-@given(st.lists(st.lists(actions, min_size=1, max_size=3), min_size=5, max_size=30), st.integers(1, 5))
-def test_the_size_of_a_batch_changes_nothing(wanted: list[list[Action]], size: int) -> None:
-    """A rebuild in batches of any size gives what a rebuild in one gives."""
-    runs: dict[int, Run] = {}
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        ledger = make_ledger(Path(folder))
-        for transaction in wanted:
-            if (then := apply_all(runs, transaction, 0)) is not None:
-                runs = then
-                append(ledger, *(happens(action.run, event_of(action)) for action in transaction))
-        whole = rebuild_in_memory(ledger)
-        patch.setattr(index_module, "BATCH", size)
-        parts = rebuild_in_memory(ledger)
-        assert first_difference(parts.db, whole.db) is None
-        whole.close()
-        parts.close()
-        ledger.store.close()

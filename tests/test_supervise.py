@@ -1,172 +1,35 @@
-"""Supervision, with real processes: how runs start, are stopped with all they started, and what is told about it."""
+"""Supervising a process: its exit code, lease, input and output, and what must not go wrong beside it."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import pty
 import signal
 import subprocess
-import sys
-import termios
-import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from artifacts.lease import LeaseRecord, is_held, read_lease
 from artifacts.output import OutputSummary
-from operations.process_info import is_alive, start_ticks
-from operations.process_tree import descendants, stop_tree
+from operations.process_info import is_alive
 from operations.signals import Escalation
-from operations.supervise import Ending, exit_code
+from tests.cli_kit import wait_until
+from tests.supervise_kit import (
+    FAMILY,
+    LINUX,
+    PATIENCE_SECONDS,
+    Supervisor,
+    all_gone,
+    python,
+    supervise_fixture,  # noqa: F401 - a fixture
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     Start = Callable[..., "Supervisor"]
-
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do this")
-PATIENCE_SECONDS = 60
-
-# Does what `guild run` does around the process, and tells the ending as JSON.
-SUPERVISOR = """
-import json, os, sys
-from dataclasses import asdict
-from artifacts.lease import Lease, LeaseRecord
-from operations.process_info import evidence_of
-from operations.supervise import ProcessSpec, exit_code, run_process
-home, argv, options = sys.argv[1], json.loads(sys.argv[2]), json.loads(sys.argv[3])
-exec(options.pop("before", ""))
-raises = options.pop("raises", False)
-shown = options.pop("shown", False)
-spec = dict(argv=argv, cwd=home, env=dict(os.environ), output_dir=home + "/.guild")
-if shown:
-    spec |= dict(stdout_fd=1, stderr_fd=2)
-evidence = evidence_of(os.getpid(), "box")
-lease = Lease.acquire(home + "/lease", LeaseRecord(**asdict(evidence)))
-def on_started(started):
-    with open(home + "/started", "w") as file:
-        json.dump([started.pid, started.start_ticks], file)
-    if raises:
-        raise SystemExit(9)
-ending = run_process(ProcessSpec(**spec | options), lease=lease, on_started=on_started)
-with open(home + "/ending", "w") as file:
-    json.dump(asdict(ending) | {"modules": sorted(sys.modules)}, file)
-exec(os.environ.get("AFTER", ""))
-lease.release(remove=False)
-sys.exit(exit_code(ending))
-"""
-# A shell with two children, one of which has a child itself; all of them live for ever.
-FAMILY = "sleep 1000 & (sleep 1000 & wait) & echo ready; wait"
-DAEMON = """
-import os, signal, sys, time
-if os.fork() == 0:
-    os.setsid()
-    if os.fork():
-        os._exit(0)
-    {setup}
-    with open("daemon.new", "w") as file:
-        file.write(str(os.getpid()))
-    os.rename("daemon.new", "daemon")
-    {work}
-    time.sleep(1000)
-    os._exit(0)
-while not os.path.exists("daemon"):
-    time.sleep(0.01)
-print("ready", flush=True)
-"""
-
-
-class Supervisor:
-    """A process that supervises a run; its input and output can be had, its files are in `home`."""
-
-    def __init__(self, home: Path, *argv: str, **options: Any) -> None:
-        """Start it; `options` go to ProcessSpec, but for `popen`, which goes to Popen."""
-        self.home = home
-        popen = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, **options.pop("popen", {})}
-        self.process: subprocess.Popen[bytes] = subprocess.Popen(
-            [sys.executable, "-c", SUPERVISOR, str(home), json.dumps(argv), json.dumps(options)],
-            cwd=ROOT,
-            start_new_session=True,
-            **popen,
-        )
-
-    def says(self, text: str) -> None:
-        """Wait until the run has printed `text`."""
-        wait_for(lambda: text in self.output())
-
-    def output(self) -> str:
-        """Return what was captured so far."""
-        with contextlib.suppress(OSError):
-            return (self.home / ".guild" / "output").read_text()
-        return ""
-
-    def child(self) -> tuple[int, int]:
-        """Return the run's process, once it is known."""
-        wait_for(lambda: (self.home / "started").exists() and (self.home / "started").read_text().endswith("]"))
-        pid, ticks = json.loads((self.home / "started").read_text())
-        return pid, ticks
-
-    def tree(self, size: int) -> list[tuple[int, int]]:
-        """Return all processes of the run as soon as there are `size`."""
-        wait_for(lambda: len(descendants(self.process.pid)) >= size)
-        return descendants(self.process.pid)
-
-    def send(self, number: int) -> None:
-        """Send a signal to the supervisor alone."""
-        os.kill(self.process.pid, number)
-
-    def ending(self) -> Ending:
-        """Wait for the end, and return what was told about it."""
-        self.process.wait(PATIENCE_SECONDS)
-        told = json.loads((self.home / "ending").read_text())
-        del told["modules"]
-        return Ending(**told | {"output": OutputSummary(**told["output"])})
-
-    def clean(self) -> None:
-        """Leave nothing behind, whatever the test came to."""
-        for pid, _ in descendants(self.process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        self.process.kill()
-        self.process.wait()
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if stream is not None:
-                stream.close()
-
-
-@pytest.fixture
-def supervise(tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Supervisor]:
-    """Give a function that starts a supervisor of the command that it is given."""
-
-    def start(*argv: str, **options: Any) -> Supervisor:
-        supervisor = Supervisor(tmp_path, *argv, **options)
-        request.addfinalizer(supervisor.clean)
-        return supervisor
-
-    return start
-
-
-def wait_for(condition: Callable[[], object]) -> None:
-    """Wait until something has come to be; the limit is for broken code only."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
-def all_gone(processes: list[tuple[int, int]]) -> bool:
-    """Whether none of these processes lives."""
-    return not any(is_alive(*process) for process in processes)
-
-
-def python(code: str) -> tuple[str, ...]:
-    """Return the command that runs `code`."""
-    return (sys.executable, "-u", "-c", code)
 
 
 @pytest.mark.parametrize("status", [0, 3, 255])
@@ -280,187 +143,6 @@ def test_a_run_under_nohup_outlives_its_terminal(supervise: Start) -> None:
     assert (ending.exit_status, ending.stopped_by) == (6, None)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_stopping_reaches_the_whole_tree(supervise: Start, number: signal.Signals) -> None:
-    """A signal to the supervisor alone ends children and grandchildren; the exit code tells the signal."""
-    # A background child of a non-interactive shell ignores SIGINT: it is ended after the shell.
-    run = supervise("sh", "-c", FAMILY)
-    run.says("ready")
-    tree = run.tree(4)
-    run.send(number)
-    ending = run.ending()
-    assert ending.stopped_by == number.name
-    assert ending.exit_status is not None
-    assert ending.exit_status < 0
-    assert run.process.returncode == 128 + number
-    assert all_gone(tree)
-
-
-def test_an_interrupted_script_can_end_in_its_own_way(supervise: Start) -> None:
-    """SIGINT without a terminal is handed on, once; what the script then does is its status."""
-    code = """
-import sys, time
-try:
-    print("ready")
-    time.sleep(1000)
-except KeyboardInterrupt:
-    time.sleep(0.2)
-    sys.exit(7)
-"""
-    run = supervise(*python(code))
-    run.says("ready")
-    run.send(signal.SIGINT)
-    ending = run.ending()
-    assert (ending.exit_status, ending.stopped_by) == (7, "SIGINT")
-    assert run.process.returncode == 130
-    record = read_lease(str(run.home / "lease"))
-    assert record is not None
-    assert (record.exit_status, record.stopped_by) == (7, "SIGINT")
-
-
-def test_a_script_that_will_not_end_is_killed_after_the_grace(supervise: Start) -> None:
-    """SIGTERM, then SIGKILL; for SIGINT both SIGTERM and SIGKILL follow."""
-    code = """
-import signal, time
-signal.signal(signal.SIGINT, lambda *_: print("INT"))
-signal.signal(signal.SIGTERM, lambda *_: print("TERM"))
-print("ready")
-while True:
-    time.sleep(1000)
-"""
-    run = supervise(*python(code), grace_seconds=0.3)
-    run.says("ready")
-    run.send(signal.SIGINT)
-    ending = run.ending()
-    assert (ending.exit_status, ending.stopped_by) == (-signal.SIGKILL, "SIGINT")
-    assert run.output().split() == ["ready", "INT", "TERM"]
-
-
-def test_each_further_interrupt_is_firmer(supervise: Start) -> None:
-    """A second SIGINT means SIGTERM at once, a third SIGKILL, however long the grace."""
-    code = """
-import signal, time
-signal.signal(signal.SIGINT, lambda *_: print("INT"))
-signal.signal(signal.SIGTERM, lambda *_: print("TERM"))
-print("ready")
-while True:
-    time.sleep(1000)
-"""
-    run = supervise(*python(code), grace_seconds=1000)
-    for text in ("ready", "INT", "TERM"):
-        run.says(text)
-        run.send(signal.SIGINT)
-    assert run.ending().exit_status == -signal.SIGKILL
-
-
-def test_a_suspended_script_can_be_stopped(supervise: Start) -> None:
-    """After Ctrl-Z the script is woken up to end."""
-    run = supervise("sh", "-c", "echo ready; kill -STOP $$; sleep 1000", grace_seconds=1000)
-    run.says("ready")
-    run.send(signal.SIGTERM)
-    assert run.ending().exit_status == -signal.SIGTERM
-
-
-def test_ctrl_c_on_the_terminal_interrupts_the_script_once(tmp_path: Path) -> None:
-    """What the terminal delivers to the whole group is not sent a second time."""
-    user, terminal = pty.openpty()
-    before = f"import fcntl; fcntl.ioctl(0, {termios.TIOCSCTTY}, 0)"
-    popen = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
-    code = """
-import signal, time
-seen = []
-def note(*_):
-    seen.append(1)
-    print("INT")
-signal.signal(signal.SIGINT, note)
-print("ready")
-while not seen:
-    time.sleep(0.05)
-for _ in range(10):
-    time.sleep(0.05)
-"""
-    run = Supervisor(tmp_path, *python(code), before=before, shown=True, popen=popen)
-    try:
-        run.says("ready")
-        os.write(user, b"\x03")
-        ending = run.ending()
-        assert run.output().split() == ["ready", "INT"]
-        assert (ending.exit_status, ending.stopped_by) == (0, "SIGINT")
-    finally:
-        run.clean()
-        os.close(user)
-        os.close(terminal)
-
-
-def test_a_daemon_of_a_run_that_ended_by_itself_is_left_alone(supervise: Start) -> None:
-    """It keeps the pipe open, which does not hold up the end, and it is not signalled."""
-    run = supervise(*python(DAEMON.format(setup="", work="")))
-    ending = run.ending()
-    pid = int((run.home / "daemon").read_text())
-    try:
-        assert (ending.exit_status, ending.children_killed) == (0, 0)
-        assert run.output() == "ready\n"
-        assert start_ticks(pid) is not None
-        assert is_held(str(run.home / "lease")) is False
-    finally:
-        os.kill(pid, signal.SIGKILL)
-
-
-def test_a_daemon_that_never_stops_printing_does_not_hold_up_the_end(supervise: Start) -> None:
-    """After the end of the run's process its daemons are not listened to for long."""
-    work = "\n    while True:\n        print('noise', flush=True)"
-    run = supervise(*python(DAEMON.format(setup="", work=work)))
-    assert run.ending().exit_status == 0
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(int((run.home / "daemon").read_text()), signal.SIGKILL)
-
-
-@LINUX
-@pytest.mark.parametrize("setup", ["", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"], ids=["TERM", "KILL"])
-def test_a_daemon_of_a_stopped_run_is_ended_with_it(supervise: Start, setup: str) -> None:
-    """Though it left the session and its parent is gone, it is found; if it ignores SIGTERM it is killed."""
-    code = DAEMON.format(setup=setup, work="") + "time.sleep(1000)"
-    run = supervise(*python(code), grace_seconds=1)
-    run.says("ready")
-    pid = int((run.home / "daemon").read_text())
-    ticks = start_ticks(pid)
-    assert ticks is not None
-    run.send(signal.SIGTERM)
-    ending = run.ending()
-    assert not is_alive(pid, ticks)
-    assert ending.exit_status == -signal.SIGTERM
-    assert ending.children_killed == 1 or not setup
-
-
-# An own child that nobody has asked after.
-OLD_CHILD = "os.posix_spawn('/bin/true', ['true'], {}); import time; time.sleep(0.1)"
-# An earlier run of the same supervisor, which leaves a process behind that ends during the next.
-EARLIER_RUN = """
-os.mkdir(home + "/earlier")
-first = Lease.acquire(home + "/earlier/lease", LeaseRecord(**asdict(evidence_of(os.getpid(), "box"))))
-argv0 = ["sh", "-c", "sleep 0.6 </dev/null >/dev/null 2>&1 &"]
-run_process(ProcessSpec(argv0, home, dict(os.environ), home + "/earlier"), lease=first, on_started=lambda _: None)
-import time; time.sleep(0.1)
-"""
-
-
-@LINUX
-@pytest.mark.parametrize(("before", "left"), [("", 0), (OLD_CHILD, 1), (EARLIER_RUN, 0)])
-def test_orphans_that_have_ended_are_taken_note_of(before: str, left: int, supervise: Start) -> None:
-    """What a run started and abandoned leaves no zombies while a run goes on; the caller's own children stay."""
-    code = "for i in 1 2 3 4 5 6 7 8; do (sleep 0.01 & ); done; sleep 0.8; echo ready; read x"
-    run = supervise("sh", "-c", code, popen={"stdin": subprocess.PIPE}, before=before)
-    run.says("ready")
-    stat = subprocess.run(
-        ["ps", "-o", "stat=", "--ppid", str(run.process.pid)], capture_output=True, text=True, check=True
-    )
-    assert stat.stdout.count("Z") == left
-    assert run.process.stdin is not None
-    run.process.stdin.close()
-    run.process.stdin = None
-    run.ending()
-
-
 def test_a_script_may_close_its_output_and_go_on(supervise: Start) -> None:
     """The end of its output is not its end."""
     run = supervise("sh", "-c", "echo text; exec >&- 2>&-; sleep 0.3; exit 8")
@@ -498,7 +180,7 @@ def test_a_supervisor_that_is_killed_takes_the_process_with_it(supervise: Start,
     run.says("ready")
     child = run.child()
     run.send(signal.SIGKILL)
-    wait_for(lambda: not is_alive(*child))
+    wait_until(lambda: not is_alive(*child))
     run.process.wait()
     assert is_held(str(tmp_path / "lease")) is False
     record = read_lease(str(tmp_path / "lease"))
@@ -510,7 +192,7 @@ def test_a_reader_who_takes_nothing_does_not_make_the_supervisor_deaf(supervise:
     """While a pager blocks the output, the run can be stopped, and what it printed is captured."""
     run = supervise("sh", "-c", "yes; exit 3", shown=True, popen={"stdout": subprocess.PIPE})
     tree = run.tree(2)
-    wait_for(lambda: len(run.output()) > 60_000)
+    wait_until(lambda: len(run.output()) > 60_000)
     run.send(signal.SIGTERM)
     ending = run.ending()
     assert ending.stopped_by == "SIGTERM"
@@ -521,7 +203,7 @@ def test_a_reader_who_takes_nothing_does_not_make_the_supervisor_deaf(supervise:
 def test_a_reader_who_comes_late_gets_everything(supervise: Start) -> None:
     """A pager that waits longer than the run lives loses nothing."""
     run = supervise("sh", "-c", "seq 15000; echo ready >&2", shown=True, popen={"stdout": subprocess.PIPE})
-    wait_for(lambda: (run.home / "started").exists() and not is_alive(*run.child()))
+    wait_until(lambda: (run.home / "started").exists() and not is_alive(*run.child()))
     shown, _ = run.process.communicate(timeout=PATIENCE_SECONDS)
     assert shown == b"".join(b"%d\n" % number for number in range(1, 15001))
 
@@ -580,69 +262,6 @@ def test_supervising_loads_nothing_slow(supervise: Start) -> None:
     run.ending()
     modules = set(json.loads((run.home / "ending").read_text())["modules"])
     assert not modules & {"subprocess", "threading", "sqlalchemy", "alembic", "logging", "asyncio", "socket"}
-
-
-def test_a_running_run_is_stopped_through_its_supervisor(supervise: Start) -> None:
-    """stop_tree asks the supervisor, which tells the ending as after any other SIGTERM."""
-    run = supervise("sh", "-c", FAMILY)
-    run.says("ready")
-    tree = run.tree(4)
-    ticks = start_ticks(run.process.pid)
-    assert ticks is not None
-    assert stop_tree(run.process.pid, ticks, 30)
-    assert all_gone(tree)
-    assert run.ending().stopped_by == "SIGTERM"
-
-
-def test_a_supervisor_that_does_not_answer_is_stopped_with_its_tree(supervise: Start) -> None:
-    """When the grace is over, the tree is killed, and the supervisor still tells how it ended."""
-    code = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready'); time.sleep(1000)"
-    run = supervise(*python(code), grace_seconds=1000)
-    run.says("ready")
-    ticks = start_ticks(run.process.pid)
-    assert ticks is not None
-    assert stop_tree(run.process.pid, ticks, 0.2)
-    assert run.ending().exit_status == -signal.SIGKILL
-
-
-def test_stopping_never_touches_a_process_with_a_recycled_number(supervise: Start) -> None:
-    """With another start time nothing is signalled, and the run counts as gone."""
-    run = supervise("sh", "-c", "echo ready; sleep 1000")
-    run.says("ready")
-    pid, ticks = run.child()
-    mine = start_ticks(run.process.pid)
-    assert mine is not None
-    assert stop_tree(run.process.pid, mine + 1, 0.1, child=(pid, ticks + 1))
-    assert is_alive(pid, ticks)
-    assert is_alive(run.process.pid, mine)
-
-
-def test_a_process_whose_supervisor_is_gone_is_stopped_itself(tmp_path: Path) -> None:
-    """Where a run outlived its supervisor, its tree is ended directly."""
-    with subprocess.Popen(["sh", "-c", FAMILY], stdout=subprocess.PIPE, cwd=tmp_path) as shell:
-        wait_for(lambda: len(descendants(shell.pid)) >= 3)
-        tree = descendants(shell.pid)
-        ticks = start_ticks(shell.pid)
-        assert ticks is not None
-        assert stop_tree(2**22 + 1, 1, 10, child=(shell.pid, ticks))
-        assert all_gone(tree)
-
-
-@pytest.mark.parametrize(
-    ("status", "stopped_by", "code"),
-    [
-        (0, None, 0),
-        (3, None, 3),
-        (-9, None, 137),
-        (None, None, 1),
-        (0, "SIGINT", 130),
-        (-15, "SIGTERM", 143),
-        (1, "SIGHUP", 129),
-    ],
-)
-def test_exit_codes_are_those_of_a_shell(status: int | None, stopped_by: str | None, code: int) -> None:
-    """What `guild run` exits with follows from the ending alone."""
-    assert exit_code(Ending(status, stopped_by, 0, 0, OutputSummary())) == code
 
 
 def test_only_interrupts_make_haste() -> None:

@@ -1,23 +1,16 @@
-"""Verification finds every change of history, at the right place; any flipped byte of the file is found or harmless.
-
-`python -m tests.test_verify` flips every bit of every byte, which takes minutes; the test takes one bit of every fifth.
-"""
+"""Verifying a ledger: no value, row, guard or redaction can be altered without being found."""
 
 from __future__ import annotations
 
 import sqlite3
-import sys
 from contextlib import closing, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import pytest
 
 from ledger.chain import digest, genesis, txn_hash
 from ledger.errors import GuildError
 from ledger.events.book import LedgerRedacted
-from ledger.events.life import RunDeleted, RunStatusChanged
 from ledger.events.notes import RunLabeled
 from ledger.format import TRIGGERS
 from ledger.guards import sqlite_guards
@@ -27,47 +20,12 @@ from ledger.sqlite_store import SqliteStore
 from ledger.transaction import NewEvent
 from ledger.verify import MOST_PROBLEMS, Problem, verify
 from tests.kit import ORIGIN, append, happens, make_ledger, run_id, started
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-TABLES = ("meta", "origin", "txn", "event", "alembic_version")
-EVERY = 5
-"""One byte in this many is flipped; five has no factor in common with the eight bits that take turns."""
-
-
-@pytest.fixture(scope="module")
-def lived_in(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """Give the file of a ledger with five transactions and eight events: 1; 2 3; 4 5; 6 7; 8."""
-    ledger = make_ledger(tmp_path_factory.mktemp("lived"))
-    append(ledger, started(1), happens(1, RunLabeled(label="a")))
-    append(ledger, started(2), happens(1, RunStatusChanged(status="completed", exit_status=0)))
-    append(ledger, started(3), happens(1, RunDeleted()))
-    append(ledger, happens(2, RunLabeled(label="b")))
-    ledger.store.close()
-    return Path(ledger.store.place).read_bytes()
-
-
-@pytest.fixture
-def path(lived_in: bytes, tmp_path: Path) -> Path:
-    """Give a copy of that file."""
-    path = tmp_path / "ledger.db"
-    path.write_bytes(lived_in)
-    return path
-
-
-def tamper(path: Path, *statements: str, values: tuple[object, ...] = (), guards: Iterable[str] = TRIGGERS) -> None:
-    """Change the file as somebody would who knows how: the guards taken away, and put up again afterwards."""
-    texts = sqlite_guards()
-    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
-        raw.execute("BEGIN")
-        for name in TRIGGERS:
-            raw.execute(f"DROP TRIGGER {name}")
-        for statement in statements:
-            raw.execute(statement, values)
-        for name in guards:
-            raw.execute(texts[name])
-        raw.execute("COMMIT")
+from tests.verify_kit import (
+    contents,
+    lived_in_fixture,  # noqa: F401 - a fixture
+    path_fixture,  # noqa: F401 - a fixture
+    tamper,
+)
 
 
 def problems(path: Path) -> list[Problem]:
@@ -78,16 +36,6 @@ def problems(path: Path) -> list[Problem]:
         return [Problem("opening", error.message)]
     with closing(ledger.store) as store:
         return verify(store).problems
-
-
-def contents(path: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Return all rows of all tables; without the label of an origin, which is for people and in no hash."""
-    columns = {"origin": "origin_id, head_seq, head_hash"}
-    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
-        return {
-            table: raw.execute(f"SELECT {columns.get(table, '*')} FROM {table} ORDER BY 1").fetchall()
-            for table in TABLES
-        }
 
 
 def test_an_untouched_ledger_has_no_problems(path: Path) -> None:
@@ -101,6 +49,7 @@ def test_an_untouched_ledger_has_no_problems(path: Path) -> None:
 
 # --- Every column of every row ----------------------------------------------------------------------------------------
 
+
 CELLS = [
     *((table, row, column) for table, rows in (("txn", 5), ("event", 8)) for row in range(1, rows + 1)
       for column in (
@@ -113,6 +62,7 @@ CELLS = [
     *(("origin", 1, column) for column in ("origin_id", "head_seq", "head_hash")),  # not its label, as the format says
     *(("meta", row, column) for row in range(1, 5) for column in ("key", "value")),
 ]  # fmt: skip
+
 
 TXN_OF_EVENT = (0, 1, 2, 2, 3, 3, 4, 4, 5)
 """The transaction of each event, by its position."""
@@ -175,7 +125,10 @@ def test_an_altered_revision_is_found_at_opening(path: Path, statement: str) -> 
 
 # --- Whole rows -------------------------------------------------------------------------------------------------------
 
+
 COPY = "INSERT INTO event SELECT {}, {}, origin_id, stream, {}, type, schema_version, body_hash, body FROM event"
+
+
 ROWS = {
     "the last transaction": ("origin ", "DELETE FROM event WHERE txn_seq = 5", "DELETE FROM txn WHERE seq = 5"),
     "the last two transactions": ("origin ", "DELETE FROM event WHERE txn_seq > 3", "DELETE FROM txn WHERE seq > 3"),
@@ -405,77 +358,3 @@ def test_a_body_that_this_program_cannot_read_is_found(path: Path) -> None:
         append(ledger, happens(3, event))
         ledger.store.close()
         assert verify(store).problems == [Problem("event 9", "run.labeled: its body lacks label")]
-
-
-# --- Every byte of the file -------------------------------------------------------------------------------------------
-
-
-def small_ledger(folder: Path) -> Path:
-    """Make a ledger of few small pages in one file: nothing is left in a WAL."""
-    ledger = make_ledger(folder)
-    append(ledger, started(1, label="é"), happens(1, RunStatusChanged(status="error", exit_status=1)))
-    append(ledger, happens(1, RunDeleted()))
-    ledger.store.close()
-    path = folder / "ledger.db"
-    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
-        for statement in ("PRAGMA journal_mode=DELETE", "PRAGMA page_size=512", "VACUUM", "PRAGMA journal_mode=WAL"):
-            raw.execute(statement)
-    return path
-
-
-def undetected(path: Path, flips: Iterable[tuple[int, int]]) -> tuple[int, int, list[str]]:
-    """Flip bits, given as offset and bit, one at a time; return how many were found, harmless, and those that were not.
-
-    Anything else than an error of the ledger's own ends the test: no damage may ever show as a failure of the program.
-    """
-    whole, before = path.read_bytes(), contents(path)
-    found, harmless, missed = 0, 0, []
-    for offset, bit in flips:
-        data = bytearray(whole)
-        data[offset] ^= 1 << bit
-        path.write_bytes(data)
-        if _is_found(path):
-            found += 1
-        elif _same_contents(path, before):
-            harmless += 1
-        else:
-            missed.append(f"bit {bit} of byte {offset}")
-    path.write_bytes(whole)
-    return found, harmless, missed
-
-
-def _is_found(path: Path) -> bool:
-    """Open, look at the head and verify, as `guild ledger verify` does."""
-    try:
-        ledger = open_existing(str(path))
-        try:
-            ledger.store.head()
-            return verify(ledger.store).problems != []
-        finally:
-            ledger.store.close()
-    except GuildError:
-        return True
-
-
-def _same_contents(path: Path, before: dict[str, list[tuple[object, ...]]]) -> bool:
-    try:
-        return contents(path) == before
-    except sqlite3.Error:
-        return False
-
-
-def test_every_flipped_byte_is_found_or_harmless(tmp_path: Path) -> None:
-    """Bit rot anywhere in the file is reported, or it changed no row of any table (free space, names of indexes)."""
-    path = small_ledger(tmp_path)
-    size = path.stat().st_size
-    found, harmless, missed = undetected(path, ((offset, offset % 8) for offset in range(0, size, EVERY)))
-    assert missed == []
-    assert found > size // EVERY // 3
-    assert found + harmless == len(range(0, size, EVERY))
-
-
-if __name__ == "__main__":
-    with TemporaryDirectory() as temporary:
-        file = small_ledger(Path(temporary))
-        bits = [int(word) for word in sys.argv[1:]] or list(range(8))
-        print(undetected(file, ((at, bit) for bit in bits for at in range(file.stat().st_size))))

@@ -10,14 +10,16 @@ from pathlib import Path
 import pytest
 
 from ledger.beside import walk_all
-from ledger.events.life import RunDeleted, RunStatusChanged
 from ledger.events.notes import RunLabeled
-from ledger.format import TRIGGERS
-from ledger.guards import sqlite_guards
 from ledger.sqlite_store import SqliteStore
 from ledger.verify import verify
 from ledger.walk import Span, walk
 from tests.kit import append, happens, make_ledger, started
+from tests.verify_kit import (
+    lived,
+    path_fixture,  # noqa: F401 - a fixture
+    tamper,
+)
 
 ALTERATIONS = {
     "a body": "UPDATE event SET body = CAST(body || ' ' AS BLOB) WHERE position = :event",
@@ -37,33 +39,13 @@ ALTERATIONS = {
 @pytest.fixture(scope="module")
 def lived_in(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """Give the file of a ledger with six transactions and nine events: 1; 2 3; 4 5; 6 7; 8; 9."""
-    ledger = make_ledger(tmp_path_factory.mktemp("lived"))
-    append(ledger, started(1), happens(1, RunLabeled(label="a")))
-    append(ledger, started(2), happens(1, RunStatusChanged(status="completed", exit_status=0)))
-    append(ledger, started(3), happens(1, RunDeleted()))
-    append(ledger, happens(2, RunLabeled(label="b")))
-    append(ledger, happens(3, RunLabeled(label="c")))
-    ledger.store.close()
-    return Path(ledger.store.place).read_bytes()
-
-
-@pytest.fixture
-def path(lived_in: bytes, tmp_path: Path) -> Path:
-    """Give a copy of that file."""
-    path = tmp_path / "ledger.db"
-    path.write_bytes(lived_in)
-    return path
+    return lived(tmp_path_factory.mktemp("lived"), happens(3, RunLabeled(label="c")))
 
 
 def alter(path: Path, statement: str, values: dict[str, int]) -> None:
-    """Change the file with its guards taken away, and put them up again; what a constraint refuses is left."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as raw:
-        for name in TRIGGERS:
-            raw.execute(f"DROP TRIGGER {name}")
-        with suppress(sqlite3.IntegrityError):
-            raw.execute(statement, values)
-        for name in TRIGGERS:
-            raw.execute(sqlite_guards()[name])
+    """Change the file as `tamper` does; what a constraint refuses is left as it was."""
+    with suppress(sqlite3.IntegrityError):
+        tamper(path, statement, values=values)
 
 
 @pytest.mark.parametrize("last", [1, 2, 3, 4, 5])

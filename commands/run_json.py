@@ -1,0 +1,64 @@
+"""Runs as JSON, for every command that prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, cast
+
+from commands.table import utc_time
+from projections.query import RunRow, displayed
+from projections.schema import LIVE
+
+if TYPE_CHECKING:
+    from commands.app import App
+
+
+def json_lines(rows: Iterable[RunRow], app: App) -> Iterator[str]:
+    """Yield a JSON array of runs, one line each, without collecting it."""
+    return array_lines(as_object(row, app) for row in rows)
+
+
+def array_lines(objects: Iterable[Mapping[str, object]]) -> Iterator[str]:
+    """Yield a JSON array of objects, one line each, without collecting it."""
+    yield "["
+    before = ""
+    for one in objects:
+        if before:
+            yield before + ","
+        before = "  " + json_text(one)
+    if before:
+        yield before
+    yield "]"
+
+
+def json_text(values: Mapping[str, object]) -> str:
+    """Return an object in one line."""
+    import orjson
+
+    try:
+        return orjson.dumps(values).decode()
+    except TypeError:  # a path that is no text, which JSON cannot say: in the form that the ledger's bodies have
+        from ledger.canonical import Value, encode
+
+        return encode(cast("dict[str, Value]", values)).decode()
+
+
+def as_object(row: RunRow, app: App) -> dict[str, object]:
+    """Return a run as the documented JSON object."""
+    return {
+        "id": row.run_id,
+        "operation": displayed(row.op, app.cwd),
+        "project": row.op.project,
+        "package": row.op.package,
+        "model": row.op.model,
+        "operation_name": row.op.operation,
+        "status": row.status,
+        "exit_status": row.exit_status,
+        "started": utc_time(row.started),
+        "stopped": utc_time(row.stopped),
+        "label": row.label,
+        "marked": bool(row.marked),
+        "protected": bool(row.protected),
+        "deleted": row.place != LIVE,
+        "run_dir": app.home.run_dir(row.run_id) if row.place == LIVE else app.home.trash_run_dir(row.run_id),
+    }

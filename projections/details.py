@@ -1,0 +1,59 @@
+"""What a listing shows of runs beyond a row: flags, scalars, tags, comments, digests; read for a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from projections.errors import index_errors
+from projections.index import Index
+from projections.query import numbers
+from projections.values import Cell
+
+Value = bool | int | float | str
+"""A flag or a scalar as it was recorded, lists and mappings as their text."""
+
+
+def values_of(index: Index, runs: Sequence[int], names: Sequence[int]) -> dict[tuple[int, int], Value]:
+    """Return the flags and scalars of runs, by the numbers of run and name; what a run does not have is left out."""
+    statement = (
+        f"SELECT run, name, number, text FROM value WHERE run IN ({numbers(runs)})"  # noqa: S608 - numbers
+        f" AND name IN ({numbers(names)})"
+    )
+    with index_errors():
+        return {(row[0], row[1]): value(row[2:]) for row in index.db.execute(statement)}
+
+
+def value(cell: Cell) -> Value:
+    """Return what the index holds of a value as what it was."""
+    number, text = cell
+    if text is None:
+        return 0 if number is None else number
+    if number is None:
+        return text
+    if text in ("true", "false"):
+        return text == "true"
+    return int(text, 0)  # an integer with more bits than SQLite has
+
+
+def tags_of(index: Index, runs: Sequence[int]) -> dict[int, list[str]]:
+    """Return the tags of runs, sorted; a run without any is left out."""
+    statement = f"SELECT run, tag FROM tag WHERE run IN ({numbers(runs)}) ORDER BY tag"  # noqa: S608 - numbers
+    found: dict[int, list[str]] = {}
+    with index_errors():
+        for run, tag in index.db.execute(statement):
+            found.setdefault(run, []).append(tag)
+    return found
+
+
+def comment_counts(index: Index, runs: Sequence[int]) -> dict[int, int]:
+    """Return how many comments runs have; a run without any is left out."""
+    statement = f"SELECT run, count(*) FROM comment WHERE run IN ({numbers(runs)}) GROUP BY run"  # noqa: S608 - numbers
+    with index_errors():
+        return dict(index.db.execute(statement).fetchall())
+
+
+def digests_of(index: Index, runs: Sequence[int]) -> dict[int, str]:
+    """Return the digests of the sources of runs; a run without one is left out."""
+    statement = f"SELECT run, digest FROM run WHERE run IN ({numbers(runs)}) AND digest IS NOT NULL"  # noqa: S608
+    with index_errors():
+        return {run: digest.hex() for run, digest in index.db.execute(statement)}
