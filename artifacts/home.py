@@ -122,6 +122,13 @@ class Home:
         except OSError as error:
             raise _explained(self.root, self.root, error) from error
 
+    def known_identity(self) -> str:
+        """Return what `identity` does, empty when there is none yet: nothing is made."""
+        try:
+            return _first_line(os.path.join(self.root, "home-id"))
+        except OSError:
+            return ""
+
     def ensure(self) -> None:
         """Make what is missing of the home's folders, private to the user (0700); what is there stays.
 
@@ -132,7 +139,13 @@ class Home:
             GuildError: a folder can be neither found nor made; the message says which part of the path is
                 why.
         """
-        folders = (
+        for folder in self.folders():
+            if not os.path.isdir(folder):
+                self._make(folder)
+
+    def folders(self) -> tuple[str, ...]:
+        """Return the folders that every home has."""
+        return (
             self.index_dir,
             self.leases_dir,
             self.runs_dir,
@@ -140,9 +153,6 @@ class Home:
             self.purging_dir,
             self.sources_dir,
         )
-        for folder in folders:
-            if not os.path.isdir(folder):
-                self._make(folder)
 
     def _make(self, folder: str) -> None:
         try:
@@ -245,6 +255,23 @@ def _nearest(cwd: str) -> str | None:
         if parent == folder:
             return found
         folder = parent
+
+
+def why_no_home(root: str) -> str | None:
+    """Say why a folder `.guild` at `root` would not be taken for a home by commands beside it; None when it would.
+
+    Args:
+        root: its absolute path; it need not be there.
+    """
+    if _is_run_metadata(root):
+        return "it is the directory of a run, whose own files are kept in `.guild`"
+    folder = os.path.dirname(root)
+    while True:
+        if os.path.exists(os.path.join(folder, "pyvenv.cfg")):
+            return f"{folder!r} is a virtual environment, which people throw away"
+        folder, child = os.path.dirname(folder), folder
+        if folder == child:
+            return None
 
 
 def _is_run_metadata(candidate: str) -> bool:

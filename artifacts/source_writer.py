@@ -81,11 +81,17 @@ def publish(folder: str, target: str) -> None:
 
 def clear_stale(sources_dir: str) -> None:
     """Remove what snapshots that were interrupted more than a day ago left behind."""
-    oldest = time.time() - _STALE_SECONDS
+    now = time.time()
     for name in os.listdir(sources_dir):
         path = os.path.join(sources_dir, name)
-        if name.startswith(".new-"):
-            with suppress(OSError):
-                if os.lstat(path).st_mtime < oldest:
-                    seam("sources.clear")
-                    remove_tree(path)
+        with suppress(OSError):
+            if is_stale(path, now):
+                seam("sources.clear")
+                remove_tree(path)
+
+
+def is_stale(path: str, now: float) -> bool:
+    """Tell whether a folder was left by a snapshot that was interrupted more than a day before `now`, in seconds."""
+    if not os.path.basename(path).startswith(".new-"):
+        return False
+    return os.path.lexists(path) and os.lstat(path).st_mtime < now - _STALE_SECONDS

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from artifacts.home import Home
 from commands.terminal import note
 from guild_ledger import __version__
-from ledger.errors import GuildError
+from ledger.errors import GuildError, NoSpaceError
 
 if TYPE_CHECKING:
     from ledger.log import Ledger
@@ -73,7 +73,10 @@ class App:
             return self._open_url(url)
         path = self.home.ledger_path
         if os.path.exists(path):
-            return open_existing(path)
+            ledger = open_existing(path)
+            if getattr(ledger.store, "is_full", False):
+                note("The disk of the home is full: what is there can be looked at, nothing can be recorded.")
+            return ledger
         self.home.ensure()
         return open_sqlite(path, self.header(), witnesses=self._has_witnesses)
 
@@ -115,10 +118,15 @@ class App:
 
     def rebuild_index(self, why: str) -> Index:
         """Throw the index away in the middle of a command that found it damaged, and return the new one."""
-        from projections.rebuild import rebuild
+        from projections.rebuild import rebuild, rebuild_in_memory
 
         self.close_index()
-        count = rebuild(self.home.index_dir, self.ledger)
+        try:
+            count = rebuild(self.home.index_dir, self.ledger)
+        except NoSpaceError:
+            note(f"The index could not be used ({why}), and there is no space for a new one.")
+            self._index = rebuild_in_memory(self.ledger)
+            return self._index
         note(f"The index could not be used ({why}) and was rebuilt from the ledger: {count} events.")
         return self.index
 

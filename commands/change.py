@@ -105,10 +105,11 @@ def show(app: App, change: Change) -> None:
     for line in preview(change.runs, app.cwd, width()):
         say(line)
     if change.weigh:
-        say(f"  {len(change.runs)} run(s), {size(_bytes(app, change.runs))} on disk")
+        say(f"  {len(change.runs)} run(s), {size(bytes_of(app, change.runs))} on disk")
 
 
-def _bytes(app: App, runs: Sequence[RunRow]) -> int:
+def bytes_of(app: App, runs: Sequence[RunRow]) -> int:
+    """Return how much the directories of runs hold, in bytes."""
     from artifacts.removal import measure_tree
     from projections.schema import LIVE
 

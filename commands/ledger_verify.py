@@ -14,9 +14,8 @@ from ledger.verify import Point, Problem, Report, verify, verify_since
 from projections.comparing import difference
 from projections.errors import IndexDamagedError
 from projections.files import current_file
-from projections.index import connect
+from projections.index import connect, is_only_read
 from projections.verified import load_point, save_point
-from projections.writable import can_write
 
 
 @click.command("verify")
@@ -83,7 +82,7 @@ def _check_index(app: App, report: Report) -> str:
     path = current_file(app.home.index_dir)
     if path is None:
         return "none yet"
-    if not can_write(app.home.index_dir):
+    if is_only_read(app.home.index_dir, app.ledger):
         return "not checked: it is read-only"
     try:
         index = connect(path)

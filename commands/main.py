@@ -29,9 +29,11 @@ Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 an integrity check fou
 
 _COMMANDS = {
     "cat": "commands.cat:cat",
+    "check": "commands.check:check",
     "comment": "commands.comment:comment",
     "completion": "commands.completion:completion",
     "help": "commands.help:show_help",
+    "init": "commands.init:init",
     "install": "commands.install:install",
     "label": "commands.runs_label:label",
     "ledger": "commands.ledger:ledger",

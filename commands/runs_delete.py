@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from commands.app import App
 from commands.change import Change, execute, same, selector_of
-from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
+from commands.options import SELECTION_HELP, Limits, dry_run_option, json_option, limiting, run_words, yes_option
 from commands.protection import refuse_protected
-from commands.selecting import run_filter, selected
+from commands.retention import chosen_runs, retaining
+from commands.selecting import run_filter
 from commands.stopping import stop_running
 from ledger.events.life import RunDeleted, RunPurgeStarted
 from projections.query import RunRow
 from projections.schema import DELETED, PURGED
+
+if TYPE_CHECKING:
+    from projections.retention import Rules
 
 
 @click.command("delete", epilog=SELECTION_HELP)
 @click.argument("specs", metavar="[RUN]...", nargs=-1, shell_complete=run_words)
 @click.option("-p", "--permanent", is_flag=True, help="Remove for good: such runs cannot be restored.")
 @limiting
+@retaining
 @yes_option
 @dry_run_option
+@json_option
 @click.pass_obj
-def delete(app: App, specs: tuple[str, ...], limits: Limits, *, permanent: bool, yes: bool, dry_run: bool) -> None:
+def delete(
+    app: App,
+    specs: tuple[str, ...],
+    limits: Limits,
+    rules: Rules | None,
+    *,
+    permanent: bool,
+    yes: bool,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
     """Delete runs: all that match when no RUN is given.
 
     Deleted runs are kept in the trash until they are purged; `guild runs restore` brings them back.
@@ -36,8 +53,12 @@ def delete(app: App, specs: tuple[str, ...], limits: Limits, *, permanent: bool,
       guild runs rm 1:3         runs 1, 2 and 3
       guild runs rm -E          all failed runs
       guild runs rm -Ep         all failed runs, for good
+      guild runs rm --older-than 30d --keep-best loss=10 --keep-marked --dry-run
     """
-    runs = selected(app, run_filter(app, limits), specs)
+    wanted = run_filter(app, limits)
+    runs = chosen_runs(app, wanted, specs, rules, dry_run=dry_run, as_json=as_json)
+    if runs is None:
+        return
     refuse_protected(runs)
     change = permanently(runs, specs) if permanent else into_trash(runs, specs)
     execute(app, change, yes=yes, dry_run=dry_run, before=stop_running)

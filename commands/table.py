@@ -52,6 +52,17 @@ def listing(rows: Iterable[RunRow], query: Query, count: int, columns: int | Non
         yield cut(f"{line}  {status:<{statuses}}  {label}".rstrip(), columns)
 
 
+def planned(rows: Iterable[tuple[RunRow, str, str]], query: Query, columns: int | None) -> Iterator[str]:
+    """Yield the lines of a plan as its rows come: what becomes of a run, the run, and why; cut at `columns`."""
+    cwd = query.filter.cwd
+    operations = max((text_width(printable(displayed(op, cwd), 300)) for op in query.wanted_ops()), default=0)
+    statuses = max((len(status) for status in query.wanted_statuses()), default=0)
+    for row, what, why in rows:
+        operation, started, status, label = cells(row, cwd)
+        line = f"  {what:<5}  [{row.run_id[:SHORT_ID]}]  {padded(operation, operations)}  {started}"
+        yield cut(f"{line}  {status:<{statuses}}  {f'{label}  ' if label else ''}({why})", columns)
+
+
 def preview(rows: Sequence[RunRow], cwd: str, columns: int | None = None) -> Iterator[str]:
     """Yield the lines that show runs before something is done to them: indented, without index, cut at `columns`."""
     shown = [[f"[{row.run_id[:SHORT_ID]}]", *cells(row, cwd)] for row in rows]

@@ -44,6 +44,10 @@ class LedgerBusyError(LedgerError):
     """Another process holds the ledger's write lock for longer than the time limit."""
 
 
+class NoSpaceError(LedgerError):
+    """The disk is full: of the ledger, or of the index, of which nothing needs to be kept."""
+
+
 class LedgerTooNewError(LedgerError):
     """The ledger was written by a newer program than this one."""
 

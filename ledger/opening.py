@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ledger.errors import ConflictError, IntegrityError, LedgerError, LedgerTooNewError
+from ledger.errors import ConflictError, IntegrityError, LedgerError, LedgerTooNewError, NoSpaceError
 from ledger.format import FORMAT, REVISION, REVISIONS
 from ledger.gate import gate
 from ledger.ids import Clock, is_run_id, new_origin_id, system_clock
@@ -22,6 +22,9 @@ from ledger.sqlite_store import SqliteStore
 if TYPE_CHECKING:
     from ledger.store import Store
     from ledger.transaction import Header
+
+SHARED_MEMORY = 32_768
+"""Bytes that SQLite needs beside a database in WAL mode, to read it even."""
 
 
 def open_sqlite(
@@ -86,15 +89,30 @@ def _open_current(path: str) -> SqliteStore:
 
 
 def _open_store(path: str) -> SqliteStore:
-    """Open for writing; where the home is read-only, as an immutable file, provided that no WAL holds newer rows."""
+    """Open for writing; where the home is read-only, as an immutable file, provided that no WAL holds newer rows.
+
+    So it is where the disk is so full that SQLite cannot even read in the usual way.
+    """
     if os.access(path, os.W_OK) and os.access(os.path.dirname(path) or ".", os.W_OK):
-        return SqliteStore(path)
+        try:
+            return SqliteStore(path)
+        except LedgerError as error:
+            has_log = os.path.exists(path + "-wal") and os.path.getsize(path + "-wal") > 0
+            if has_log or not (isinstance(error, NoSpaceError) or is_disk_full(os.path.dirname(path) or ".")):
+                raise
+        return SqliteStore(path, is_full=True)
     if os.path.exists(path + "-wal") and os.path.getsize(path + "-wal"):
         raise LedgerError(
             f"{path!r} is read-only and has unfinished business in {path + '-wal'!r}",
             hint="Make the home writable once, so that SQLite can finish it.",
         )
     return SqliteStore(path, read_only=True)
+
+
+def is_disk_full(folder: str, room: int = SHARED_MEMORY) -> bool:
+    """Tell whether the disk of `folder` has less than `room` bytes free, or no room for a further file."""
+    space = os.statvfs(folder)
+    return space.f_bavail * space.f_frsize < room or (space.f_files > 0 and space.f_favail == 0)
 
 
 def check_revision(revision: str | None, place: str) -> None:
@@ -267,6 +285,25 @@ def _publish(fresh: str, path: str) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def unfinished_files(path: str) -> list[str]:
+    """Return what a killed making or upgrading of the ledger at `path` left beside it."""
+    suffixes = ("", "-wal", "-shm", "-journal", "-gate")
+    names = [path + name + suffix for name in ("-new", ".backup-unfinished") for suffix in suffixes]
+    return [name for name in names if os.path.lexists(name)]
+
+
+def clear_unfinished(path: str) -> None:
+    """Remove what a killed making or upgrading of the ledger at `path` left beside it.
+
+    Raises:
+        LedgerError: the gate cannot be had.
+        OSError: something cannot be removed.
+    """
+    with gate(path + "-gate"):
+        for name in unfinished_files(path):
+            os.unlink(name)
 
 
 def _remove_database(path: str) -> None:

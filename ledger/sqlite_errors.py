@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
+from ledger.errors import IntegrityError, LedgerBusyError, LedgerError, NoSpaceError
 
 _BACKUP = "Nothing was changed. Put ledger.db aside together with its -wal and -shm files, and bring back a backup."
 
@@ -23,15 +23,22 @@ def translated(place: str) -> Iterator[None]:
         raise IntegrityError(f"{place!r} is damaged: its tables' names cannot be read", hint=_BACKUP) from error
 
 
+def no_space(place: str) -> NoSpaceError:
+    """Return the error for a full disk."""
+    return NoSpaceError(
+        f"no space left on the disk of {place!r}",
+        hint="Nothing was recorded. Free some space, and try again; the folder 'index' of the home may be removed: it"
+        " is made anew.",
+    )
+
+
 def _said(place: str, error: sqlite3.Error) -> LedgerError | IntegrityError:
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
         return IntegrityError(f"{place!r} is damaged or is no ledger: {error}", hint=_BACKUP)
     # A database in WAL mode needs a few kilobytes of shared memory beside it, even to be read.
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")) or "disk is full" in str(error):
-        return LedgerError(
-            f"no space left on the disk of {place!r}", hint="Nothing was recorded. Free some space, and try again."
-        )
+        return no_space(place)
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return LedgerBusyError(f"{place!r} is locked by another program", hint="Nothing was changed. Try again.")
     if name.startswith("SQLITE_READONLY"):

@@ -17,7 +17,7 @@ from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
 from ledger.format import TRIGGERS
 from ledger.gate import gate
 from ledger.rows import EventRow, EventTuple, Head, OriginRow, TimedEvent, TxnRow, TxnTuple
-from ledger.sqlite_errors import translated
+from ledger.sqlite_errors import no_space, translated
 from ledger.sqlite_uri import sqlite_uri
 
 MINIMUM_SQLITE = (3, 37, 0)
@@ -60,12 +60,13 @@ def _identity(path: str) -> tuple[int, int] | None:
 class SqliteStore:
     """A ledger in an existing SQLite file; `ledger.opening` makes and migrates the file."""
 
-    def __init__(self, path: str, *, read_only: bool = False) -> None:
+    def __init__(self, path: str, *, read_only: bool = False, is_full: bool = False) -> None:
         """Open the file at `path`.
 
         Args:
             path: an existing ledger.
             read_only: for a home on read-only media: the file is taken as it is, without its WAL.
+            is_full: the same for a disk without the few kilobytes that SQLite needs beside a ledger, to read it even.
 
         Raises:
             LedgerError: the file cannot be opened or is no database.
@@ -75,7 +76,8 @@ class SqliteStore:
                 f"SQLite {sqlite3.sqlite_version} is too old, 3.37 is needed", hint="Use a newer Python build."
             )
         self.place = path
-        self.read_only = read_only
+        self.read_only = read_only or is_full
+        self.is_full = is_full
         with translated(path):
             file = _identity(path)
             self._db = self._connect()
@@ -129,6 +131,8 @@ class SqliteStore:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the write lock: commit at the end, roll back on an error."""
+        if self.is_full:
+            raise no_space(self.place)
         if self.read_only:
             raise LedgerError(f"{self.place!r} is read-only", hint="Make the home writable, or choose another with -H.")
         self._refuse_nesting()

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ledger.errors import GuildError
+from ledger.errors import GuildError, NoSpaceError
 
 
 class IndexDamagedError(GuildError):
@@ -20,14 +20,15 @@ def index_errors() -> Iterator[None]:
     So are values that no index holds: a number without a name, text that is none.
 
     Raises:
-        GuildError: the disk is full or the index is locked: a rebuild would not help.
+        NoSpaceError: the disk is full: a rebuild would not help.
+        GuildError: the index is locked: the same.
     """
     try:
         yield
     except sqlite3.Error as error:
         name = getattr(error, "sqlite_errorname", "") or ""
-        if name.startswith("SQLITE_FULL"):
-            raise GuildError(
+        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR_SHMSIZE")):
+            raise NoSpaceError(
                 "no space left on the disk of the index", hint="The ledger is untouched. Free some space and repeat."
             ) from error
         if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):

@@ -34,6 +34,54 @@ def has_any_index(folder: str) -> bool:
         return False
 
 
+def leftovers(folder: str) -> tuple[list[str], list[str]]:
+    """Return the names of what killed rebuilds of this version left, and of what other versions have there.
+
+    While a rebuild is at work nothing of it is left over.
+    """
+    own, theirs = _superfluous(folder)
+    return ([] if own and _is_rebuilding(folder) else own), theirs
+
+
+def _superfluous(folder: str) -> tuple[list[str], list[str]]:
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError:
+        return [], []
+    current = os.path.basename(current_file(folder) or "")
+    own = [name for name in names if name.startswith((".building.db", fingerprint() + "."))]
+    own = [name for name in own if not (current and name.startswith(current))]
+    theirs = [name for name in names if name.endswith(".db") and not name.startswith((".", fingerprint() + "."))]
+    return own, theirs
+
+
+def clear_leftovers(folder: str) -> None:
+    """Remove what killed rebuilds of this version left.
+
+    Raises:
+        GuildError: the folder cannot be written.
+    """
+    with rebuilding(folder):
+        for name in _superfluous(folder)[0]:
+            remove_database(os.path.join(folder, name))
+
+
+def _is_rebuilding(folder: str) -> bool:
+    import fcntl
+
+    try:
+        lock = os.open(os.path.join(folder, "rebuild.lock"), os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def _generations(folder: str) -> list[int]:
     start = fingerprint() + "."
     try:

@@ -7,23 +7,30 @@ index transaction. The checkpoint keeps the ledger's hash at that point. If the 
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice, takewhile
 from typing import NamedTuple
 
-from ledger.errors import GuildError, IntegrityError
+from ledger.errors import GuildError, IntegrityError, NoSpaceError
 from ledger.ids import RunId
 from ledger.log import Ledger
+from ledger.opening import is_disk_full
 from ledger.seams import seam
 from ledger.sqlite_uri import sqlite_uri
 from projections.errors import IndexDamagedError, index_errors
 from projections.files import current_file
 from projections.schema import PLACES
 
+_CHECKPOINT = "SELECT ledger_id, seq, position, hash, recorded_at, checksum FROM checkpoint"
+
 BATCH = 20_000
 """Events folded at a time: bounds the memory of a catch-up and of a rebuild."""
+
+_ROOM_FOR_THE_LEDGER = 1 << 20
+"""Bytes that a new index leaves free: one that fills the disk to its end would be in the way of a purge."""
 
 Notice = Callable[[str], None]
 """Told what was done to the index, one line; the command line prints it on stderr."""
@@ -37,6 +44,12 @@ class Checkpoint(NamedTuple):
     position: int
     hash: bytes
     recorded_at: int
+
+    def checksum(self) -> int:
+        """Return what is stored beside it, so that damage to the index is not taken for a loss of the ledger."""
+        from binascii import crc32
+
+        return crc32(repr(tuple(self)).encode())
 
 
 class Index:
@@ -64,13 +77,17 @@ class Index:
         """Return how far the index has read.
 
         Raises:
-            IndexDamagedError: there is no checkpoint.
+            IndexDamagedError: there is none, or it is not as it was written.
         """
         with index_errors():
-            row = self.db.execute("SELECT ledger_id, seq, position, hash, recorded_at FROM checkpoint").fetchone()
+            row = self.db.execute(_CHECKPOINT).fetchone()
         if row is None:
             raise IndexDamagedError("it has no checkpoint")
-        return Checkpoint._make(row)
+        *fields, checksum = row
+        found = Checkpoint._make(fields)
+        if checksum != found.checksum():
+            raise IndexDamagedError("its checkpoint is damaged")
+        return found
 
     def confirm(self, places: Iterable[tuple[RunId, str]]) -> None:
         """Note that the directories of these runs are in these places.
@@ -82,6 +99,16 @@ class Index:
             self.db.execute("BEGIN IMMEDIATE")
             self.db.executemany(
                 "DELETE FROM unconfirmed WHERE run = (SELECT run FROM run WHERE run_id = ? AND place = ?)", numbers
+            )
+            self.db.execute("COMMIT")
+
+    def doubt(self, run_ids: Iterable[RunId]) -> None:
+        """Note that the directories of these runs may not be where they belong: the next reconciling looks."""
+        with index_errors():
+            self.db.execute("BEGIN IMMEDIATE")
+            self.db.executemany(
+                "INSERT OR IGNORE INTO unconfirmed SELECT run FROM run WHERE run_id = ?",
+                [(bytes.fromhex(run_id),) for run_id in run_ids],
             )
             self.db.execute("COMMIT")
 
@@ -186,18 +213,23 @@ def save_checkpoint(database: sqlite3.Connection, ledger: Ledger, seq: int | Non
     if last is None:
         raise GuildError(f"the ledger at {ledger.store.place!r} holds no transaction {seq}")
     position = ledger.store.txn_events(seq)[-1].position
-    values = (ledger.ledger_id, seq, position, last.hash, last.recorded_at)
-    database.execute("INSERT OR REPLACE INTO checkpoint VALUES (1,?,?,?,?,?)", values)
+    read = Checkpoint(ledger.ledger_id, seq, position, last.hash, last.recorded_at)
+    database.execute("INSERT OR REPLACE INTO checkpoint VALUES (1,?,?,?,?,?,?)", (*read, read.checksum()))
 
 
-def connect(path: str) -> Index:
+def connect(path: str, *, immutable: bool = False) -> Index:
     """Open an existing index file.
+
+    Args:
+        path: the file.
+        immutable: read it without writing anything beside it; what a log beside it holds is not seen.
 
     Raises:
         IndexDamagedError: it cannot be opened.
     """
     with index_errors():
-        database = sqlite3.connect(sqlite_uri(path, "mode=rw"), uri=True, isolation_level=None)
+        mode = "mode=ro&immutable=1" if immutable else "mode=rw"
+        database = sqlite3.connect(sqlite_uri(path, mode), uri=True, isolation_level=None)
         database.execute("PRAGMA busy_timeout=60000")
         database.execute("PRAGMA synchronous=NORMAL")
         return Index(database, path)
@@ -213,11 +245,13 @@ def open_index(folder: str, ledger: Ledger, notice: Notice) -> Index:
 
     Raises:
         IntegrityError: the ledger lost or changed history.
-        GuildError: the index can be neither read nor made (full disk).
+        GuildError: the index can be neither read nor made.
     """
     path = current_file(folder)
     if path is None:
         return _made(folder, ledger, notice, None)
+    if is_only_read(folder, ledger):
+        return _read_as_it_is(path, ledger)
     try:
         index = connect(path)
         try:
@@ -227,16 +261,65 @@ def open_index(folder: str, ledger: Ledger, notice: Notice) -> Index:
             raise
     except IndexDamagedError as error:
         return _made(folder, ledger, notice, error)
+    except NoSpaceError:
+        return _read_as_it_is(path, ledger)
     return index
+
+
+def is_only_read(folder: str, ledger: Ledger) -> bool:
+    """Tell whether nothing can be kept in `folder`: the home is read-only, or its disk so full that nothing fits."""
+    from projections.writable import can_write
+
+    return bool(getattr(ledger.store, "read_only", False)) or not can_write(folder)
+
+
+def _read_as_it_is(path: str, ledger: Ledger) -> Index:
+    """Return the index without writing a byte beside it; what it lacks of the ledger is folded into a copy."""
+    from projections.rebuild import rebuild_in_memory
+
+    log = path + "-wal"
+    if os.path.exists(log) and os.path.getsize(log) > 0:
+        return rebuild_in_memory(ledger)  # the file alone may be half of what was written
+    try:
+        index = connect(path, immutable=True)
+        try:
+            checkpoint = index.checkpoint()
+            if agrees(checkpoint, ledger, ledger.store.head().seq):
+                return index
+            copy = Index(sqlite3.connect("", isolation_level=None), path)
+            with index_errors():
+                index.db.backup(copy.db)
+        except BaseException:
+            index.close()
+            raise
+        index.close()
+        with ledger.store.reading(), index_errors():
+            copy.db.execute("BEGIN")
+            fold_all(copy.db, ledger, checkpoint.position)
+            save_checkpoint(copy.db, ledger)
+            copy.db.execute("COMMIT")
+    except (IndexDamagedError, NoSpaceError):
+        return rebuild_in_memory(ledger)
+    return copy
+
+
+def _leave_room(folder: str) -> None:
+    if is_disk_full(os.path.dirname(folder), _ROOM_FOR_THE_LEDGER):
+        raise NoSpaceError("what space is left is kept for the ledger")
 
 
 def _made(folder: str, ledger: Ledger, notice: Notice, why: IndexDamagedError | None) -> Index:
     from projections.rebuild import rebuild, rebuild_in_memory
-    from projections.writable import can_write
 
-    if not can_write(folder):
+    if is_only_read(folder, ledger):
         return rebuild_in_memory(ledger)
-    count = rebuild(folder, ledger, unless_usable=True)
+    try:
+        _leave_room(folder)
+        count = rebuild(folder, ledger, unless_usable=True)
+    except NoSpaceError:
+        if why is not None:
+            notice(f"The index could not be used ({why.message}), and there is no space for a new one.")
+        return rebuild_in_memory(ledger)
     if why is not None and count is not None:
         notice(f"The index could not be used ({why.message}) and was rebuilt from the ledger: {count} events.")
     path = current_file(folder)

@@ -21,7 +21,7 @@ STATUSES = ("unknown", "staged", "running", "completed", "error", "terminated")
 TABLES = """
 CREATE TABLE checkpoint (
   one INTEGER PRIMARY KEY CHECK (one = 1), ledger_id TEXT NOT NULL, seq INTEGER NOT NULL, position INTEGER NOT NULL,
-  hash BLOB NOT NULL, recorded_at INTEGER NOT NULL) STRICT;
+  hash BLOB NOT NULL, recorded_at INTEGER NOT NULL, checksum INTEGER NOT NULL) STRICT;
 CREATE TABLE op (
   op INTEGER PRIMARY KEY, project TEXT, package TEXT, model TEXT NOT NULL, operation TEXT NOT NULL) STRICT;
 CREATE TABLE run (
@@ -39,7 +39,8 @@ CREATE TABLE total (
   PRIMARY KEY (op, place, status)) STRICT, WITHOUT ROWID;
 CREATE TABLE unconfirmed (run INTEGER PRIMARY KEY) STRICT;
 """
-"""`run` numbers runs in the order in which the ledger first names them, `op` operations and `name` names likewise.
+"""`checksum` is that of the rest of the checkpoint: a rotten bit in it must not look like a ledger that lost history.
+`run` numbers runs in the order in which the ledger first names them, `op` operations and `name` names likewise.
 `digest` is that of the latest start's sources. `name` holds what `projections.values` calls flags and scalars, `value`
 what a run has of them: a number (an integer stays one: a seed has more digits than a float keeps), a text, or both for
 a truth value. The `number` of a comment is that of its event in the run's stream. `unconfirmed` holds the runs whose

@@ -158,7 +158,7 @@ def test_every_field_of_the_json_output_is_documented(tmp_path: Path) -> None:
         world.execute("guild run knn:train -y")
         printed = [
             "\n".join(world.execute(f"guild {words} --json 2>/dev/null"))
-            for words in ("runs", "runs info", "log -n 1", "ledger verify", "ledger rebuild")
+            for words in ("runs", "runs info", "log -n 1", "ledger verify", "ledger rebuild", "check")
         ]
     finally:
         world.close()

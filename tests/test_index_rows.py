@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from commands.selecting import listed, open_query
-from ledger.errors import IntegrityError
 from ledger.events.life import RunStatusChanged
 from ledger.events.notes import RunLabeled, RunTagged
 from ledger.opening import open_existing
@@ -22,7 +21,6 @@ from projections.rebuild import rebuild
 from projections.selection import select
 from tests.index_kit import (
     EVERYTHING,
-    QUESTIONS,
     RUNS,
     Answers,
     ask,
@@ -89,30 +87,6 @@ def test_every_question_names_damage(home: Path) -> None:
         with pytest.raises(IndexDamagedError):
             ask_it()
     index.close()
-
-
-def test_no_flipped_bit_shows_as_a_failure_of_the_program(home: Path, lived_in: Path) -> None:
-    """Bits of one byte in every 127: the answers come, or an error of the ledger's own that says what to do."""
-    whole = index_file(lived_in).read_bytes()
-    path = index_file(home)
-    hints = set()
-    for offset in range(0, len(whole), 127):
-        data = bytearray(whole)
-        data[offset] ^= 1 << offset % 8
-        for entry in (home / "index").iterdir():
-            entry.unlink()
-        path.write_bytes(data)
-        app = opened_app(home)
-        try:
-            query = open_query(app, EVERYTHING)
-            list(listed(app, query, None))
-            list(listed(app, Query(app.index, QUESTIONS[2]), None))
-        except IntegrityError as error:
-            # A checkpoint that is not the ledger's: it is not for the index to say which of the two is right.
-            hints.add(error.hint)
-        finally:
-            app.close()
-    assert all("remove the folder 'index'" in str(hint) for hint in hints)
 
 
 def _drop(path: Path) -> None:
