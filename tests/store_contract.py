@@ -339,6 +339,32 @@ class StoreContract:
         assert [row.seq for row in store.transactions()] == list(range(1, 21))
         assert [(row.position, row.txn_seq) for row in store.events()] == [(p, (p + 1) // 2) for p in range(1, 41)]
 
+    def test_plain_tuples_are_the_rows(self, store: Store) -> None:
+        """What verification reads, because it is quicker, is what everybody else reads."""
+        filled(store, 3)
+        for after in (0, 1, 2, 9):
+            with store.reading():
+                transactions, events = list(store.txn_tuples(after)), list(store.event_tuples(after))
+            assert transactions == list(store.transactions(after))
+            assert events == list(store.events(after))
+            assert {type(row) for row in (*transactions, *events)} <= {tuple}
+
+    def test_bodies_and_headers_are_emptied_together_and_once(self, store: Store) -> None:
+        """Only with the write lock; what else a row says stays; and a second time the guards refuse it."""
+        filled(store, 2)
+        before = list(store.events()), list(store.transactions())
+        with pytest.raises(LedgerError):
+            store.empty([1], [])
+        with store.writing():
+            store.empty([2, 3], [1])
+        after = list(store.events()), list(store.transactions())
+        assert after[0] == [row._replace(body=None) if row.position in (2, 3) else row for row in before[0]]
+        assert after[1] == [row._replace(header=None) if row.seq == 1 else row for row in before[1]]
+        store.wipe()
+        with pytest.raises(LedgerError), store.writing():
+            store.empty([1, 2], [])
+        assert (list(store.events()), list(store.transactions())) == after
+
     def test_a_sound_database_has_nothing_to_report(self, store: Store) -> None:
         """The engine's own check finds nothing in a ledger that was only written to."""
         filled(store, 10)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-EXECUTED = ("README.md", "docs/user-guide.md", "docs/selecting.md", "docs/examples-of-runs.md")
+EXECUTED = ("README.md", "docs/user-guide.md", "docs/ledger-care.md", "docs/selecting.md", "docs/examples-of-runs.md")
 PAGES = sorted(
     os.path.relpath(path, ROOT)
     for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md")
