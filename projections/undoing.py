@@ -42,6 +42,7 @@ REASONS: Mapping[str, tuple[str, str | None]] = {
 """Why other events cannot be, and what to do instead."""
 
 _PLACES = ("run.deleted", "run.restored")
+_ANSWER = (PLACE, PURGING, PURGED)
 _STARTS = ("run.started", "run.restarted")
 
 
@@ -139,7 +140,7 @@ def plan_undo(target: Brief, streams: Mapping[str, Sequence[EventRow]], txns: Ma
         own = life.net(target.seq)
         if not own or life.is_cancelled(target.seq):
             continue
-        events = _inverse(own)
+        events = _unhindered(_inverse(own), is_protected=life.is_protected())
         if later := life.built_on(target.seq, own):
             obstacles += [Obstacle(seq, run_id, key) for seq, key in later.items()]
         elif events:
@@ -167,6 +168,10 @@ class _Life:
                 self._cancelled.add(seq)
         self._undone = {by_id[txn_id] for txn_id in undone}
 
+    def is_protected(self) -> bool:
+        """Tell whether the run may not be deleted now."""
+        return next((bool(touch.after) for touch in reversed(self._touches) if touch.key == PROTECTED), False)
+
     def is_cancelled(self, seq: int) -> bool:
         """Tell whether what a transaction did to the run was taken back."""
         return seq in self._undone
@@ -189,7 +194,7 @@ class _Life:
             for later in seqs
             if later > seq and later not in self._cancelled
             for touch in self.net(later)
-            if touch.event.type != "run.purged"  # which only answers what was asked for before
+            if touch[1:] != _ANSWER  # which only says that what was asked for before is done
             and _rests(touch, keys, own)
         }
 
@@ -236,6 +241,14 @@ def _inverse(own: Sequence[Touch]) -> tuple[Event, ...]:
         removed = tuple(touch.key[1] for touch in tags if not touch.before)
         events.append(RunTagged(added=added, removed=removed))
     return (*events, *(_back(touch) for touch in sorted(own, key=_order) if touch.key[0] != "tag"))
+
+
+def _unhindered(events: tuple[Event, ...], *, is_protected: bool) -> tuple[Event, ...]:
+    """Return events that can be appended: what was restored protected is deleted protected, as it was before."""
+    kinds = [event.type for event in events]
+    if not is_protected or "run.deleted" not in kinds or "run.protected" in kinds:
+        return events
+    return (RunProtected(protected=False), *events, RunProtected(protected=True))
 
 
 def _order(touch: Touch) -> int:

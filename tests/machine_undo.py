@@ -36,7 +36,12 @@ class Record:
 
 
 def put_back(run: Any, before: Any, after: Any, count: int) -> Any:
-    """Return a run as it is when what differs between `before` and `after` is put back by so many events."""
+    """Return a run as it is when what differs between `before` and `after` is put back by so many events.
+
+    Before it was staged there was no run; it is put back by deleting it.
+    """
+    if before is None:
+        return replace(run, place="deleted", version=run.version + count)
     changes: dict[str, Any] = {"version": run.version + count}
     for field in fields(run):
         old, new, now = (getattr(one, field.name) for one in (before, after, run))
@@ -95,7 +100,7 @@ class UndoRules:
         by_id = {self.id_of(name): name for name in target.after}
         for step in made.steps:
             name = by_id[step.run_id]
-            self.runs[name] = put_back(before[name], target.before[name], target.after[name], len(step.events))
+            self.runs[name] = put_back(before[name], target.before.get(name), target.after[name], len(step.events))
         self.remember(before, {by_id[step.run_id] for step in made.steps}, set())
         self.records[self.seq] = replace(self.records[self.seq], can=True)
 

@@ -206,6 +206,24 @@ def test_a_staging_is_taken_back_by_deleting_what_is_still_staged() -> None:
         assert ([one.seq for one in made.obstacles], [one.run_id for one in made.steps]) == ([begun], [run_id(6)])
 
 
+def test_what_was_restored_protected_is_deleted_protected() -> None:
+    """As it was before the restore: protected in the trash, so that it cannot be purged there."""
+    with some_runs() as ledger:
+        append(ledger, happens(0, RunDeleted()), happens(0, RunProtected(protected=True)))
+        before = seen(ledger)
+        seq = append(ledger, happens(0, RunRestored())).seq
+        assert undo(ledger) == seq
+        assert seen(ledger) == before
+
+
+def test_a_purge_that_is_done_at_once_stands_in_the_way() -> None:
+    """Asked for and done in one transaction: what was said of the run before cannot be taken back."""
+    with some_runs() as ledger:
+        seq = append(ledger, happens(0, RunDeleted()), happens(0, RunLabeled(label="a"))).seq
+        gone = append(ledger, happens(0, RunPurgeStarted()), happens(0, RunPurged(files=1, bytes=1))).seq
+        assert {one.seq for one in plan(ledger.store, seq).obstacles} == {gone}
+
+
 @pytest.mark.parametrize(
     ("event", "why"),
     [
