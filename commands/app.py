@@ -26,6 +26,7 @@ class App:
     Attributes:
         cwd: absolute directory that model files, scope and displayed operations are relative to (`-C`).
         directory: what was given with `-C`, or None.
+        home_option: what was given with `-H`, or None.
         home: the guild home.
         argv: the command line, as it is recorded.
         fresh: whether indexes mean what they mean now, whatever an earlier listing showed.
@@ -36,6 +37,7 @@ class App:
     def __init__(self, cwd: str, directory: str | None, home: Home, argv: Sequence[str]) -> None:
         self.cwd = cwd
         self.directory = directory
+        self.home_option: str | None = None
         self.home = home
         self.argv = tuple(argv)
         self.fresh = False
@@ -45,7 +47,13 @@ class App:
         self._index: Index | None = None
         self._then: Moment | None = None
 
-    def header(self, *, reason: str | None = None) -> Header:
+    def spelled(self, words: str) -> str:
+        """Return a command as the user would type it for the same home: with -H and -C when these were given."""
+        given = [f"{option} {_quoted(value)}" for option, value in (("-H", self.home_option), ("-C", self.directory))
+                 if value is not None]  # fmt: skip
+        return " ".join(("guild", *given, words))
+
+    def header(self, *, reason: str | None = None, undoes: str | None = None) -> Header:
         """Return who is asking: recorded with every transaction."""
         from ledger.transaction import Header
 
@@ -56,6 +64,7 @@ class App:
             cwd=working_directory(),
             program=f"guild-ledger {__version__}",
             reason=reason,
+            undoes=undoes,
         )
 
     @property
@@ -178,6 +187,12 @@ class App:
             self._ledger = None
 
 
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
 def _actor() -> str:
     """Return the login name; from the environment first, because the password database may be on a network."""
     for name in ("LOGNAME", "USER", "USERNAME"):
@@ -219,7 +234,9 @@ def make_app(directory: str | None, home: str | None, argv: Sequence[str] | None
         raise GuildError(
             "your home directory is not known", hint="Set HOME, or choose the home of runs with -H PATH or GUILD_HOME."
         )
-    return App(cwd, directory, Home(root), ["guild", *(sys.argv[1:] if argv is None else argv)])
+    app = App(cwd, directory, Home(root), ["guild", *(sys.argv[1:] if argv is None else argv)])
+    app.home_option = home
+    return app
 
 
 def _user_home() -> str:

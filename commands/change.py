@@ -30,7 +30,10 @@ class Change:
         done: the line afterwards, with `{count}`.
         nothing: the line when there are no runs.
         place: where the runs are to be found in the index afterwards, None when they stay where they are.
-        undo: how to take it back, or None when it cannot be.
+        undoable: whether `guild undo` takes it back.
+        redoable: whether `guild redo` takes it back: it takes something back itself.
+        undoes: id of the transaction that this takes back, hexadecimal.
+        details: what is said below each run of the preview.
         weigh: whether the preview tells the bytes on disk.
         guarded: whether it is refused when somebody else changed one of the runs meanwhile.
     """
@@ -42,9 +45,12 @@ class Change:
     done: str
     nothing: str
     place: str | None = None
-    undo: str | None = None
+    undoable: bool = True
     weigh: bool = False
     guarded: bool = True
+    redoable: bool = False
+    undoes: str | None = None
+    details: Callable[[RunRow], Sequence[str]] | None = None
 
 
 def same(*events: Event) -> Callable[[RunRow], Sequence[Event]]:
@@ -102,8 +108,10 @@ def execute(
 def show(app: App, change: Change) -> None:
     """Print the preview."""
     say(change.heading)
-    for line in preview(change.runs, app.cwd, width()):
+    for row, line in zip(change.runs, preview(change.runs, app.cwd, width()), strict=True):
         say(line)
+        for detail in change.details(row) if change.details else ():
+            say(f"      {detail}")
     if change.weigh:
         say(f"  {len(change.runs)} run(s), {size(bytes_of(app, change.runs))} on disk")
 
@@ -139,27 +147,64 @@ def refuse_moved(app: App, *, yes: bool) -> None:
 def commit(app: App, change: Change) -> None:
     """Append the plan in one transaction and say what happened.
 
+    Raises:
+        ConflictError, TransitionError: somebody else changed one of the runs meanwhile; nothing was changed.
+        GuildError: the ledger refused (nothing was changed) or the file system did (what it refused was taken back).
+    """
+    done = perform(app, change)
+    if done.count:
+        say(change.done.format(count=done.count))
+        if change.undoable:
+            note(done.hint)
+    done.refuse_rest()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a plan.
+
+    Attributes:
+        seq: its transaction.
+        count: how many runs are as was asked for.
+        of: how many were to be.
+        hint: how to take it back.
+    """
+
+    seq: int
+    count: int
+    of: int
+    hint: str
+
+    def refuse_rest(self) -> None:
+        """End as failed when the file system refused some of it.
+
+        Raises:
+            GuildError: it did.
+        """
+        if self.count < self.of:
+            raise GuildError(
+                f"{self.of - self.count} of {self.of} runs could not be moved", hint="The reasons stand above."
+            )
+
+
+def perform(app: App, change: Change) -> Done:
+    """Append the plan in one transaction, and let index and directories follow.
+
     What happened is read from the index afterwards: another command's reconciling may have dealt with our directories.
 
     Raises:
         ConflictError, TransitionError: somebody else changed one of the runs meanwhile; nothing was changed.
-        GuildError: the ledger refused (nothing was changed) or the file system did (what it refused was taken back).
+        GuildError: the ledger refused; nothing was changed.
     """
     app.home.ensure()  # a folder removed by hand must not stop half way what has been recorded
     follow(app)
     events = [NewEvent(run_stream(row.run_id), event) for row in change.runs for event in change.events(row)]
     expected = {run_stream(row.run_id): row.version for row in change.runs} if change.guarded else {}
-    app.ledger.append(Transaction(app.header(), tuple(events), expected=expected))
+    transaction = Transaction(app.header(undoes=change.undoes), tuple(events), expected=expected)
+    seq = app.ledger.append(transaction).seq
     elsewhere = {result.run_id for result in follow(app) if result.elsewhere}
-    done = _count_done(app, change, elsewhere)
-    if done:
-        say(change.done.format(count=done))
-        if change.undo:
-            note(change.undo)
-    if done < len(change.runs):
-        raise GuildError(
-            f"{len(change.runs) - done} of {len(change.runs)} runs could not be moved", hint="The reasons stand above."
-        )
+    hint = f"To redo: {app.spelled('redo')}" if change.redoable else f"To undo: {app.spelled(f'undo {seq}')}"
+    return Done(seq, _count_done(app, change, elsewhere), len(change.runs), hint)
 
 
 def _count_done(app: App, change: Change, elsewhere: Collection[RunId]) -> int:

@@ -63,7 +63,7 @@ def comment(
     """Write a comment on runs, or show theirs with --list: on the latest run when no RUN is given.
 
     Without a text $VISUAL or $EDITOR is opened. Author and time are recorded with it. What is in the ledger stays as
-    it was written, so a comment cannot be edited or deleted: a correction is another comment.
+    it was written, so a comment cannot be edited: a correction is another comment, and `guild undo` withdraws one.
 
     \b
     Examples:

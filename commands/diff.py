@@ -9,7 +9,7 @@ import click
 
 from commands.app import App
 from commands.as_of import moment_of, replaying, told
-from commands.options import Limits, json_option, limiting
+from commands.options import Limits, json_option, limiting, moment_words
 from commands.run_columns import for_json
 from commands.run_json import array_lines, json_text
 from commands.selecting import filter_of, run_filter
@@ -31,7 +31,7 @@ _DETAILS = ("min:", "max:", "step:")
 
 @click.command("diff", context_settings={"allow_extra_args": True})
 @click.option(
-    "--at", "moments", metavar="TIME|SEQ|TXN", multiple=True,
+    "--at", "moments", metavar="TIME|SEQ|TXN", multiple=True, shell_complete=moment_words,
     help="The two moments, each a time, or a transaction's number or id as in `guild log`.",
 )  # fmt: skip
 @limiting

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from commands.lazy import completer
-from commands.options import json_option
+from commands.options import in_place_of, json_option
 from ledger.dataclass import dataclass
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -86,12 +86,7 @@ def listing_options(command: F) -> F:
             _some(taken["group_by"], "--group-by")
         return command(*args, layout=Layout(**taken), **kwargs)
 
-    wrapped.__doc__ = command.__doc__
-    wrapped.__name__ = command.__name__
-    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own
-    for option in reversed(_options()):
-        option(wrapped)
-    return wrapped  # type: ignore[return-value]  # same command, fewer parameters
+    return in_place_of(command, wrapped, _options())
 
 
 def _some(name: str, option: str) -> str:

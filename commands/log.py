@@ -5,112 +5,177 @@ It asks nothing of the index, so it works beside a broken one.
 
 from __future__ import annotations
 
-import shlex
-from collections import Counter
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import click
 
 from commands.app import App
-from commands.options import json_option
-from commands.table import local_time, utc_time
-from commands.terminal import page
+from commands.change_words import change, change_object, command_line, summary, who
+from commands.lazy import completer
+from commands.log_filter import LogFilter, Pair, log_filter
+from commands.options import json_option, run_words
+from commands.table import SHORT_ID, local_time, utc_time
+from commands.terminal import page, say
 from ledger.ids import run_of
 from ledger.rows import EventRow, TxnRow
 from ledger.store import Store
 from ledger.text import printable
 from ledger.transaction import Header
+from projections.facts import Touch, touches_of
+from projections.undo_choice import brief_of, is_redo, original_of
+
+_FOLLOWED_FIRST = 10
+_PAUSE_SECONDS = 0.3
+_types = completer("commands.completing_transactions:event_types")
 
 
 @click.command("log")
 @click.option("-n", "--limit", type=click.IntRange(min=0), metavar="N", help="At most N transactions.")
+@click.option("--run", metavar="RUN", shell_complete=run_words, help="Only those about a run: an id, or its beginning.")
+@click.option("--actor", metavar="NAME", help="Only those of somebody: a login name, or NAME@HOST.")
+@click.option("--since", metavar="TIME", help="Only those since a time, such as 'today' or '2 hours ago'.")
+@click.option(
+    "--type",
+    "types",
+    metavar="TYPE",
+    multiple=True,
+    shell_complete=_types,
+    help="Only those with an event of a type, such as deleted; may be repeated (any of them).",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Show the events of each transaction.")
+@click.option("-p", "--patch", is_flag=True, help="Show what changed of each run: before and after.")
+@click.option("-f", "--follow", is_flag=True, help="Show the last ten, then new ones as they come, until Ctrl-C.")
 @json_option
 @click.pass_obj
-def log(app: App, *, limit: int | None, verbose: bool, as_json: bool) -> None:
-    """Show the ledger's transactions, newest first: number, time, who, the command line, what it did.
+def log(
+    app: App,
+    *,
+    limit: int | None,
+    run: str | None,
+    actor: str | None,
+    since: str | None,
+    types: tuple[str, ...],
+    verbose: bool,
+    patch: bool,
+    follow: bool,
+    as_json: bool,
+) -> None:
+    """Show the ledger's transactions, newest first: number, time, who, what was done, the command line.
 
-    With --json, one JSON object a line.
+    With --json, one JSON object a line. A run is found by its id even when it was purged.
 
     \b
     Examples:
-      guild log -n 5      what was done lately
-      guild log -v -n 1   with every event of it
+      guild log -n 20
+      guild log --run 9734f85e --patch
+      guild log --type deleted --since yesterday
+      guild log --actor ada --json
     """
-    pairs = islice(newest_first(app.ledger.store), limit)
-    page(_json_lines(pairs) if as_json else _lines(pairs, verbose=verbose))
+    wanted = log_filter(app, run, actor, since, types)
+    store = app.ledger.store
+    shown = _JsonLines(store, patch=patch) if as_json else _Lines(store, verbose=verbose, patch=patch)
+    if follow:
+        _follow(store, wanted, _FOLLOWED_FIRST if limit is None else limit, shown)
+        return
+    page(line for txn, events in islice(wanted.newest_first(store), limit) for line in shown(txn, events))
 
 
-def newest_first(store: Store) -> Iterator[tuple[TxnRow, list[EventRow]]]:
-    """Yield transactions with their events, newest first, without collecting them."""
-    events = store.events(newest_first=True)
-    waiting = next(events, None)
-    for txn in store.transactions(newest_first=True):
-        group = []
-        while waiting is not None and waiting.txn_seq >= txn.seq:
-            group.append(waiting)
-            waiting = next(events, None)
-        yield txn, group[::-1]
+def _follow(
+    store: Store, wanted: LogFilter, limit: int, shown: Callable[[TxnRow, list[EventRow]], Iterable[str]]
+) -> None:
+    """Show the newest, oldest first, and then what is appended by whomever, until Ctrl-C or the reader leaves."""
+    try:
+        last = store.head().seq
+        before: list[Pair] = [pair for pair in islice(wanted.newest_first(store), limit) if pair[0].seq <= last]
+        for txn, events in reversed(before):
+            if not all(say(line) for line in shown(txn, events)):
+                return
+        while True:
+            # Each look is over at once: a long reader would keep the ledger's log from being folded in.
+            for txn in store.transactions(after=last):
+                last, events = txn.seq, store.txn_events(txn.seq)
+                if wanted.lets(txn, events) and not all(say(line) for line in shown(txn, events)):
+                    return
+            time.sleep(_PAUSE_SECONDS)
+    except KeyboardInterrupt:
+        return
 
 
-def summary(events: list[EventRow]) -> str:
-    """Return what a transaction did, in words: `deleted 3 runs`."""
-    counts = Counter(_name(event) for event in events)
-    runs = {type_: set[str]() for type_ in counts}
-    for event in events:
-        runs[_name(event)].add(event.stream)
-    parts = []
-    for type_ in counts:
-        subject, _, what = type_.partition(".")
-        what = what.replace("_", " ")
-        if subject == "ledger":
-            parts.append(f"ledger {what}")
-        elif len(runs[type_]) == 1:
-            parts.append(f"{what} {(run_of(next(iter(runs[type_]))) or '')[:8]}")
-        else:
-            parts.append(f"{what} {len(runs[type_])} runs")
-    return ", ".join(parts)
+class _Times(dict[int, int]):
+    """When transactions were recorded, looked up when asked."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__()
+        self._store = store
+
+    def __missing__(self, seq: int) -> int:
+        txn = self._store.txn(seq)
+        self[seq] = 0 if txn is None else txn.recorded_at
+        return self[seq]
 
 
-def _name(event: EventRow) -> str:
-    """Return what to call an event: one type says that a run was marked, and that it no longer is."""
-    is_off = event.type in ("run.marked", "run.protected") and event.body is not None and b":false" in event.body
-    return event.type.replace(".", ".un") if is_off else event.type
+def touches(store: Store, seq: int, events: Iterable[EventRow]) -> Iterator[tuple[str, Touch]]:
+    """Yield what a transaction changed of each run, by the run's id."""
+    histories: dict[str, list[EventRow]] = {}
+    for row in store.stream_events({event.stream for event in events}):
+        if row.txn_seq <= seq:
+            histories.setdefault(row.stream, []).append(row)
+    times = _Times(store)
+    for stream in dict.fromkeys(event.stream for event in events):
+        run_id = run_of(stream)
+        if run_id is not None:
+            for touch in touches_of(histories[stream], times):
+                if touch.event.txn_seq == seq:
+                    yield run_id, touch
 
 
-def _lines(pairs: Iterator[tuple[TxnRow, list[EventRow]]], *, verbose: bool) -> Iterator[str]:
-    width = 0
-    for txn, events in pairs:
+class _Lines:
+    """Transactions for people."""
+
+    def __init__(self, store: Store, *, verbose: bool, patch: bool) -> None:
+        self._store = store
+        self._verbose = verbose
+        self._patch = patch
+        self._width = 0
+
+    def __call__(self, txn: TxnRow, events: list[EventRow]) -> Iterator[str]:
         header = Header.from_bytes(txn.header)
-        width = max(width, len(str(txn.seq)))
-        who = printable(f"{header.actor}@{header.host}", 60)
+        width = self._width = max(self._width, len(str(txn.seq)))
         argv = printable(command_line(header), 120)
-        yield f"{txn.seq:>{width}}  {local_time(txn.recorded_at)}  {who}  {summary(events)}  ({argv})"
-        for event in events if verbose else ():
+        yield f"{txn.seq:>{width}}  {local_time(txn.recorded_at)}  {who(header)}  {self._did(txn, events)}  ({argv})"
+        for event in events if self._verbose else ():
             yield f"{'':>{width}}  {event.position}  {event.stream}  {event.type}  {_body(event)}"
+        for run_id, touch in touches(self._store, txn.seq, events) if self._patch else ():
+            yield f"{'':>{width}}  {run_id[:SHORT_ID]}  {change(touch)}"
+
+    def _did(self, txn: TxnRow, events: list[EventRow]) -> str:
+        brief = brief_of(txn)
+        if brief.undoes is None:
+            return summary(events)
+        what = "redo" if is_redo(self._store, brief) else "undo"
+        return f"{what} of {original_of(self._store, brief).seq}: {summary(events)}"
 
 
 def _body(event: EventRow) -> str:
     return "(redacted)" if event.body is None else printable(event.body.decode("utf-8", "replace"), 2_000)
 
 
-def command_line(header: Header) -> str:
-    """Return the command line as it could be typed again, the program's folder left out."""
-    words = list(header.argv)
-    if words:
-        words[0] = words[0].rpartition("/")[2]
-    return shlex.join(words)
+class _JsonLines:
+    """Transactions for programs, one object a line."""
 
+    def __init__(self, store: Store, *, patch: bool) -> None:
+        self._store = store
+        self._patch = patch
 
-def _json_lines(pairs: Iterator[tuple[TxnRow, list[EventRow]]]) -> Iterator[str]:
-    import orjson
+    def __call__(self, txn: TxnRow, events: list[EventRow]) -> Iterator[str]:
+        import orjson
 
-    from ledger.canonical import encode
+        from ledger.canonical import encode
 
-    for txn, events in pairs:
         header = Header.from_bytes(txn.header)
-        data = {
+        data: dict[str, object] = {
             "seq": txn.seq,
             "txn_id": txn.txn_id.hex(),
             "time": utc_time(txn.recorded_at),
@@ -134,4 +199,9 @@ def _json_lines(pairs: Iterator[tuple[TxnRow, list[EventRow]]]) -> Iterator[str]
                 for event in events
             ],
         }
+        if self._patch:
+            changed = touches(self._store, txn.seq, events)
+            data["changes"] = [
+                orjson.Fragment(encode({"run": run_id, **change_object(touch)})) for run_id, touch in changed
+            ]
         yield orjson.dumps(data).decode()

@@ -8,7 +8,7 @@ import click
 
 from commands.app import App
 from commands.change import Change, same
-from commands.notes import NOTHING, carry_out, named, noted_runs
+from commands.notes import NOTHING, carry_out, noted_runs
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
 from ledger.events.notes import RunMarked
 from projections.query import RunRow
@@ -39,7 +39,6 @@ def mark(app: App, specs: tuple[str, ...], limits: Limits, *, clear: bool, yes: 
 def mark_change(rows: Sequence[RunRow], *, marked: bool) -> Change:
     """Return the plan that marks runs, or removes their marks; runs that are as wanted are left out."""
     changed = [row for row in rows if bool(row.marked) != marked]
-    back = " --clear" if marked else ""
     return Change(
         runs=changed,
         events=same(RunMarked(marked=marked)),
@@ -47,5 +46,4 @@ def mark_change(rows: Sequence[RunRow], *, marked: bool) -> Change:
         question="Continue?",
         done=f"{'Marked' if marked else 'Unmarked'} {{count}} run(s)",
         nothing=NOTHING,
-        undo=f"To undo: guild mark {named(changed)}{back}",
     )

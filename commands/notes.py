@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import cast
 
 from commands.app import App
 from commands.change import Change, execute
@@ -25,9 +26,6 @@ NOTHING = "No runs to modify."
 LONGEST_TAG = 100
 """Characters."""
 
-_FEW = 5
-"""As many ids as fit into a hint."""
-
 
 @dataclass(frozen=True, slots=True)
 class Comment:
@@ -49,6 +47,8 @@ class Notes:
     label: str | None = None
     tags: dict[str, None] = field(default_factory=dict)
     comments: list[Comment] = field(default_factory=list)
+    withdrawn: dict[int, bool] = field(default_factory=dict)
+    """Whether the comments of a time were taken back."""
 
     def take(self, event: EventRow) -> None:
         """Fold one event; what a newer program wrote changes nothing."""
@@ -62,10 +62,17 @@ class Notes:
             self.label = self.label if body.get("label") is None else str(body["label"])
         elif event.type == "run.commented":
             self.comments.append(Comment(None if event.body is None else str(body.get("text")), event.txn_seq))
+        elif event.type == "run.comment_withdrawn":
+            self.withdrawn[cast("int", body.get("written"))] = bool(body.get("withdrawn"))
         else:
             for tag in _texts(body.get("removed")):
                 self.tags.pop(tag, None)
             self.tags.update(dict.fromkeys(_texts(body.get("added"))))
+
+    def drop_withdrawn(self, app: App) -> None:
+        """Leave out the comments that were taken back; called when all events were folded."""
+        if any(self.withdrawn.values()):
+            self.comments = [one for one in self.comments if not self.withdrawn.get(written(app, one).time)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +120,7 @@ def written(app: App, comment: Comment) -> Written:
 
 
 _BEGINNINGS = ("run.staged", "run.started", "run.imported")
-_HANDLED = frozenset((*_BEGINNINGS, "run.labeled", "run.tagged", "run.commented"))
+_HANDLED = frozenset((*_BEGINNINGS, "run.labeled", "run.tagged", "run.commented", "run.comment_withdrawn"))
 
 
 def _texts(value: Value) -> list[str]:
@@ -127,6 +134,8 @@ def notes_of(app: App, rows: Iterable[RunRow]) -> dict[RunId, Notes]:
         run_id = run_of(event.stream)
         if run_id is not None:
             found[run_id].take(event)
+    for notes in found.values():
+        notes.drop_withdrawn(app)
     return found
 
 
@@ -166,34 +175,6 @@ def carry_out(app: App, rows: Sequence[RunRow], change: Change, *, yes: bool, dr
         note(change.nothing)
         return
     execute(app, change, yes=yes, dry_run=dry_run, at_once=len(rows) == 1)
-
-
-def named(rows: Sequence[RunRow]) -> str:
-    """Return how to name runs in a hint."""
-    return " ".join(row.run_id[:8] for row in rows) if len(rows) <= _FEW else "[RUN]..."
-
-
-def undo_with(steps: Iterable[tuple[RunRow, str | None]]) -> str | None:
-    """Return how to take a change back, or None when that does not fit a line.
-
-    Args:
-        steps: each run with the command that gives it back what it had, `{runs}` where the runs are named; None when
-            there is no such command.
-    """
-    groups: dict[str | None, list[RunRow]] = {}
-    for row, command in steps:
-        groups.setdefault(command, []).append(row)
-    told = [command.replace("{runs}", named(rows)) for command, rows in groups.items() if command is not None]
-    if len(told) < len(groups) or len(told) > _FEW:
-        return None
-    return f"To undo: {'; '.join(told)}"
-
-
-def quoted(text: str) -> str | None:
-    """Return a text as it can be typed into a shell, or None when it cannot be shown and typed."""
-    import shlex
-
-    return shlex.quote(text) if printable(text) == text and not text.startswith("-") else None
 
 
 def checked_tag(text: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -98,6 +98,16 @@ def taken_limits(params: dict[str, Any]) -> Limits:
     )
 
 
+def in_place_of(command: F, wrapped: Callable[..., Any], options: Sequence[Callable[[Any], Any]]) -> F:
+    """Return `wrapped` as the command that it calls: with its help, its options so far, and these before."""
+    wrapped.__doc__ = command.__doc__
+    wrapped.__name__ = command.__name__
+    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own
+    for option in reversed(options):
+        option(wrapped)
+    return cast("F", wrapped)
+
+
 def limiting(command: F) -> F:
     """Add the options that limit runs to a command; it receives them as one `limits` argument."""
 
@@ -112,12 +122,7 @@ def limiting(command: F) -> F:
         limits = taken_limits(kwargs)
         return command(*args, limits=limits, **kwargs)
 
-    wrapped.__doc__ = command.__doc__
-    wrapped.__name__ = command.__name__
-    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own
-    for option in reversed(_options()):
-        option(wrapped)
-    return wrapped  # type: ignore[return-value]  # same command, fewer parameters
+    return in_place_of(command, wrapped, _options())
 
 
 def _options() -> list[Callable[[Any], Any]]:
@@ -159,9 +164,12 @@ def _options() -> list[Callable[[Any], Any]]:
     return found
 
 
+moment_words = completer("commands.completing_transactions:moments")
+
 at_option = click.option(
-    "--at", metavar="TIME|SEQ|TXN", help="As of then: a time, or a transaction's number or id as in `guild log`."
-)
+    "--at", metavar="TIME|SEQ|TXN", shell_complete=moment_words,
+    help="As of then: a time, or a transaction's number or id as in `guild log`.",
+)  # fmt: skip
 """For commands that only show what is recorded of runs; it comes in with the limits."""
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Go on without showing the runs and asking.")

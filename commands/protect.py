@@ -8,7 +8,7 @@ import click
 
 from commands.app import App
 from commands.change import Change, same
-from commands.notes import NOTHING, carry_out, named, noted_runs
+from commands.notes import NOTHING, carry_out, noted_runs
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
 from ledger.events.notes import RunProtected
 from projections.query import RunRow
@@ -65,8 +65,7 @@ def unprotect(app: App, specs: tuple[str, ...], limits: Limits, *, deleted: bool
 def protect_change(rows: Sequence[RunRow], *, protected: bool) -> Change:
     """Return the plan that protects runs, or lifts that; runs that are as wanted are left out."""
     changed = [row for row in rows if bool(row.protected) != protected]
-    what, back = ("protect", "unprotect") if protected else ("unprotect", "protect")
-    where = " -d" if any(row.place != LIVE for row in changed) else ""
+    what = "protect" if protected else "unprotect"
     return Change(
         runs=changed,
         events=same(RunProtected(protected=protected)),
@@ -74,5 +73,4 @@ def protect_change(rows: Sequence[RunRow], *, protected: bool) -> Change:
         question="Continue?",
         done=f"{what.capitalize()}ed {{count}} run(s)",
         nothing=NOTHING,
-        undo=f"To undo: guild {back}{where} {named(changed)}",
     )

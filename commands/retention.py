@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from commands.app import App
+from commands.options import in_place_of
 from commands.selecting import selected
 from ledger.errors import UsageError
 from projections.query import RunFilter, RunRow
@@ -40,13 +41,7 @@ def retaining(command: F) -> F:
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         return command(*args, rules=_taken(kwargs), **kwargs)
 
-    wrapped.__doc__ = command.__doc__
-    wrapped.__name__ = command.__name__
-    if hasattr(command, "__click_params__"):
-        wrapped.__click_params__ = command.__click_params__  # type: ignore[attr-defined]  # where click keeps them
-    for option in reversed(_OPTIONS):
-        option(wrapped)
-    return wrapped  # type: ignore[return-value]  # the same but for one parameter
+    return in_place_of(command, wrapped, _OPTIONS)
 
 
 def _taken(params: dict[str, Any]) -> Rules | None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from commands.lazy import completer
-from commands.options import label_words, run_words
+from commands.options import in_place_of, label_words, run_words
 from ledger.dataclass import dataclass, names
 from ledger.errors import UsageError
 
@@ -87,12 +87,7 @@ def run_options(command: F) -> F:
         _refuse_contradictions(options)
         return command(*args, options=options, **kwargs)
 
-    wrapped.__doc__ = command.__doc__
-    wrapped.__name__ = command.__name__
-    wrapped.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]  # click's own
-    for option in reversed(_OPTIONS):
-        option(wrapped)
-    return wrapped  # type: ignore[return-value]  # same command, fewer parameters
+    return in_place_of(command, wrapped, _OPTIONS)
 
 
 def _refuse_contradictions(options: RunOptions) -> None:

@@ -66,7 +66,6 @@ def delete(
 
 def into_trash(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
     """Return the plan that deletes runs so that they can be restored."""
-    shown = " ".join(row.run_id[:8] for row in runs[:5])
     return Change(
         runs=runs,
         events=same(RunDeleted(selector=selector_of(specs))),
@@ -75,7 +74,6 @@ def into_trash(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
         done="Deleted {count} run(s)",
         nothing="Nothing to delete.",
         place=DELETED,
-        undo=f"To undo: guild runs restore {shown if len(runs) <= 5 else '[RUN]...'}",  # noqa: PLR2004 - fits a line
         weigh=True,
     )
 
@@ -91,5 +89,6 @@ def permanently(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
         done="Permanently deleted {count} run(s)",
         nothing="Nothing to delete.",
         place=PURGED,
+        undoable=False,
         weigh=True,
     )

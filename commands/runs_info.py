@@ -73,6 +73,7 @@ def run_details(app: App, row: RunRow) -> dict[str, Value]:
         if "scalars" in known:
             known["scalars"] = _joined(details.get("scalars"), known["scalars"])
         details |= known
+    notes.drop_withdrawn(app)
     details["tags"] = list(notes.tags)
     details["comments"] = [written(app, comment).values() for comment in notes.comments]
     return details

@@ -10,7 +10,7 @@ import click
 from commands.app import App
 from commands.change import Change
 from commands.lazy import completer
-from commands.notes import NOTHING, carry_out, noted_runs, notes_of, quoted, undo_with
+from commands.notes import NOTHING, carry_out, noted_runs, notes_of
 from commands.options import SELECTION_HELP, Limits, dry_run_option, label_words, limiting, yes_option
 from ledger.errors import UsageError
 from ledger.events.notes import RunLabeled
@@ -105,7 +105,6 @@ def label_change(app: App, rows: Sequence[RunRow], kind: str, text: str) -> Chan
         question="Continue?",
         done="Cleared label for {count} run(s)" if kind == "clear" else "Labeled {count} run(s)",
         nothing=NOTHING,
-        undo=undo_with((row, _back(old[row.run_id])) for row in changed),
     )
 
 
@@ -129,11 +128,3 @@ def _heading(kind: str, text: str) -> str:
         "append": ("append", "to"), "prepend": ("prepend", "to"), "remove": ("remove", "from"),
     }[kind]  # fmt: skip
     return f"You are about to {what} '{text}' {where} the labels of the following runs:"
-
-
-def _back(old: str | None) -> str | None:
-    """Return the command that gives a run its label back."""
-    if old is None:
-        return "guild label {runs} --clear"
-    text = quoted(old)
-    return None if text is None else f"guild label {{runs}} --set {text}"

@@ -53,6 +53,7 @@ def purge(
         done="Permanently deleted {count} run(s)",
         nothing="Nothing to purge.",
         place=PURGED,
+        undoable=False,
         weigh=True,
     )
     execute(app, change, yes=yes, dry_run=dry_run)

@@ -6,7 +6,6 @@ import click
 
 from commands.app import App
 from commands.change import Change, execute, same, selector_of
-from commands.notes import named
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
 from commands.selecting import run_filter, selected
 from ledger.events.life import RunRestored
@@ -38,7 +37,6 @@ def restore(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_
         done="Restored {count} run(s)",
         nothing="Nothing to restore.",
         place=LIVE,
-        undo=f"To undo: guild runs rm {named(runs)}",
         weigh=True,
     )
     execute(app, change, yes=yes, dry_run=dry_run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -26,12 +27,25 @@ _MOST_WARNINGS = 5
 
 def follow(app: App) -> list[Settled]:
     """Let index and run directories follow the ledger; an index that proves damaged on the way is rebuilt first."""
+    _finish_earlier(app)
     try:
         app.index.catch_up(app.ledger)
         return _reconcile(app)
     except IndexDamagedError as error:
         app.rebuild_index(error.message)
         return _reconcile(app)
+
+
+def _finish_earlier(app: App) -> None:
+    """Do what a redaction, or the return of a backup, left undone because it died."""
+    if os.path.lexists(os.path.join(app.home.root, "ledger.db-unwiped")):
+        from commands.wiping import wipe
+
+        wipe(app)
+    if os.path.lexists(os.path.join(app.home.root, "ledger.db-exchanged")):
+        from commands.restored import compare
+
+        compare(app)
 
 
 def _reconcile(app: App) -> list[Settled]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import click
 
 from commands.app import App
 from commands.change import Change
 from commands.lazy import completer
-from commands.notes import NOTHING, carry_out, checked_tag, noted_runs, notes_of, quoted, refuse_past, undo_with
+from commands.notes import NOTHING, carry_out, checked_tag, noted_runs, notes_of, refuse_past
 from commands.options import (
     SELECTION_HELP,
     Limits,
@@ -132,7 +132,6 @@ def tag_change(
         question="Continue?",
         done="Changed tags of {count} run(s)" if removed or clear else "Tagged {count} run(s)",
         nothing=NOTHING,
-        undo=_undo(changed, events),
     )
 
 
@@ -144,18 +143,3 @@ def _plan(added: Sequence[str], removed: Sequence[str], *, clear: bool) -> str:
     if added and removed:
         return f"add tag(s) {add} to and take {remove} from"
     return f"add tag(s) {add} to" if added else f"take tag(s) {remove} from"
-
-
-def _undo(rows: Sequence[RunRow], events: Mapping[RunId, RunTagged]) -> str | None:
-    return undo_with((row, _back(events[row.run_id])) for row in rows)
-
-
-def _back(event: RunTagged) -> str | None:
-    words = ["guild tag {runs}"]
-    for option, names in (("--remove", event.added), ("--add", event.removed)):
-        for name in names:
-            text = quoted(name)
-            if text is None:
-                return None
-            words += [option, text]
-    return " ".join(words)

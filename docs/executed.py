@@ -26,7 +26,9 @@ _ID = r"(?<![0-9A-Za-z])[0-9a-f]{8}(?:[0-9a-f]{24})?(?![0-9A-Za-z])"
 _VARYING = (
     (r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9:]{8}(?:\.[0-9]{6}Z)?", "<time>"),
     (r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])", "<hash>"),
+    (r"\b[0-9]{8}T[0-9]{6}Z(?:-[0-9]+)?", "<time>"),
     (r"\bbytes: [0-9]+", "bytes: <size>"),
+    (r"\([0-9]+ bytes\)", "(<size> bytes)"),
     (r"\bpid: [0-9]+", "pid: <pid>"),
     (r"\b[0-9.]+ (?:bytes?|KiB) on disk", "<size> on disk"),
     (r"\bguild-ledger [0-9]+(?:\.[0-9]+)+\S*", "guild-ledger <version>"),

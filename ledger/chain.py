@@ -19,7 +19,7 @@ from hashlib import sha256
 
 from orjson import dumps
 
-from ledger.rows import EventRow, TxnRow
+from ledger.rows import EventRow, TxnRow, TxnTuple
 
 _TXN_DOMAIN = b"guild-ledger/txn/1\n"
 _ORIGIN_DOMAIN = b"guild-ledger/origin/1\n"
@@ -49,7 +49,7 @@ def event_part(event: EventRow) -> bytes:
     return len(named).to_bytes(8, "big") + named + body_hash
 
 
-def sealed(txn: TxnRow, parts: Sequence[bytes]) -> bytes:
+def sealed(txn: TxnRow | TxnTuple, parts: Sequence[bytes]) -> bytes:
     """Return the hash of a transaction from what each of its events adds."""
     _, txn_id, origin_id, origin_seq, recorded_at, lamport, header_hash, _, prev_hash, _ = txn
     fixed = dumps((HASH_VERSION, origin_id.hex(), origin_seq, txn_id.hex(), recorded_at, lamport))

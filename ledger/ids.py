@@ -31,6 +31,9 @@ Clock = Callable[[], int]
 LEDGER_STREAM = Stream("ledger")
 _RUN_PREFIX = "run/"
 
+BEHIND_IDS = "g"
+"""The letter behind the digits of run ids: streams from `run/97` to before `run/97g` are those that begin with it."""
+
 
 def system_clock() -> int:
     """Return the machine's time in microseconds UTC."""

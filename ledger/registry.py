@@ -7,6 +7,7 @@ of the body alone; a projection sees only current shapes. A golden file for each
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import reduce
 from importlib import import_module
 
 from ledger.canonical import Value, decode
@@ -21,6 +22,7 @@ VERSIONS: Mapping[str, int] = {
     "ledger.created": 1,
     "ledger.imported": 1,
     "ledger.redacted": 1,
+    "run.comment_withdrawn": 1,
     "run.commented": 1,
     "run.deleted": 1,
     "run.dependencies_resolved": 1,
@@ -81,10 +83,16 @@ def current_body(type_: str, schema_version: int, data: bytes) -> Body:
     body = decode(data)
     if not isinstance(body, dict):
         raise LedgerError(f"{type_}: its body is no mapping")
-    while schema_version < current:
-        body = UPCASTERS[type_, schema_version](body)
-        schema_version += 1
-    return body
+    lift = lifting(type_, schema_version)
+    return body if lift is None else lift(body)
+
+
+def lifting(type_: str, schema_version: int) -> Upcaster | None:
+    """Return what lifts a body of a known type and version to its current shape; None when it has that already."""
+    steps = [UPCASTERS[type_, version] for version in range(schema_version, VERSIONS[type_])]
+    if len(steps) < 2:  # noqa: PLR2004 - none, or the one
+        return steps[0] if steps else None
+    return lambda body: reduce(lambda lifted, step: step(lifted), steps, body)
 
 
 def read_event(type_: str, schema_version: int, data: bytes) -> Event:

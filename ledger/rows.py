@@ -38,6 +38,13 @@ class EventRow(NamedTuple):
     body: bytes | None
 
 
+TxnTuple = tuple[int, bytes, bytes, int, int, int, bytes, bytes | None, bytes, bytes]
+"""A `TxnRow` without its names: what a reader of a million rows takes."""
+
+EventTuple = tuple[int, int, bytes, str, int, str, int, bytes, bytes | None]
+"""An `EventRow` without its names."""
+
+
 class OriginRow(NamedTuple):
     """One row of `origin`: a ledger that ever wrote here, and the head of its chain."""
 

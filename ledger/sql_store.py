@@ -18,7 +18,8 @@ from ledger.errors import IntegrityError, LedgerError
 from ledger.format import TRIGGERS
 from ledger.gate import gate
 from ledger.guards import postgres_function, postgres_guard_facts, sqlite_guards
-from ledger.rows import EventRow, Head, OriginRow, TimedEvent, TxnRow
+from ledger.ids import BEHIND_IDS
+from ledger.rows import EventRow, EventTuple, Head, OriginRow, TimedEvent, TxnRow, TxnTuple
 from ledger.sql_engine import BUSY_SECONDS, ONE_KEPT, engine_for, ledger_url
 from ledger.sql_errors import shown, translated
 
@@ -168,16 +169,28 @@ class SqlStore:
             raise IntegrityError(f"{self.place!r} has lost its own origin", hint="Bring it back from a backup.")
         return Head(seq or 0, position or 0, recorded_at or 0, lamport or 0, origin_seq, hash_)
 
-    def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
+    def insert(self, txn: TxnRow, events: Iterable[EventRow]) -> None:
         """Insert a transaction with its events and advance its origin's head."""
         connection = self._writer()
         own = tables.origin.c.origin_id == txn.origin_id
         with translated(self.place):
             connection.execute(tables.txn.insert(), txn._asdict())
-            if events:
-                connection.execute(tables.event.insert(), [row._asdict() for row in events])
+            if rows := [row._asdict() for row in events]:
+                connection.execute(tables.event.insert(), rows)
             advance = tables.origin.update().where(own).values(head_seq=txn.origin_seq, head_hash=txn.hash)
             connection.execute(advance)
+
+    def empty(self, positions: Sequence[int], seqs: Sequence[int]) -> None:
+        """Set the bodies of events and the headers of transactions to NULL."""
+        event, txn = tables.event, tables.txn
+        with translated(self.place):
+            for number in positions:
+                self._writer().execute(event.update().where(event.c.position == number).values(body=None))
+            for number in seqs:
+                self._writer().execute(txn.update().where(txn.c.seq == number).values(header=None))
+
+    def wipe(self) -> None:
+        """Do nothing: a server clears old rows away in its own time, and only its administrator can hurry it."""
 
     def insert_meta(self, key: str, value: str) -> None:
         """Insert one row of `meta`, of a ledger that is being made."""
@@ -212,6 +225,15 @@ class SqlStore:
         order = position.desc() if newest_first else position
         return map(EventRow._make, self._stream(select(tables.event).where(position > after).order_by(order)))
 
+    def txn_tuples(self, after: int = 0) -> Iterator[TxnTuple]:
+        """Yield the transactions with `seq > after` as plain tuples."""
+        return map(tuple, self._stream(select(tables.txn).where(tables.txn.c.seq > after).order_by(tables.txn.c.seq)))
+
+    def event_tuples(self, after: int = 0) -> Iterator[EventTuple]:
+        """Yield the events with `position > after` as plain tuples."""
+        position = tables.event.c.position
+        return map(tuple, self._stream(select(tables.event).where(position > after).order_by(position)))
+
     def timed_events(self, after: int = 0) -> Iterator[TimedEvent]:
         """Yield the events with `position > after`, each with its transaction's time."""
         row = tables.event.c
@@ -241,6 +263,12 @@ class SqlStore:
                 chunk = tables.event.c.stream.in_(wanted[start : start + _CHUNK])
                 rows += map(EventRow._make, connection.execute(select(tables.event).where(chunk)))
         return sorted(rows)
+
+    def streams(self, prefix: str, limit: int) -> list[str]:
+        """Return the streams of runs whose name begins with `prefix`, in order, at most `limit`."""
+        stream = tables.event.c.stream
+        wanted = select(stream).where(stream >= prefix, stream < prefix + BEHIND_IDS)
+        return [str(row[0]) for row in self._all(wanted.distinct().order_by(stream).limit(limit))]
 
     def origins(self) -> list[OriginRow]:
         """Return all origins."""

@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ledger.errors import IntegrityError, LedgerBusyError, LedgerError, NoSpaceError
 
 _BACKUP = "Nothing was changed. Put ledger.db aside together with its -wal and -shm files, and bring back a backup."
 
 
-@contextmanager
-def translated(place: str) -> Iterator[None]:
-    """Turn errors of sqlite3 about the database at `place` into `LedgerError`."""
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise _said(place, error) from error
-    except UnicodeDecodeError as error:
-        # The driver's, when an error of SQLite quotes a damaged name.
-        raise IntegrityError(f"{place!r} is damaged: its tables' names cannot be read", hint=_BACKUP) from error
+class translated:  # noqa: N801 - used as a statement
+    """Turn errors of sqlite3 about the database at `place` into `LedgerError`.
+
+    A class, because every statement of the ledger runs inside it, and a generator takes several times as long.
+    """
+
+    __slots__ = ("place",)
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+
+    def __enter__(self) -> None:
+        """Nothing is to be prepared."""
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Raise the ledger's own error in place of the database's."""
+        if isinstance(error, sqlite3.Error):
+            raise _said(self.place, error) from error
+        if isinstance(error, UnicodeDecodeError):
+            # The driver's, when an error of SQLite quotes a damaged name.
+            raise IntegrityError(
+                f"{self.place!r} is damaged: its tables' names cannot be read", hint=_BACKUP
+            ) from error
 
 
 def no_space(place: str) -> NoSpaceError:

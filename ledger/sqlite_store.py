@@ -6,15 +6,18 @@ default store has its own few statements. `ledger.sql_store` says the same to an
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from itertools import chain
+from typing import Any
 
 from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
 from ledger.format import TRIGGERS
 from ledger.gate import gate
-from ledger.rows import EventRow, Head, OriginRow, TimedEvent, TxnRow
+from ledger.ids import BEHIND_IDS
+from ledger.rows import EventRow, EventTuple, Head, OriginRow, TimedEvent, TxnRow, TxnTuple
 from ledger.sqlite_errors import no_space, translated
 from ledger.sqlite_uri import sqlite_uri
 
@@ -38,8 +41,21 @@ _HEAD = (
 )
 """One statement for the whole head, because several may see several different ledgers."""
 
+_PATIENCE_SECONDS = 60.0
+_PAGES = 4_096
+"""Pages that a backup copies between two reports of its progress."""
+
 _CHECK_CACHE_KIB = 65_536
 """SQLite's own check looks up every row in every index; with its usual 2 MiB it would read each page many times."""
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    """Return what tells a file from another one of the same name; None when there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 class SqliteStore:
@@ -64,7 +80,9 @@ class SqliteStore:
         self.read_only = read_only or is_full
         self.is_full = is_full
         with translated(path):
+            file = _identity(path)
             self._db = self._connect()
+            self._file = file if file == _identity(path) else None  # exchanged at this very moment
             for pragma in _PRAGMAS:
                 self._db.execute(pragma)
             self._check_journal()
@@ -120,6 +138,10 @@ class SqliteStore:
             raise LedgerError(f"{self.place!r} is read-only", hint="Make the home writable, or choose another with -H.")
         self._refuse_nesting()
         with gate(self.place + "-gate"), translated(self.place):
+            if self._file is None or _identity(self.place) != self._file:
+                raise LedgerBusyError(
+                    f"{self.place!r} was replaced by another file meanwhile", hint="Nothing was changed. Try again."
+                )
             try:
                 self._db.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
@@ -179,7 +201,7 @@ class SqliteStore:
         seq, position, recorded_at, lamport, *origin = row
         return Head(seq or 0, position or 0, recorded_at or 0, lamport or 0, *origin)
 
-    def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
+    def insert(self, txn: TxnRow, events: Iterable[EventRow]) -> None:
         """Insert a transaction with its events and advance its origin's head."""
         database = self._writer()
         database.execute("INSERT INTO txn VALUES (?,?,?,?,?,?,?,?,?,?)", txn)
@@ -188,6 +210,29 @@ class SqliteStore:
             "UPDATE origin SET head_seq = ?, head_hash = ? WHERE origin_id = ?",
             (txn.origin_seq, txn.hash, txn.origin_id),
         )
+
+    def empty(self, positions: Sequence[int], seqs: Sequence[int]) -> None:
+        """Set the bodies of events and the headers of transactions to NULL."""
+        database = self._writer()
+        database.execute("PRAGMA secure_delete=ON")
+        database.executemany("UPDATE event SET body = NULL WHERE position = ?", [(number,) for number in positions])
+        database.executemany("UPDATE txn SET header = NULL WHERE seq = ?", [(number,) for number in seqs])
+
+    def wipe(self) -> None:
+        """Write the file anew, and empty its log: pages that were split or freed may hold what is emptied."""
+        import time
+
+        self._refuse_nesting()
+        end = time.monotonic() + _PATIENCE_SECONDS
+        with gate(self.place + "-gate"), translated(self.place):
+            self._db.execute("PRAGMA secure_delete=ON")
+            self._db.execute("VACUUM")
+            while self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() > end:
+                    raise LedgerBusyError(
+                        f"{self.place!r} is being read by other commands, so its log still holds what was emptied",
+                        hint="The redaction is recorded. The next command that changes something tries again.",
+                    )
 
     def insert_meta(self, key: str, value: str) -> None:
         """Insert one row of `meta`, of a ledger that is being made."""
@@ -226,6 +271,14 @@ class SqliteStore:
         )
         return map(EventRow._make, rows)
 
+    def txn_tuples(self, after: int = 0) -> Iterator[TxnTuple]:
+        """Yield the transactions with `seq > after` as plain tuples."""
+        return self._db.execute("SELECT * FROM txn WHERE seq > ? ORDER BY seq", (after,))
+
+    def event_tuples(self, after: int = 0) -> Iterator[EventTuple]:
+        """Yield the events with `position > after` as plain tuples."""
+        return self._db.execute("SELECT * FROM event WHERE position > ? ORDER BY position", (after,))
+
     def timed_events(self, after: int = 0) -> Iterator[TimedEvent]:
         """Yield the events with `position > after`, each with its transaction's time."""
         rows = self._stream(
@@ -235,7 +288,7 @@ class SqliteStore:
         )
         return map(TimedEvent._make, rows)
 
-    def _stream(self, statement: str, after: int) -> Iterator[tuple[object, ...]]:
+    def _stream(self, statement: str, after: int) -> Iterator[Any]:
         with translated(self.place):
             # Chained, because `yield from` would close the cursor with the generator: at the end of a command that
             # is after the database was closed, and an error that nobody can catch.
@@ -259,6 +312,12 @@ class SqliteStore:
                 rows += map(EventRow._make, found)
         return sorted(rows)
 
+    def streams(self, prefix: str, limit: int) -> list[str]:
+        """Return the streams of runs whose name begins with `prefix`, in order, at most `limit`."""
+        statement = "SELECT DISTINCT stream FROM event WHERE stream >= ? AND stream < ? ORDER BY stream LIMIT ?"
+        with translated(self.place):
+            return [row[0] for row in self._db.execute(statement, (prefix, prefix + BEHIND_IDS, limit))]
+
     def origins(self) -> list[OriginRow]:
         """Return all origins."""
         with translated(self.place):
@@ -272,6 +331,18 @@ class SqliteStore:
             stored = dict(self._db.execute("SELECT name, sql FROM sqlite_schema WHERE type = 'trigger'").fetchall())
         expected = sqlite_guards()
         return [name for name in TRIGGERS if stored.get(name) != expected[name]]
+
+    def copy_into(self, copy: sqlite3.Connection, progress: Callable[[int, int, int], object] | None = None) -> None:
+        """Copy the database as it is at this moment; others may write meanwhile.
+
+        Args:
+            copy: an empty database.
+            progress: told now and then a status, how many pages are left, and how many there are.
+        """
+        # In one view of the ledger nothing that others write can make SQLite begin again.
+        with self.reading():
+            self._db.execute("SELECT 1 FROM sqlite_schema").fetchone()
+            self._db.backup(copy, pages=_PAGES, progress=progress)
 
     def check_file(self) -> list[str]:
         """Return what `PRAGMA integrity_check` found, by a connection of its own, beside any other reading."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from ledger.rows import EventRow, Head, OriginRow, TimedEvent, TxnRow
+from ledger.rows import EventRow, EventTuple, Head, OriginRow, TimedEvent, TxnRow, TxnTuple
 
 
 class Store(Protocol):
@@ -35,8 +35,18 @@ class Store(Protocol):
     def head(self) -> Head:
         """Return the end of the ledger."""
 
-    def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
+    def insert(self, txn: TxnRow, events: Iterable[EventRow]) -> None:
         """Insert a transaction with its events and advance its origin's head; only inside `writing`."""
+
+    def empty(self, positions: Sequence[int], seqs: Sequence[int]) -> None:
+        """Set the bodies of events and the headers of transactions to NULL; only inside `writing`."""
+
+    def wipe(self) -> None:
+        """Remove old copies of emptied bodies and headers from the database's files, as far as it is in our hands.
+
+        Raises:
+            LedgerBusyError: others were reading all the time; it can be tried again.
+        """
 
     def insert_meta(self, key: str, value: str) -> None:
         """Insert one row of `meta`, of a ledger that is being made; only inside `writing`."""
@@ -56,6 +66,12 @@ class Store(Protocol):
     def events(self, after: int = 0, *, newest_first: bool = False) -> Iterator[EventRow]:
         """Yield the events with `position > after`."""
 
+    def txn_tuples(self, after: int = 0) -> Iterator[TxnTuple]:
+        """Yield the transactions with `seq > after` as plain tuples, which is quicker; only inside `reading`."""
+
+    def event_tuples(self, after: int = 0) -> Iterator[EventTuple]:
+        """Yield the events with `position > after` as plain tuples, which is quicker; only inside `reading`."""
+
     def txn_events(self, seq: int) -> list[EventRow]:
         """Return the events of the transaction at `seq`, in order of position."""
 
@@ -64,6 +80,12 @@ class Store(Protocol):
 
     def stream_events(self, streams: Iterable[str]) -> list[EventRow]:
         """Return every event of these streams in order of position."""
+
+    def streams(self, prefix: str, limit: int) -> list[str]:
+        """Return the streams of runs whose name begins with `prefix`, in order, at most `limit`; `run/` is part of it.
+
+        Looked up in the index of the streams: the ledger may hold millions of events.
+        """
 
     def origins(self) -> list[OriginRow]:
         """Return all origins."""

@@ -9,6 +9,7 @@ also recomputed every hash; against that, keep a head hash elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 from ledger.beside import SPLIT_FROM, begin_check, walk_all
 from ledger.dataclass import dataclass, field
@@ -16,7 +17,7 @@ from ledger.errors import LedgerError
 from ledger.events.book import LedgerCreated
 from ledger.registry import read_event
 from ledger.store import Store
-from ledger.walk import UNREADABLE, End, Walked, beginning
+from ledger.walk import UNREADABLE, End, Span, Walked, beginning, unlinked, walk
 
 MOST_PROBLEMS = 20
 
@@ -29,6 +30,24 @@ class Problem:
     what: str
 
 
+class Point(NamedTuple):
+    """How far a ledger was proved to be whole, so that another time only what was added since is read.
+
+    Attributes:
+        ledger_id: of which ledger.
+        seq: the last transaction that was verified.
+        position: its last event.
+        hash: its hash.
+        ends: where the chain of each origin ended there.
+    """
+
+    ledger_id: str
+    seq: int
+    position: int
+    hash: bytes
+    ends: Mapping[bytes, End]
+
+
 @dataclass(slots=True)
 class Report:
     """What a verification found.
@@ -38,12 +57,14 @@ class Report:
         events: how many were read.
         head_hash: hash of this ledger's own head, hexadecimal.
         problems: in the order found, the first broken place first; at most `MOST_PROBLEMS`.
+        point: how far the ledger is proved; None when something is wrong.
     """
 
     transactions: int = 0
     events: int = 0
     head_hash: str = ""
     problems: list[Problem] = field(default_factory=list)
+    point: Point | None = None
 
     def add(self, where: str, what: str) -> None:
         """Note a broken place, unless there are too many already."""
@@ -68,10 +89,46 @@ def verify(store: Store, progress: Callable[[int], None] | None = None, *, split
         walked = walk_all(store, progress, split_from)
         for found in found_in_file():
             report.add("the database file", found)
-        for name in store.missing_guards():
-            report.add(f"trigger {name}", "is missing or altered: the tables are no longer append-only")
-        _take_over(store, walked, report)
+        _finish(store, walked, report)
     return report
+
+
+def verify_since(store: Store, point: Point, progress: Callable[[int], None] | None = None) -> Report:
+    """Read only what was added since a point up to which the ledger was verified, and report every broken place.
+
+    What lies before is vouched for by the hash at the point alone: rows that were altered there since, with their
+    hashes left as they were, are not found, nor is damage to the file of which no row that is read is part.
+
+    Raises:
+        LedgerError: the database can not be read to its end.
+    """
+    report = Report()
+    with store.reading():
+        stored = store.txn(point.seq)
+        if stored is None or stored.hash != point.hash:
+            what = "is not there any more" if stored is None else "is another one now"
+            report.add(f"transaction {point.seq}", f"{what}: it was the last one when the ledger was last verified")
+            return report
+        rest = walk(store, progress, Span(point.seq, point.position))
+        links = (
+            (txn.seq, unlinked(txn, point.ends.get(txn.origin_id) or beginning(txn.origin_id))) for txn in rest.firsts
+        )
+        problems = [(f"transaction {seq}", what) for seq, wrong in links for what in wrong]
+        ends = {**point.ends, **rest.ends}
+        _finish(store, rest._replace(problems=problems + rest.problems, ends=ends), report)
+    return report
+
+
+def _finish(store: Store, walked: Walked, report: Report) -> None:
+    for name in store.missing_guards():
+        report.add(f"trigger {name}", "is missing or altered: the tables are no longer append-only")
+    _take_over(store, walked, report)
+    if report.problems:
+        return
+    head = store.head()
+    last = store.txn(head.seq)
+    if last is not None:
+        report.point = Point(store.meta()["ledger_id"], head.seq, head.position, last.hash, walked.ends)
 
 
 def _take_over(store: Store, walked: Walked, report: Report) -> None:

@@ -10,13 +10,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from hashlib import sha256
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
-from ledger.chain import event_part, genesis, sealed
+from orjson import dumps, loads
+
+from ledger.chain import genesis, sealed
 from ledger.dataclass import required
 from ledger.errors import LedgerError
-from ledger.registry import current_body, event_classes
-from ledger.rows import EventRow, TxnRow
+from ledger.registry import VERSIONS, Upcaster, current_body, event_classes, lifting
+from ledger.rows import EventRow, EventTuple, TxnRow, TxnTuple
 from ledger.store import Store
 
 _MOST_PROBLEMS = 100
@@ -24,6 +27,9 @@ _STEP = 10_000
 
 UNREADABLE = (TypeError, ValueError, KeyError, AttributeError)
 """What a value of a wrong type leads to, in a file that was damaged."""
+
+UNUSUAL = (TypeError, ValueError, KeyError)
+"""What a body leads to that is redacted, has an explicit form, lacks a required field, or is wrong."""
 
 
 class Span(NamedTuple):
@@ -66,7 +72,7 @@ class Walked(NamedTuple):
 
         None when there is something wrong: only one walk over both can say what, in the order of the ledger.
         """
-        fits = all(not _unlinked(txn, self.ends.get(txn.origin_id) or beginning(txn.origin_id)) for txn in rest.firsts)
+        fits = all(not unlinked(txn, self.ends.get(txn.origin_id) or beginning(txn.origin_id)) for txn in rest.firsts)
         if not fits or self.problems or rest.problems or self.unreadable or rest.unreadable:
             return None
         transactions, events = self.transactions + rest.transactions, self.events + rest.events
@@ -99,7 +105,11 @@ def walk(store: Store, progress: Callable[[int], None] | None = None, span: Span
 
 
 class _Walk:
-    """A walk on its way."""
+    """A walk on its way.
+
+    Every event of a long ledger comes through here, so the usual case is told from all others with as little as can
+    be: rows stay plain tuples, and what is unusual goes to a method that takes its time.
+    """
 
     def __init__(self, store: Store, progress: Callable[[int], None] | None, span: Span) -> None:
         self.store = store
@@ -108,81 +118,115 @@ class _Walk:
         self.position = span.after_position
         self.transactions = 0
         self.events = 0
+        self.told = _STEP
         self.problems: list[tuple[str, str]] = []
         self.firsts: list[TxnRow] = []
         self.ends: dict[bytes, End] = {}
         self.redacted: set[tuple[str, int, bytes]] | None = None
         self.required = {name: frozenset(required(cls)) for name, cls in event_classes().items()}
+        self.shapes = {
+            (name, version): _taking(self.required[name], lifting(name, version))
+            for name, newest in VERSIONS.items()
+            for version in range(1, newest + 1)
+        }
 
     def run(self) -> None:
-        events = self.store.events(self.span.after_position)
+        events = self.store.event_tuples(self.span.after_position)
         waiting = next(events, None)
         expected = self.span.after_seq + 1
-        for txn in self.store.transactions(self.span.after_seq):
-            if txn.seq > self.span.last_seq:
+        for txn in self.store.txn_tuples(self.span.after_seq):
+            seq = txn[0]
+            if seq > self.span.last_seq:
                 break
-            if txn.seq != expected:
-                self.add(f"transaction {expected}", f"is missing: the next one is {txn.seq}")
-            expected = txn.seq + 1
+            if seq != expected:
+                self.add(f"transaction {expected}", f"is missing: the next one is {seq}")
+            expected = seq + 1
             waiting = self.transaction(txn, waiting, events)
-        if waiting is not None and waiting.position <= self.span.last_position:
-            self.add(f"event {waiting.position}", f"belongs to transaction {waiting.txn_seq}, which is missing")
+        if waiting is not None and waiting[0] <= self.span.last_position:
+            self.add(f"event {waiting[0]}", f"belongs to transaction {waiting[1]}, which is missing")
 
     def add(self, where: str, what: str) -> None:
         if len(self.problems) < _MOST_PROBLEMS:
             self.problems.append((where, what))
 
-    def transaction(self, txn: TxnRow, waiting: EventRow | None, events: Iterator[EventRow]) -> EventRow | None:
+    def transaction(self, txn: TxnTuple, waiting: EventTuple | None, events: Iterator[EventTuple]) -> EventTuple | None:
         """Check `txn` and its events, the first of which is `waiting`; return the first event after them."""
-        seq, origin_id = txn.seq, txn.origin_id
-        parts, bad = [], []
-        while waiting is not None and waiting.txn_seq <= seq:
-            position = waiting.position
-            if position != self.position + 1:
-                self.add(f"event {self.position + 1}", f"is missing: the next one is {position}")
-            self.position = position
-            if waiting.txn_seq == seq and waiting.origin_id == origin_id:
-                # Checked and let go of before the next is read: a transaction may have a million.
-                parts.append(event_part(waiting))
-                if (wrong := self.event(waiting)) is not None:
-                    bad.append((f"event {position}", wrong))
+        seq, origin_id = txn[0], txn[2]
+        parts: list[bytes] = []
+        bad: list[tuple[str, str]] = []
+        shapes, position = self.shapes, self.position
+        while waiting is not None:
+            # Checked and let go of before the next is read: a transaction may have a million.
+            at, txn_seq, owner, stream, version, type_, schema, body_hash, body = waiting
+            if txn_seq > seq:
+                break
+            position += 1
+            if at != position:
+                self.add(f"event {position}", f"is missing: the next one is {at}")
+                position = at
+            if txn_seq == seq and owner == origin_id:
+                named = dumps((stream, version, type_, schema))
+                parts.append(len(named).to_bytes(8, "big") + named + body_hash)
+                try:
+                    # A known type, nothing in an explicit form: what nearly every event is.
+                    if body is None or sha256(body).digest() != body_hash or b"$" in body:
+                        raise ValueError
+                    shapes[type_, schema](loads(body))
+                except UNUSUAL:
+                    if (wrong := self.event(EventRow._make(waiting))) is not None:
+                        bad.append((f"event {at}", wrong))
             else:
-                self.add(f"event {position}", f"is not of transaction {seq} as its place says")
+                self.add(f"event {at}", f"is not of transaction {seq} as its place says")
             waiting = next(events, None)
-        for what in self.row(txn, parts):
-            self.add(f"transaction {seq}", what)
+        self.position = position
+        self.row(txn, parts)
         for where, what in bad:
             self.add(where, what)
-        self.transactions += 1
         self.count(len(parts))
         return waiting
 
-    def row(self, txn: TxnRow, parts: list[bytes]) -> list[str]:
-        """Return what is wrong with a transaction, its events left aside; its hash becomes the end of the chain."""
-        _, _, origin_id, origin_seq, recorded_at, _, header_hash, header, _, hash_ = txn
+    def row(self, txn: TxnTuple, parts: list[bytes]) -> None:
+        """Check a transaction, its events left aside; its hash becomes the end of the chain."""
+        seq, _, origin_id, origin_seq, recorded_at, _, header_hash, header, prev_hash, hash_ = txn
         end = self.ends.get(origin_id)
         self.ends[origin_id] = (origin_seq, hash_, recorded_at)
+        whole = header is not None and sha256(header).digest() == header_hash and sealed(txn, parts) == hash_
+        if not (
+            whole
+            and parts
+            and end is not None
+            and prev_hash == end[1]
+            and origin_seq == end[0] + 1
+            and recorded_at > end[2]
+        ):
+            for what in self.wrong(TxnRow._make(txn), parts, end):
+                self.add(f"transaction {seq}", what)
+
+    def wrong(self, txn: TxnRow, parts: list[bytes], end: End | None) -> list[str]:
+        """Return what is wrong with a transaction behind the `end` of its chain."""
         wrong = []
         if end is None and self.span.after_seq:
             self.firsts.append(txn)
         else:
-            wrong = _unlinked(txn, end or beginning(origin_id))
-        if header is None:
-            if not self.is_redacted("txn", origin_seq, origin_id):
+            wrong = unlinked(txn, end or beginning(txn.origin_id))
+        if txn.header is None:
+            if not self.is_redacted("txn", txn.origin_seq, txn.origin_id):
                 wrong.append("its header is gone, and no redaction is on record")
-        elif sha256(header).digest() != header_hash:
+        elif sha256(txn.header).digest() != txn.header_hash:
             wrong.append("its header was altered")
         if not parts:
             wrong.append("has no events")
-        if sealed(txn, parts) != hash_:
+        if sealed(txn, parts) != txn.hash:
             wrong.append("its hash does not fit its content")
         return wrong
 
     def count(self, events: int) -> None:
-        before = self.events
+        self.transactions += 1
         self.events += events
-        if self.progress is not None and before // _STEP != self.events // _STEP:
-            self.progress(self.events)
+        if self.events >= self.told:
+            self.told = self.events - self.events % _STEP + _STEP
+            if self.progress is not None:
+                self.progress(self.events)
 
     def event(self, event: EventRow) -> str | None:
         """Return what is wrong with an event's body, or None."""
@@ -202,11 +246,11 @@ class _Walk:
 
     def is_redacted(self, stream: str, version: int, origin_id: bytes) -> bool:
         if self.redacted is None:
-            self.redacted = set(_redactions(self.store))
+            self.redacted = set(redactions(self.store))
         return (stream, version, origin_id) in self.redacted
 
 
-def _unlinked(txn: TxnRow, end: End) -> list[str]:
+def unlinked(txn: TxnRow, end: End) -> list[str]:
     """Return what is wrong with the way a transaction joins the chain that ended at `end`."""
     seq, hash_, time = end
     wrong = []
@@ -219,7 +263,16 @@ def _unlinked(txn: TxnRow, end: End) -> list[str]:
     return wrong
 
 
-def _redactions(store: Store) -> Iterator[tuple[str, int, bytes]]:
+def _taking(names: frozenset[str], lift: Upcaster | None) -> Callable[[Any], object]:
+    """Return a function that takes these fields out of a lifted body, which fails with KeyError when one is missing.
+
+    What is no mapping fails with TypeError.
+    """
+    take = itemgetter(*names) if names else dict.keys
+    return take if lift is None else lambda body: take(lift(body))
+
+
+def redactions(store: Store) -> Iterator[tuple[str, int, bytes]]:
     """Yield what was redacted on record: stream, version and origin of events; `txn` and `origin_seq` of headers."""
     for row in store.stream_events(["ledger"]):
         if row.type == "ledger.redacted" and row.body is not None:

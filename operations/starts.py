@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
+from typing import TypedDict
 
 from artifacts.home import Home
 from ledger.canonical import Value
@@ -17,18 +18,7 @@ from operations.run_plan import AGAIN, RunPlan
 
 def staging_events(plan: RunPlan) -> list[Event]:
     """Return the events of a run that is prepared, to be started later."""
-    staged = RunStaged(
-        project=None if plan.package else plan.project,
-        package=plan.package,
-        model=plan.model,
-        operation=plan.operation,
-        command=plan.command,
-        flags=plan.flags,
-        label=plan.label,
-        batch=plan.batch,
-        proto=plan.proto,
-        overrides=plan.overrides,
-    )
+    staged = RunStaged(**_identity(plan), command=plan.command, flags=plan.flags, overrides=plan.overrides)
     return [staged, *_tagged(plan)]
 
 
@@ -56,22 +46,40 @@ def begin_events(plan: RunPlan, home: Home, evidence: Evidence) -> list[Event]:
         )
         return [again, *_labeled(plan), *_tagged(plan)]
     started = RunStarted(
-        project=None if plan.package else plan.project,
-        package=plan.package,
-        model=plan.model,
-        operation=plan.operation,
+        **_identity(plan),
         command=plan.command,
         flags=plan.flags,
-        label=plan.label,
         environment=environment,
         sources=sources,
         git=told or None,
         platform=_platform(plan),
         evidence=witness,
+    )
+    return [started, *_tagged(plan)]
+
+
+class _Identity(TypedDict):
+    """What the staging and the start of a run say alike of what it is a run of."""
+
+    project: str | None
+    package: str | None
+    model: str
+    operation: str
+    label: str | None
+    batch: str | None
+    proto: str | None
+
+
+def _identity(plan: RunPlan) -> _Identity:
+    return _Identity(
+        project=None if plan.package else plan.project,
+        package=plan.package,
+        model=plan.model,
+        operation=plan.operation,
+        label=plan.label,
         batch=plan.batch,
         proto=plan.proto,
     )
-    return [started, *_tagged(plan)]
 
 
 def _labeled(plan: RunPlan) -> list[Event]:

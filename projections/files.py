@@ -121,6 +121,20 @@ def remove_database(path: str) -> None:
             continue
 
 
+def forget_all(folder: str) -> None:
+    """Remove the indexes of all program versions, and what listings were shown; only inside `rebuilding`.
+
+    What they hold comes from a ledger that is there no more, or from events that were emptied.
+    """
+    for name in os.listdir(folder):
+        if name.endswith(".db") and not name.startswith("."):
+            remove_database(os.path.join(folder, name))
+        elif name == "listings":
+            import shutil
+
+            shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+
+
 def _sync(path: str) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

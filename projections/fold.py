@@ -20,13 +20,13 @@ class RunState:
     """What the index knows of one run; mutable, because a rebuild folds millions.
 
     What a run has many of is not loaded with it: `flags` (all of them anew, and no scalars), `scalars` (those that were
-    recorded), `tags` (whether added or removed) and `comments` (each with its number) hold only what the events of a
-    batch say, None when they say nothing.
+    recorded), `tags` (whether added or removed), `comments` (each with its number and time) and `withdrawn` (times of
+    comments that were taken back, or shown again) hold only what the events of a batch say, None when they say nothing.
     """
 
     __slots__ = (
         "comments", "digest", "exit_status", "flags", "label", "marked", "new", "op", "place", "protected", "run",
-        "run_id", "scalars", "started", "status", "stopped", "tags", "version",
+        "run_id", "scalars", "started", "status", "stopped", "tags", "version", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, run: int, run_id: str) -> None:
@@ -47,7 +47,8 @@ class RunState:
         self.flags: Body | None = None
         self.scalars: Body | None = None
         self.tags: dict[str, bool] | None = None
-        self.comments: list[tuple[int, str]] | None = None
+        self.comments: list[tuple[int, str, int]] | None = None
+        self.withdrawn: list[tuple[int, bool]] | None = None
 
 
 def apply(state: RunState, event: TimedEvent) -> None:
@@ -129,10 +130,16 @@ def _tagged(state: RunState, _time: int, body: Body) -> None:
     tags.update(dict.fromkeys(_texts(body.get("added")), True))
 
 
-def _commented(state: RunState, _time: int, body: Body) -> None:
+def _commented(state: RunState, time: int, body: Body) -> None:
     text = _text(body.get("text"))
     if text is not None:
-        state.comments = [*(state.comments or ()), (state.version, text)]
+        state.comments = [*(state.comments or ()), (state.version, text, time)]
+
+
+def _comment_withdrawn(state: RunState, _time: int, body: Body) -> None:
+    written = _int(body.get("written"))
+    if written is not None:
+        state.withdrawn = [*(state.withdrawn or ()), (written, bool(body.get("withdrawn")))]
 
 
 def _scalars(state: RunState, _time: int, body: Body) -> None:
@@ -195,6 +202,7 @@ _HANDLERS: Mapping[str, Callable[[RunState, int, Body], None]] = {
     "run.marked": _marked,
     "run.tagged": _tagged,
     "run.commented": _commented,
+    "run.comment_withdrawn": _comment_withdrawn,
     "run.scalars_recorded": _scalars,
     "run.protected": _protected,
     "run.deleted": _deleted,

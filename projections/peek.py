@@ -70,16 +70,28 @@ def peek(index_dir: str, ledger_path: str | None) -> Iterator[Peek | None]:
     if not os.path.exists(ledger_path):
         yield None
         return
-    with closing(_TracelessStore(ledger_path, read_only=True)) as store:
-        if store.revision() != REVISION:
-            raise GuildError("the ledger is of another version of the program")
-        check_format(store)
+    with traceless(ledger_path) as store:
         found = _of_ledger(path, Ledger(store))
     if found is None:
         yield None
         return
     with closing(found.index):
         yield found
+
+
+@contextmanager
+def traceless(ledger_path: str) -> Iterator[SqliteStore]:
+    """Give a look at an existing ledger alone.
+
+    Raises:
+        GuildError: the ledger cannot be used.
+        sqlite3.Error: the same.
+    """
+    with closing(_TracelessStore(ledger_path, read_only=True)) as store:
+        if store.revision() != REVISION:
+            raise GuildError("the ledger is of another version of the program")
+        check_format(store)
+        yield store
 
 
 def _of_ledger(path: str | None, ledger: Ledger) -> Peek | None:

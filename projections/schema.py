@@ -33,7 +33,11 @@ CREATE TABLE value (
   run INTEGER NOT NULL, name INTEGER NOT NULL, number ANY, text TEXT, PRIMARY KEY (run, name)) STRICT, WITHOUT ROWID;
 CREATE TABLE tag (tag TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (tag, run)) STRICT, WITHOUT ROWID;
 CREATE TABLE comment (
-  run INTEGER NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL, PRIMARY KEY (run, number)) STRICT, WITHOUT ROWID;
+  run INTEGER NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL, written INTEGER NOT NULL,
+  PRIMARY KEY (run, number)) STRICT, WITHOUT ROWID;
+CREATE TABLE withdrawn (
+  run INTEGER NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL, written INTEGER NOT NULL,
+  PRIMARY KEY (run, number)) STRICT, WITHOUT ROWID;
 CREATE TABLE total (
   op INTEGER NOT NULL, place INTEGER NOT NULL, status INTEGER NOT NULL, runs INTEGER NOT NULL,
   PRIMARY KEY (op, place, status)) STRICT, WITHOUT ROWID;
@@ -43,9 +47,9 @@ CREATE TABLE unconfirmed (run INTEGER PRIMARY KEY) STRICT;
 `run` numbers runs in the order in which the ledger first names them, `op` operations and `name` names likewise.
 `digest` is that of the latest start's sources. `name` holds what `projections.values` calls flags and scalars, `value`
 what a run has of them: a number (an integer stays one: a seed has more digits than a float keeps), a text, or both for
-a truth value. The `number` of a comment is that of its event in the run's stream. `unconfirmed` holds the runs whose
-directory may not yet be where `place` says: it is the file system's state, not the ledger's, and is left out of
-comparisons."""
+a truth value. The `number` of a comment is that of its event in the run's stream, `written` its time; `withdrawn` keeps
+comments that were taken back, which may be shown again. `unconfirmed` holds the runs whose directory may not yet be
+where `place` says: it is the file system's state, not the ledger's, and is left out of comparisons."""
 
 INDEXES = """
 CREATE UNIQUE INDEX run_by_id ON run (run_id);
@@ -84,6 +88,7 @@ COMPARED: dict[str, str] = {
     "value": "run, name",
     "tag": "tag, run",
     "comment": "run, number",
+    "withdrawn": "run, number",
 }
 """Tables that are a function of the ledger alone, equal in every index of the same ledger, each with its key."""
 

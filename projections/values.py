@@ -141,5 +141,14 @@ class ValueWriter:
         tags = [(tag, state.run, wanted) for state in states for tag, wanted in (state.tags or {}).items()]
         self._db.executemany("INSERT OR IGNORE INTO tag VALUES (?,?)", [row[:2] for row in tags if row[2]])
         self._db.executemany("DELETE FROM tag WHERE tag = ? AND run = ?", [row[:2] for row in tags if not row[2]])
-        comments = [(state.run, number, text) for state in states for number, text in state.comments or ()]
-        self._db.executemany("INSERT INTO comment VALUES (?,?,?)", comments)
+        comments = [(state.run, *comment) for state in states for comment in state.comments or ()]
+        self._db.executemany("INSERT INTO comment VALUES (?,?,?,?)", comments)
+        self._withdraw([(state.run, *change) for state in states for change in state.withdrawn or ()])
+
+    def _withdraw(self, changes: Iterable[tuple[int, int, bool]]) -> None:
+        """Move comments out of sight, or back: in the order in which that was asked for."""
+        for run, written, withdrawn in changes:
+            source, target = ("comment", "withdrawn") if withdrawn else ("withdrawn", "comment")
+            where = "WHERE run = ? AND written = ?"
+            self._db.execute(f"INSERT INTO {target} SELECT * FROM {source} {where}", (run, written))  # noqa: S608 - names
+            self._db.execute(f"DELETE FROM {source} {where}", (run, written))  # noqa: S608 - names

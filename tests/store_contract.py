@@ -222,6 +222,18 @@ class StoreContract:
         found = store.stream_events([*names[1:], *names[1:]])
         assert [row.position for row in found] == [p for p in range(1, 2401) if p not in (1200, 1201)]
 
+    def test_streams_are_found_by_the_beginning_of_their_name(self, store: Store) -> None:
+        """Those of runs whose id begins so, each once, in order, no more than asked for."""
+        ids = ["97a0", "97af", "97", "98", "9", "a7", "f7ff"]
+        names = [f"run/{digits:0<32}" for digits in ids]
+        rows = [event_row(number, 1, name) for number, name in enumerate(names, 1)]
+        rows += [event_row(len(names) + 1, 1, names[0], 2), event_row(len(names) + 2, 1, "ledger")]
+        insert(store, txn_row(1), rows)
+        assert store.streams("run/97", 9) == sorted(names[:3])
+        assert store.streams("run/97", 2) == sorted(names[:3])[:2]
+        assert store.streams("run/", 99) == sorted(names)
+        assert (store.streams("run/f7ff0", 9), store.streams("run/b", 9)) == (names[-1:], [])
+
     def test_the_head_is_the_newest_row_of_any_origin_and_the_own_chain(self, store: Store) -> None:
         """Numbers and times go on from the newest row, the chain from the own last transaction."""
         insert(store, txn_row(1), [event_row(1, 1)])
@@ -326,6 +338,32 @@ class StoreContract:
             writer.join()
         assert [row.seq for row in store.transactions()] == list(range(1, 21))
         assert [(row.position, row.txn_seq) for row in store.events()] == [(p, (p + 1) // 2) for p in range(1, 41)]
+
+    def test_plain_tuples_are_the_rows(self, store: Store) -> None:
+        """What verification reads, because it is quicker, is what everybody else reads."""
+        filled(store, 3)
+        for after in (0, 1, 2, 9):
+            with store.reading():
+                transactions, events = list(store.txn_tuples(after)), list(store.event_tuples(after))
+            assert transactions == list(store.transactions(after))
+            assert events == list(store.events(after))
+            assert {type(row) for row in (*transactions, *events)} <= {tuple}
+
+    def test_bodies_and_headers_are_emptied_together_and_once(self, store: Store) -> None:
+        """Only with the write lock; what else a row says stays; and a second time the guards refuse it."""
+        filled(store, 2)
+        before = list(store.events()), list(store.transactions())
+        with pytest.raises(LedgerError):
+            store.empty([1], [])
+        with store.writing():
+            store.empty([2, 3], [1])
+        after = list(store.events()), list(store.transactions())
+        assert after[0] == [row._replace(body=None) if row.position in (2, 3) else row for row in before[0]]
+        assert after[1] == [row._replace(header=None) if row.seq == 1 else row for row in before[1]]
+        store.wipe()
+        with pytest.raises(LedgerError), store.writing():
+            store.empty([1, 2], [])
+        assert (list(store.events()), list(store.transactions())) == after
 
     def test_a_sound_database_has_nothing_to_report(self, store: Store) -> None:
         """The engine's own check finds nothing in a ledger that was only written to."""

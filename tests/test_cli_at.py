@@ -12,6 +12,7 @@ import pytest
 from ledger.events.life import RunStatusChanged
 from tests.cli_kit import LOCAL_SCOPE, Guild, Result, copied, report
 from tests.kit import append, happens, make_ledger, run_id, started
+from tests.test_completion import offered
 from tests.test_positions import GUILD, in_terminal
 
 QUESTIONS = (
@@ -204,3 +205,11 @@ def test_an_index_is_that_of_then_whatever_was_listed_since(guild: Guild) -> Non
     assert "code 0" in shown
     assert "Note:" not in shown
     assert guild.ids() == ids[2:]
+
+
+def test_transactions_and_words_of_time_are_offered_at_the_tab_key(guild: Guild) -> None:
+    """The newest first; runs are not, because their numbers as of then would have to be replayed."""
+    seq = last_seq(guild)
+    assert offered(guild, "guild runs --at ")[:2] == [str(seq), str(seq - 1)]
+    assert offered(guild, "guild diff --at 1 --at y") == ["yesterday"]
+    assert offered(guild, f"guild runs info --at {seq} ") == []

@@ -31,7 +31,7 @@ def test_deleting_shows_the_runs_and_asks(guild: Guild, ids: list[str]) -> None:
     assert lines[2].startswith("  1 run(s), ")
     assert lines[2].endswith(" bytes on disk")
     assert lines[3:] == ["Deleted 1 run(s)"]
-    assert result.err == f"{LOCAL_SCOPE}Delete these runs? (y/N) To undo: guild runs restore {ids[0][:8]}\n"
+    assert result.err == f"{LOCAL_SCOPE}Delete these runs? (y/N) To undo: guild undo 14\n"
     assert left(guild, ids) == [1, 2, 3, 4]
     assert not (guild.home / "runs" / ids[0]).exists()
     assert (guild.home / "trash" / ids[0] / ".guild/output").read_text() == "working --epochs 5\n"
@@ -204,7 +204,7 @@ def test_deleted_runs_are_listed_and_come_back_as_they_were(guild: Guild, ids: l
     assert all(run["deleted"] for run in guild.json("runs", "-d"))
     restored = guild("runs", "restore", ids[0], "1", stdin="y\n")
     assert restored.out.startswith("You are about to restore the following runs:\n  [")
-    undo = f"To undo: guild runs rm {ids[0][:8]} {ids[2][:8]}\n"
+    undo = "To undo: guild undo 15\n"
     assert restored.err == f"{LOCAL_SCOPE}Restore these runs? (y/N) {undo}"
     assert re.search(r"^  2 run\(s\), [\d.]+ \w+ on disk$", restored.out, re.MULTILINE)
     assert restored.out.endswith("Restored 2 run(s)\n")

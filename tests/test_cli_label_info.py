@@ -49,7 +49,7 @@ def labels(guild: Guild, *args: str) -> list[str | None]:
 def test_a_label_is_set_found_and_cleared(guild: Guild) -> None:
     """By index and by id; `runs list LABEL` then lists exactly those runs; clearing removes it."""
     ids = guild.ids()
-    undo = f"To undo: guild label {ids[1][:8]} --clear\n"
+    undo = "To undo: guild undo 14\n"
     assert guild("label", "1", "fine") == (0, "Labeled 1 run(s)\n", LOCAL_SCOPE + undo)
     guild.ok("runs", "label", ids[2][:8], "fine")
     assert [row.short for row in guild.rows("fine")] == [ids[1][:8], ids[2][:8]]

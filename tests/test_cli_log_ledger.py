@@ -87,7 +87,7 @@ def test_a_whole_ledger_is_verified(guild: Guild) -> None:
     assert text.endswith("index: equals a fresh replay\nThe ledger is whole.\n")
     report = guild.json("ledger", "verify")
     assert (report["ok"], report["problems"], report["transactions"]) == (True, [], 13)
-    assert set(report) == {"ok", "transactions", "events", "head_hash", "index", "problems"}
+    assert set(report) == {"ok", "since", "transactions", "events", "head_hash", "index", "problems"}
 
 
 TAMPERING: dict[str, tuple[list[str], str]] = {

@@ -29,6 +29,25 @@ def test_runs_live_their_whole_life_in_a_server(tmp_path: Path, postgres_url: st
     assert not (tmp_path / "home" / "ledger.db").exists()
 
 
+def test_a_ledger_in_a_server_is_proved_redacted_and_exported(tmp_path: Path, postgres_url: str) -> None:
+    """Its export makes the same ledger as a file; what is about files says that it needs one."""
+    guild = Guild(tmp_path / "home", make_project(tmp_path / "project"), {"GUILD_LEDGER": postgres_url})
+    guild.ok("run", "iris-cnn:train", "-l", "token-1", "-y")
+    guild.ok("ledger", "verify")
+    anchor = guild.ok("ledger", "anchor").strip()
+    redacted = guild("ledger", "redact", "0", "--reason", "typed by mistake", "-y")
+    assert (redacted.code, "VACUUM FULL" in redacted.err) == (0, True)
+    assert "token-1" not in guild.ok("log", "-v")
+    assert f"anchor: the ledger contains {anchor}" in guild.ok("ledger", "verify", "--quick", "--anchor", anchor)
+    guild.ok("ledger", "export", str(tmp_path / "x.jsonl"))
+    copy = Guild(tmp_path / "copy", tmp_path)
+    copy.ok("ledger", "import", str(tmp_path / "x.jsonl"))
+    assert copy.ok("ledger", "anchor") == guild.ok("ledger", "anchor")
+    assert copy("ledger", "verify").code == 0
+    for args in (["backup", "b.db"], ["restore-backup", str(copy.home / "ledger.db")], ["import", "/dev/null"]):
+        assert "in a server" in guild.refused("ledger", *args)
+
+
 def test_two_homes_share_one_ledger(tmp_path: Path, postgres_url: str) -> None:
     """What one home records, another one lists: each has an index of its own."""
     project = make_project(tmp_path / "project")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-EXECUTED = ("README.md", "docs/user-guide.md", "docs/selecting.md", "docs/examples-of-runs.md")
+EXECUTED = ("README.md", "docs/user-guide.md", "docs/ledger-care.md", "docs/selecting.md", "docs/examples-of-runs.md")
 PAGES = sorted(
     os.path.relpath(path, ROOT)
     for pattern in ("*.md", "docs/**/*.md", "examples/**/*.md")
@@ -59,7 +59,7 @@ def test_a_page_that_shows_something_else_is_found_and_can_be_refreshed(tmp_path
     mended = refreshed(text, str(folders[1]))
     assert "\nk: 5\n" in mended
     assert "aaaaaaaa" not in mended
-    assert "To undo: guild runs restore" in mended
+    assert "To undo: guild undo" in mended
     assert list(differences(mended, str(folders[2]))) == []
 
 
@@ -156,12 +156,15 @@ def test_every_field_of_the_json_output_is_documented(tmp_path: Path) -> None:
     world = World(str(tmp_path))
     try:
         world.execute("guild run knn:train -y")
+        world.execute("guild mark 0")
         printed = [
             "\n".join(world.execute(f"guild {words} --json 2>/dev/null"))
             for words in (
                 "runs",
                 "runs info",
-                "log -n 1",
+                "log -n 1 --patch",
+                "history 0",
+                "undo --dry-run",
                 "ledger verify",
                 "ledger rebuild",
                 "check",

@@ -22,7 +22,15 @@ from ledger.errors import LedgerError
 from ledger.events.base import Event
 from ledger.events.book import LedgerAnchored, LedgerCreated, LedgerImported, LedgerRedacted
 from ledger.events.life import RunDeleted, RunPurged, RunPurgeStarted, RunRestored, RunStatusChanged
-from ledger.events.notes import RunCommented, RunLabeled, RunMarked, RunProtected, RunScalarsRecorded, RunTagged
+from ledger.events.notes import (
+    RunCommented,
+    RunCommentWithdrawn,
+    RunLabeled,
+    RunMarked,
+    RunProtected,
+    RunScalarsRecorded,
+    RunTagged,
+)
 from ledger.events.start import RunDependenciesResolved, RunImported, RunRestarted, RunStaged, RunStarted
 from ledger.ids import LEDGER_STREAM
 from ledger.log import Ledger
@@ -112,6 +120,7 @@ EXAMPLES: dict[tuple[str, int], Event] = {
         RunLabeled(label=None),
         RunTagged(added=("best", "v2"), removed=("draft",)),
         RunCommented(text="two\nlines"),
+        RunCommentWithdrawn(written=NOON, withdrawn=True),
         RunMarked(marked=True),
         RunProtected(protected=False),
         RunScalarsRecorded(

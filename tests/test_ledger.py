@@ -28,7 +28,7 @@ from tests.ledger_kit import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable
 
     from ledger.rows import EventRow, TxnRow
 
@@ -169,7 +169,7 @@ class FaultyStore(SqliteStore):
 
     fault: Callable[[TxnRow, list[EventRow]], Rows]
 
-    def insert(self, txn: TxnRow, events: Sequence[EventRow]) -> None:
+    def insert(self, txn: TxnRow, events: Iterable[EventRow]) -> None:
         """Keep what the fault makes of it."""
         super().insert(*self.fault(txn, list(events)))
 

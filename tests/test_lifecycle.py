@@ -8,7 +8,15 @@ import pytest
 
 from ledger.errors import TransitionError
 from ledger.events.life import RunDeleted, RunPurged, RunPurgeStarted, RunRestored, RunStatusChanged
-from ledger.events.notes import RunCommented, RunLabeled, RunMarked, RunProtected, RunScalarsRecorded, RunTagged
+from ledger.events.notes import (
+    RunCommented,
+    RunCommentWithdrawn,
+    RunLabeled,
+    RunMarked,
+    RunProtected,
+    RunScalarsRecorded,
+    RunTagged,
+)
 from ledger.events.start import RunDependenciesResolved, RunImported, RunRestarted, RunStaged, RunStarted
 from ledger.lifecycle import ENDED, UNBORN, Life, advance
 from ledger.registry import VERSIONS
@@ -50,6 +58,7 @@ NOTES = (
     RunLabeled(label="x"),
     RunTagged(added=("t",)),
     RunCommented(text="c"),
+    RunCommentWithdrawn(written=1, withdrawn=True),
     RunMarked(marked=True),
     RunScalarsRecorded(scalars={}),
     RunDependenciesResolved(dependencies=()),

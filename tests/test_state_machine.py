@@ -167,7 +167,7 @@ def test_operations_are_displayed_relative_to_the_working_directory() -> None:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def machine_homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Give all homes of the machine a folder below pytest's, and remove what interrupted examples left in it."""
     Machine.homes = tmp_path_factory.mktemp("machines")
     yield

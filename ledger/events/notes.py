@@ -39,6 +39,22 @@ class RunCommented(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class RunCommentWithdrawn(Event):
+    """A comment was taken back, or shown again: it stays in the ledger, but is no longer one of the run's.
+
+    Attributes:
+        written: the time of the transaction that holds the comment, microseconds UTC. It names the comment without
+            repeating it: a text that is redacted later must not stand here as well.
+        withdrawn: False shows it again, with its author and time.
+    """
+
+    type: ClassVar[str] = "run.comment_withdrawn"
+
+    written: int
+    withdrawn: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RunMarked(Event):
     """A run was marked or unmarked."""
 

@@ -1,0 +1,90 @@
+"""How what was done to runs is said: summaries of transactions, and attributes before and after."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from collections.abc import Sequence
+
+from commands.table import local_time
+from ledger.canonical import Value
+from ledger.ids import run_of
+from ledger.rows import EventRow
+from ledger.text import printable
+from ledger.transaction import Header
+from projections.facts import Key, Touch
+
+_LONGEST = 2_000
+_OFF = {"run.marked": b"marked", "run.protected": b"protected", "run.comment_withdrawn": b"withdrawn"}
+
+
+def summary(events: Sequence[EventRow]) -> str:
+    """Return what a transaction did, in words: `deleted 3 runs`."""
+    counts = Counter(_name(event) for event in events)
+    runs = {type_: set[str]() for type_ in counts}
+    for event in events:
+        runs[_name(event)].add(event.stream)
+    parts = []
+    for type_ in counts:
+        subject, _, what = type_.partition(".")
+        what = what.replace("_", " ")
+        if subject == "ledger":
+            parts.append(f"ledger {what}")
+        elif len(runs[type_]) == 1:
+            parts.append(f"{what} {(run_of(next(iter(runs[type_]))) or '')[:8]}")
+        else:
+            parts.append(f"{what} {len(runs[type_])} runs")
+    return ", ".join(parts)
+
+
+def _name(event: EventRow) -> str:
+    """Return what to call an event: one type says that a run was marked, and that it no longer is."""
+    is_off = event.type in _OFF and event.body is not None and b'"%s":false' % _OFF[event.type] in event.body
+    if event.type == "run.comment_withdrawn":
+        return "run.comment_shown_again" if is_off else event.type
+    return event.type.replace(".", ".un") if is_off else event.type
+
+
+def who(header: Header) -> str:
+    """Return who did it, and where: `ada@laptop`."""
+    return printable(f"{header.actor}@{header.host}", 60)
+
+
+def command_line(header: Header) -> str:
+    """Return the command line as it could be typed again, the program's folder left out."""
+    words = list(header.argv)
+    if words:
+        words[0] = words[0].rpartition("/")[2]
+    return shlex.join(words)
+
+
+def attribute(key: Key) -> str:
+    """Return an attribute's name: `label`, `tag best`, `flag lr`, `comment of 2026-01-01 12:00:00`."""
+    if key[0] == "comment":
+        return f"comment of {local_time(int(key[1]))}"
+    return " ".join(printable(part, 200) for part in key).replace("_", " ", 1)
+
+
+def shown(value: Value) -> str:
+    """Return a value of an attribute: what is not there is `none`, and a text is told from a number."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return f"'{printable(value, _LONGEST)}'"
+    from operations.flags import flow_text
+
+    return printable(flow_text(value), _LONGEST)  # type: ignore[arg-type]  # JSON values
+
+
+def change(touch: Touch, *, back: bool = False) -> str:
+    """Return what became of an attribute: `label: none -> 'good'`; with `back`, what taking it back makes of it."""
+    before, after = (touch.after, touch.before) if back else (touch.before, touch.after)
+    return f"{attribute(touch.key)}: {shown(before)} -> {shown(after)}"
+
+
+def change_object(touch: Touch, *, back: bool = False) -> dict[str, Value]:
+    """Return the documented JSON object of a change."""
+    before, after = (touch.after, touch.before) if back else (touch.before, touch.after)
+    return {"attribute": ":".join(touch.key), "before": before, "after": after}

@@ -1,0 +1,85 @@
+"""`guild ledger restore-backup`: put a verified backup in the ledger's place, and let everything else follow."""
+
+from __future__ import annotations
+
+import click
+
+from commands.app import App
+from commands.ledger_files import here, ledger_path, refuse_server
+from commands.options import dry_run_option, yes_option
+from commands.restored import Directories, compare, mark, unmark
+from commands.settle import follow
+from commands.terminal import confirm, note, say, warn
+from ledger.errors import GuildError
+from ledger.restoring import drop_staged, loss, refused, stage, swap
+from ledger.text import printable
+from projections.files import forget_all, rebuilding
+from projections.verified import forget_point
+
+_MOST_NAMES = 5
+
+
+@click.command("restore-backup")
+@click.argument("file", metavar="FILE", type=click.Path(exists=True, dir_okay=False))
+@click.option("--force", is_flag=True, help="Also when the ledger that is there holds history that FILE lacks.")
+@dry_run_option
+@yes_option
+@click.pass_obj
+def restore_backup(app: App, *, file: str, force: bool, dry_run: bool, yes: bool) -> None:
+    """Put a backup in the place of the ledger.
+
+    FILE is copied and verified before anything is touched. When the ledger that is there holds history that FILE lacks,
+    or cannot be read, nothing is done without --force. What was there is kept beside it, and its name is printed.
+
+    Afterwards run directories are brought where the restored ledger has them. Directories of runs that it does not know
+    stay where they are.
+
+    \b
+    Examples:
+      guild ledger restore-backup ~/backups/ledger-monday.db
+      guild ledger restore-backup --dry-run ~/backups/ledger-monday.db
+    """
+    refuse_server("restore-backup")
+    path = ledger_path(app)
+    app.home.ensure()
+    report = stage(here(file), path)
+    try:
+        lost = loss(path)
+        say(f"The backup holds {report.transactions} transactions, {report.events} events, and is whole.")
+        say(f"head: {report.head_hash}")
+        if lost.text:
+            warn(lost.text)
+        if dry_run:
+            note("Nothing was changed (--dry-run).")
+            return
+        if lost.text and not force:
+            raise refused(lost)
+        if not yes and not confirm("Put it in the place of the ledger?"):
+            return
+        with rebuilding(app.home.index_dir):  # so that nobody publishes an index of the old ledger meanwhile
+            forget_all(app.home.index_dir)
+            forget_point(app.home.index_dir)
+            mark(app)
+            try:
+                kept = swap(path, forced=force)
+            except GuildError:
+                unmark(app)
+                raise
+    finally:
+        drop_staged(path)
+    say("The backup is now the ledger.")
+    if kept is not None:
+        say(f"What was there is kept as {printable(kept, 400)}.")
+    found = compare(app)
+    follow(app)
+    _tell(found)
+
+
+def _tell(found: Directories) -> None:
+    if found.unknown:
+        names = ", ".join(name[:8] for name in found.unknown[:_MOST_NAMES])
+        more = " and others" if len(found.unknown) > _MOST_NAMES else ""
+        note(f"{len(found.unknown)} run directories are of runs that this ledger does not know: {names}{more}.")
+        note("They stay where they are.")
+    if found.misplaced:
+        note(f"{len(found.misplaced)} run directories were not where this ledger has them.")

@@ -1,0 +1,89 @@
+"""Emptying bodies and headers that must not be kept: on record, in one transaction, and without breaking the chain.
+
+Each keeps its hash, so that it can still be proved that something was there, when, and who removed it. The events that
+say what was redacted, and those about the ledger itself, stay: verification rests on them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ledger.errors import LedgerError
+from ledger.events.book import LedgerRedacted
+from ledger.ids import LEDGER_STREAM, run_of
+from ledger.log import Ledger
+from ledger.rows import EventRow, TxnRow
+from ledger.transaction import Committed, Header, NewEvent, Transaction
+
+TELLING = ("run.staged", "run.started", "run.restarted", "run.imported")
+"""Types of events whose bodies hold what was typed: flags and commands."""
+
+HEADER_STREAM = "txn"
+"""What stands for the stream where the header of a transaction is named."""
+
+
+class Target(NamedTuple):
+    """A body or a header to be emptied.
+
+    Attributes:
+        stream: of the event; `txn` for a header.
+        version: of the event in its stream; for a header the number of its transaction in its origin.
+        origin_id: who wrote it.
+        at: position of the event; for a header `seq` of its transaction.
+        name: what it is, for people.
+        size: bytes that it has.
+    """
+
+    stream: str
+    version: int
+    origin_id: bytes
+    at: int
+    name: str
+    size: int
+
+
+def body_targets(events: Iterable[EventRow]) -> list[Target]:
+    """Return the bodies of these events, those left out that are empty already.
+
+    Raises:
+        LedgerError: an event is about the ledger itself.
+    """
+    found = []
+    for event in events:
+        if run_of(event.stream) is None:
+            raise LedgerError(
+                f"event {event.position} ({event.type}) is about the ledger itself and cannot be redacted",
+                hint="Nothing was changed.",
+            )
+        if event.body is not None:
+            found.append(
+                Target(event.stream, event.stream_version, event.origin_id, event.position, event.type, len(event.body))
+            )
+    return found
+
+
+def header_targets(transactions: Iterable[TxnRow]) -> list[Target]:
+    """Return the headers of these transactions, those left out that are empty already."""
+    return [
+        Target(HEADER_STREAM, txn.origin_seq, txn.origin_id, txn.seq, "header", len(txn.header))
+        for txn in transactions
+        if txn.header is not None
+    ]
+
+
+def redact(ledger: Ledger, header: Header, targets: Sequence[Target], reason: str) -> Committed:
+    """Empty the targets and append an event for each of them, in one transaction.
+
+    Old copies of the bytes may be left in the database's file: `wipe` of the store removes them.
+
+    Raises:
+        LedgerError: another command emptied one of them meanwhile, or the store failed; nothing was changed.
+    """
+    events = [
+        NewEvent(LEDGER_STREAM, LedgerRedacted(target.stream, target.version, target.origin_id.hex(), reason))
+        for target in targets
+    ]
+    bodies = [target.at for target in targets if target.stream != HEADER_STREAM]
+    headers = [target.at for target in targets if target.stream == HEADER_STREAM]
+    return ledger.append(Transaction(header, tuple(events)), check=lambda: ledger.store.empty(bodies, headers))

@@ -1,0 +1,197 @@
+"""Putting a backup in the place of a ledger: what would be lost is told first, and what was there is kept.
+
+The file is exchanged behind the writers' gate, and the old one's log is folded into it before: SQLite would replay a
+log that is left over into whatever has the ledger's name. A process that has the old file open notices at the gate that
+its file is no longer the ledger.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import time
+from contextlib import closing
+from typing import NamedTuple
+
+from ledger.backup import verified_file
+from ledger.errors import GuildError, LedgerBusyError, LedgerError
+from ledger.files import BESIDE, aside_name, make_private, remove, sync, sync_folder_of
+from ledger.gate import gate
+from ledger.ids import system_clock
+from ledger.seams import seam
+from ledger.sqlite_store import SqliteStore
+from ledger.sqlite_uri import sqlite_uri
+from ledger.verify import Report
+
+_PATIENCE_SECONDS = 60.0
+_STAGED = "-restoring"
+
+
+class Loss(NamedTuple):
+    """What the ledger that is there holds and the backup does not.
+
+    Attributes:
+        text: a sentence, empty when there is nothing.
+        transactions: how many, when that can be told.
+    """
+
+    text: str
+    transactions: int | None = None
+
+
+def stage(backup: str, path: str) -> Report:
+    """Copy a backup beside the ledger at `path` and verify the copy; nothing else is touched.
+
+    Raises:
+        IntegrityError: the backup is not whole.
+        LedgerError: it cannot be read, or not be copied.
+    """
+    staged = path + _STAGED
+    remove(staged)
+    make_private(staged)
+    try:
+        seam("restore.copy")
+        if os.path.exists(backup + "-wal") and os.path.getsize(backup + "-wal"):
+            verified_file(backup)  # which says what is wrong with that
+        try:
+            shutil.copyfile(backup, staged)
+        except OSError as error:
+            raise LedgerError(f"cannot copy {backup!r}: {error.strerror}", hint="Nothing was changed.") from error
+        report = _verified_copy(staged, backup)
+        sync(staged)
+    except BaseException:
+        remove(staged)
+        raise
+    return report
+
+
+def _verified_copy(staged: str, backup: str) -> Report:
+    try:
+        return verified_file(staged)
+    except GuildError as error:
+        # It is the backup that the user knows of.
+        error.message = error.message.replace(repr(staged), repr(backup))
+        error.hint = "Nothing was changed. Give a file that `guild ledger backup` made."
+        raise
+
+
+def drop_staged(path: str) -> None:
+    """Remove what `stage` made."""
+    remove(path + _STAGED)
+
+
+def loss(path: str) -> Loss:
+    """Return what the ledger at `path` holds that the staged backup does not."""
+    if not os.path.lexists(path):
+        return Loss("")
+    try:
+        with closing(SqliteStore(path + _STAGED, read_only=True)) as backup, closing(SqliteStore(path)) as present:
+            return _loss(present, backup)
+    except (GuildError, sqlite3.Error, ValueError, TypeError, KeyError) as error:
+        text = error.message if isinstance(error, GuildError) else str(error)
+        return Loss(f"the ledger that is there cannot be read, so what it holds cannot be compared ({text})")
+
+
+def _loss(present: SqliteStore, backup: SqliteStore) -> Loss:
+    if present.meta().get("ledger_id") != backup.meta().get("ledger_id"):
+        return Loss("the backup is of another ledger")
+    head, last = present.head(), backup.head().seq
+    common = _common(present, backup, min(head.seq, last))
+    if common == head.seq:
+        return Loss("")
+    count = head.seq - common
+    what = "lacks" if common == last else f"went another way after transaction {common}, and lacks"
+    return Loss(f"the backup {what} the newest {count} transaction(s) of the ledger that is there", count)
+
+
+def _common(one: SqliteStore, other: SqliteStore, last: int) -> int:
+    """Return the last transaction up to which both are equal: hashes are chained, so equal once is equal before."""
+    low, high = 0, last
+    while low < high:
+        middle = (low + high + 1) // 2
+        left, right = one.txn(middle), other.txn(middle)
+        if left is not None and right is not None and left.hash == right.hash:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def swap(path: str, *, forced: bool) -> str | None:
+    """Put the staged backup in the place of the ledger at `path`.
+
+    Args:
+        path: where the ledger is, or was.
+        forced: whether what the present one holds more may go.
+
+    Returns:
+        Under which name the ledger that was there is kept; None when there was none.
+
+    Raises:
+        LedgerError: it holds more, and `forced` is not set.
+        LedgerBusyError: other commands were using it all the time.
+    """
+    with gate(path + "-gate"):
+        lost = loss(path)
+        if lost.text and not forced:
+            drop_staged(path)
+            raise refused(lost)
+        kept = _set_aside(path)
+        seam("restore.swap")
+        os.replace(path + _STAGED, path)
+        seam("restore.sync")
+        sync_folder_of(path)
+    return kept
+
+
+def refused(lost: Loss) -> LedgerError:
+    """Return the refusal to lose history."""
+    return LedgerError(
+        lost.text,
+        hint="Nothing was changed. With --force the backup takes its place all the same, and what is there is kept"
+        " under another name.",
+    )
+
+
+def _set_aside(path: str) -> str | None:
+    """Give the ledger that is there a second name, with its log folded in, and clear away what is beside it."""
+    if not os.path.lexists(path):
+        _clear(path, None)
+        return None
+    seam("restore.fold")
+    _fold_log(path)
+    kept = aside_name(path, "replaced", system_clock())
+    seam("restore.keep")
+    os.link(path, kept)
+    _clear(path, kept)
+    return kept
+
+
+def _clear(path: str, kept: str | None) -> None:
+    """Take what is beside a ledger away from its name; a log that could not be folded in is kept with it."""
+    for suffix in BESIDE:
+        if os.path.lexists(path + suffix):
+            name = kept or aside_name(path, "replaced", system_clock())
+            os.rename(path + suffix, name + suffix)
+
+
+def _fold_log(path: str) -> None:
+    """Write the log's rows into the file; of a file that SQLite cannot read, the log stays as it is.
+
+    Raises:
+        LedgerBusyError: others read from the log all the time.
+    """
+    end = time.monotonic() + _PATIENCE_SECONDS
+    try:
+        with closing(
+            sqlite3.connect(sqlite_uri(path, "mode=rw"), uri=True, isolation_level=None, timeout=1)
+        ) as database:
+            while database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+                if time.monotonic() > end:
+                    raise LedgerBusyError(
+                        f"{path!r} is in use by other commands",
+                        hint="Nothing was changed. Try again when they are done.",
+                    )
+    except sqlite3.Error:
+        return

@@ -1,0 +1,127 @@
+"""`guild ledger redact`: a secret is gone from every file of the ledger and of the index, and the chain is whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.cli_kit import Guild, copied
+from tests.test_docs_format import verified
+
+SECRET = "hunter2-S3cr3t"  # noqa: S105 - of nobody
+
+
+@pytest.fixture
+def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
+    """Give the command in the iris project, with runs; the newest one was given a secret as a flag."""
+    guild = copied(tmp_path_factory, tmp_path)
+    guild.ok("run", "finetune", f"base={SECRET}", "-y")
+    return guild
+
+
+def holders(guild: Guild) -> set[str]:
+    """Return the files of the home in whose bytes the secret stands, run directories and snapshots left out."""
+    found = set()
+    for folder, _, names in os.walk(guild.home):
+        for name in names:
+            path = Path(folder) / name
+            if SECRET.encode() in path.read_bytes():
+                found.add(str(path.relative_to(guild.home)))
+    return {name for name in found if name.partition("/")[0] not in ("runs", "sources", "trash")}
+
+
+def test_a_secret_is_gone_from_the_bytes_of_every_database(guild: Guild) -> None:
+    """Not only from rows: from free pages, logs and older generations of the index as well."""
+    guild.ok("runs", "-v")
+    for number in range(5):
+        guild.ok("label", "0", f"{number}", "-y")
+    (index,) = (guild.home / "index").glob("*.db")
+    (guild.home / "index" / "000000000000.1.db").write_bytes(index.read_bytes())
+    assert "ledger.db" in holders(guild)
+    out = guild.ok("ledger", "redact", "0", "--reason", "typed by mistake", "-y")
+    assert out.endswith("Emptied 3 bodies and headers.\n"), out
+    assert holders(guild) == set()
+    assert guild("ledger", "verify").code == 0
+    assert verified(str(guild.home / "ledger.db"))[0] == 0
+
+
+def test_the_redaction_is_an_event_with_a_reason(guild: Guild) -> None:
+    """One transaction: an event for each body and header, and the reason in the header as well."""
+    run = guild.ids()[0]
+    before = len(guild.ok("log").splitlines())
+    guild.ok("ledger", "redact", run, "--reason", "typed by mistake", "-y")
+    entries = [json.loads(line) for line in guild.ok("log", "--json").splitlines()]
+    assert len(entries) == before + 1
+    assert entries[0]["reason"] == "typed by mistake"
+    assert {event["type"] for event in entries[0]["events"]} == {"ledger.redacted"}
+    assert {event["body"]["reason"] for event in entries[0]["events"]} == {"typed by mistake"}
+    named = {event["body"]["stream"] for event in entries[0]["events"]}
+    assert named == {"txn", f"run/{run}"}
+    (start,) = [event for entry in entries for event in entry["events"] if event["stream"] == f"run/{run}"][-1:]
+    assert (start["type"], start["body"]) == ("run.started", None)
+    assert run in {row["id"] for row in guild.json("runs", "-a")}
+    assert SECRET not in guild.ok("log", "-v")
+
+
+def test_a_preview_changes_nothing(guild: Guild) -> None:
+    """`--dry-run` and a no at the prompt show what would be emptied; without a reason nothing is even shown."""
+    before = guild.history()
+    shown = guild.ok("ledger", "redact", "0", "--reason", "x", "--dry-run")
+    assert re.search(r"transaction \d+: its command line, actor and host \(\d+ bytes\)", shown)
+    assert re.search(r"event \d+: run.started of run/[0-9a-f]{32} \(\d+ bytes\)", shown)
+    assert guild("ledger", "redact", "0", "--reason", "x", stdin="n\n").code == 0
+    guild.refused("ledger", "redact", "0", "--reason", "x")
+    guild.refused("ledger", "redact", "0", "-y", code=2)
+    guild.refused("ledger", "redact", "0", "--reason", " ", "-y", code=2)
+    assert guild.history() == before
+
+
+def test_events_and_transactions_are_named_by_their_numbers(guild: Guild) -> None:
+    """By position, by transaction, by type; each is emptied once, and a second time there is nothing to do."""
+    guild.ok("label", "0", "a name", "-y")
+    newest = json.loads(guild.ok("log", "--json", "-n", "1"))
+    position = newest["events"][0]["position"]
+    assert "Emptied 1 " in guild.ok("ledger", "redact", "--event", f"{position}", "--no-headers", "--reason", "x", "-y")
+    assert "Emptied 1 " in guild.ok("ledger", "redact", "--txn", f"{newest['seq']}", "--reason", "x", "-y")
+    assert "nothing to redact" in guild.refused("ledger", "redact", "--txn", f"{newest['seq']}", "--reason", "x", "-y")
+    guild.ok("comment", "0", "-m", "unkind")
+    by_type = ("ledger", "redact", "0", "--type", "run.commented", "--no-headers", "--reason", "x", "-y")
+    assert "Emptied 1 " in guild.ok(*by_type)
+    assert guild("ledger", "verify").code == 0
+    assert len(guild.rows()) == 6
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        ([], 1),
+        (["--event", "99999"], 1),
+        (["--txn", "99999"], 1),
+        (["--event", "1"], 1),
+        (["--event", "0"], 2),
+        (["0", "--type", "run.nonsense"], 2),
+        (["0", "--type", "ledger.created"], 2),
+        (["77"], 1),
+        (["f" * 32], 1),
+    ],
+)
+def test_what_cannot_be_redacted_is_refused(guild: Guild, args: list[str], code: int) -> None:
+    """What is not there, what is about the ledger itself, and what nobody named; nothing is changed."""
+    before = guild.history()
+    guild.refused("ledger", "redact", *args, "--reason", "x", "-y", code=code)
+    assert guild.history() == before
+    assert not (guild.home / "ledger.db-unwiped").exists()
+
+
+def test_a_redacted_run_can_still_be_deleted_and_purged(guild: Guild) -> None:
+    """It is named by its id, since it has no operation and no project any more."""
+    run = guild.ids()[0]
+    guild.ok("ledger", "redact", run, "--reason", "x", "-y")
+    guild.ok("runs", "rm", run, "-a", "-y")
+    guild.ok("runs", "restore", run, "-a", "-y")
+    guild.ok("runs", "rm", "-p", run, "-a", "-y")
+    assert guild("ledger", "verify").code == 0

@@ -1,0 +1,155 @@
+"""A kill at every step of the commands about the ledger as a whole: it is the old one or the new one, never half."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.crash_checks import Prepared, check_all, check_directories, check_history, prepare, read_story
+from tests.crash_kit import Kit, Result, opened_pair
+from tests.test_crash_loop import crash_at_each_step, mend
+from tests.test_docs_format import verified
+
+Kits = tuple[Kit, Kit]
+SECRET = b"size=5"
+"""Stands in the command line of the run `e`."""
+
+
+@pytest.fixture(scope="module")
+def kits() -> Iterator[Kits]:
+    """Give processes to crash, which can make ledgers."""
+    with opened_pair(migrations=True) as kits:
+        yield kits
+
+
+@pytest.fixture(scope="module")
+def prepared(kits: Kits) -> Prepared:
+    """Give a home with runs."""
+    return prepare(kits[0])
+
+
+def ledger_of(home: str) -> bytes:
+    """Return the bytes of a ledger and of its log."""
+    data = b""
+    for name in ("ledger.db", "ledger.db-wal"):
+        if os.path.exists(os.path.join(home, name)):
+            with open(os.path.join(home, name), "rb") as file:
+                data += file.read()
+    return data
+
+
+def test_a_kill_at_any_step_of_a_redaction_is_mended_by_the_next_change(kits: Kits, prepared: Prepared) -> None:
+    """Nothing is emptied, or all of it is: then no byte of it is left after the next command that changes something."""
+    argv = ["ledger", "redact", prepared.runs["e"], "--reason", "x", "-y"]
+    assert SECRET in ledger_of(prepared.home)
+
+    def judge(kit: Kit, crashed: str, result: Result) -> None:
+        mend(kit, crashed, ["label", prepared.runs["c"], "mended", "-y"], ["runs", "-a"])
+        check_history(crashed)
+        assert not os.path.exists(os.path.join(crashed, "ledger.db-unwiped"))
+        assert (SECRET in ledger_of(crashed)) == ("append.committed" not in result.seams)
+        assert verified(os.path.join(crashed, "ledger.db"))[0] == 0
+
+    crash_at_each_step(kits, prepared.home, argv, judge)
+
+
+def test_a_kill_at_any_step_of_a_backup_leaves_a_whole_one_or_none(kits: Kits, prepared: Prepared) -> None:
+    """The ledger is not touched, and the next backup is not hindered by what was left."""
+
+    def judge(kit: Kit, crashed: str, _result: Result) -> None:
+        target = os.path.join(prepared.home, "..", "backup.db")
+        if os.path.exists(target):
+            assert verified(target)[0] == 0
+            os.unlink(target)
+        mend(kit, crashed, ["ledger", "backup", os.path.join(crashed, "again.db")])
+        assert verified(os.path.join(crashed, "again.db"))[0] == 0
+        check_all(crashed, prepared.trees)
+
+    pair = (kits[0],)  # one after the other: all write to the same place
+    target = os.path.join(prepared.home, "..", "backup.db")
+    whole = kits[0].guild(kits[0].copy(prepared.home), "ledger", "backup", target)
+    assert whole.code == 0
+    os.unlink(target)
+    for at in range(1, len(whole.seams) + 1):
+        crash_once(pair[0], prepared.home, ["ledger", "backup", target], at, judge)
+
+
+def crash_once(kit: Kit, home: str, argv: list[str], at: int, judge: object) -> None:
+    """Let a command die at one seam, and have what is left judged."""
+    from tests.crash_kit import Trouble
+
+    crashed = kit.copy(home)
+    result = kit.guild(crashed, *argv, trouble=Trouble("die", at))
+    assert result.died, result
+    judge(kit, crashed, result)  # type: ignore[operator]  # a function of the test
+    kit.drop(crashed)
+
+
+def test_a_kill_at_any_step_of_putting_a_backup_back_leaves_one_ledger_whole(kits: Kits, prepared: Prepared) -> None:
+    """The old one or the restored one; what is begun again ends, and every run directory is where it belongs."""
+    home = kits[0].copy(prepared.home)
+    backup = os.path.join(home, "..", "restore-me.db")
+    changed = [["runs", "rm", prepared.runs["a"], "-y"], ["runs", "restore", prepared.runs["d"], "-y"]]
+    mend(kits[0], home, ["ledger", "backup", backup], *changed)
+    argv = ["ledger", "restore-backup", backup, "-y", "--force"]
+    label = ["label", prepared.runs["c"], "mended", "-y"]
+
+    def judge(kit: Kit, crashed: str, result: Result) -> None:
+        swapped = "restore.sync" in result.seams
+        mend(kit, crashed, label)
+        check_history(crashed)
+        story = read_story(crashed)
+        check_directories(crashed, prepared.trees, story)
+        kinds = [event.type for event in story if event.run_id == prepared.runs["a"]]
+        assert ("run.deleted" in kinds) != swapped
+        kept = [name for name in os.listdir(crashed) if name.startswith("ledger.db.replaced-")]
+        assert all(verified(os.path.join(crashed, name))[0] == 0 for name in kept)
+        assert kept or not swapped
+        mend(kit, crashed, argv, label)
+        check_history(crashed)
+        check_directories(crashed, prepared.trees, read_story(crashed))
+        assert not [name for name in os.listdir(crashed) if name.endswith(("-exchanged", "-restoring"))]
+
+    crash_at_each_step(kits, home, argv, judge)
+
+
+def test_a_kill_at_any_step_of_an_import_leaves_the_ledger_or_none(kits: Kits, prepared: Prepared) -> None:
+    """In an empty home: no ledger or a whole one, and the import can be given again."""
+    path = os.path.join(prepared.home, "..", "export.jsonl")
+    mend(kits[0], kits[0].copy(prepared.home), ["ledger", "export", path])
+    argv = ["ledger", "import", path]
+
+    def judge(kit: Kit, crashed: str, result: Result) -> None:
+        there = os.path.exists(os.path.join(crashed, "ledger.db"))
+        assert there == ("import.published" in result.seams)
+        mend(kit, crashed, argv, ["label", prepared.runs["c"], "mended", "-y"], ["runs", "-a"])
+        assert verified(os.path.join(crashed, "ledger.db"))[0] == 0
+        check_history(crashed)
+
+    crash_at_each_step(kits, kits[0].new_home(), argv, judge)
+
+
+def test_a_kill_at_any_step_of_taking_a_continuation_in_leaves_all_or_nothing_of_it(
+    kits: Kits, prepared: Prepared
+) -> None:
+    """One transaction of the database: given again, it ends in the same history."""
+    newer = kits[0].copy(prepared.home)
+    path = os.path.join(prepared.home, "..", "newer.jsonl")
+    redact = ["ledger", "redact", prepared.runs["e"], "--reason", "x", "-y"]
+    mend(kits[0], newer, ["label", prepared.runs["a"], "newer", "-y"], redact, ["ledger", "export", path])
+    head = verified(os.path.join(newer, "ledger.db"))[1]
+    argv = ["ledger", "import", path]
+
+    def judge(kit: Kit, crashed: str, result: Result) -> None:
+        found = verified(os.path.join(crashed, "ledger.db"))
+        assert found[0] == 0
+        assert (found[1] == head) == ("import.committed" in result.seams)
+        mend(kit, crashed, argv)
+        assert verified(os.path.join(crashed, "ledger.db"))[1] == head
+        mend(kit, crashed, ["label", prepared.runs["c"], "mended", "-y"])
+        assert SECRET not in ledger_of(crashed)
+        check_history(crashed)
+
+    crash_at_each_step(kits, prepared.home, argv, judge)
