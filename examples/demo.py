@@ -153,13 +153,13 @@ def delete_and_restore(walk: Walk, before: Said, failed: str) -> None:
     walk.title("Delete what failed; first only to see what that would be")
     walk.says(walk.guild("runs", "rm", "-E", "--dry-run"), f"[{failed}]", "1 run(s), ", "Nothing was changed")
     walk.check(walk.guild("runs").ids() == before.ids(), "--dry-run changed the list")
-    walk.says(walk.guild("runs", "rm", "-E", "-y"), "Deleted 1 run(s)", f"To undo: guild runs restore {failed}")
+    walk.says(walk.guild("runs", "rm", "-E", "-y"), "Deleted 1 run(s)", "To undo: guild undo ")
     walk.check(failed not in walk.guild("runs").ids(), f"run {failed} is still listed")
     walk.check(places(walk.home, failed) == ["trash"], f"the directory is in {places(walk.home, failed)}")
 
     walk.title("It is kept, and comes back as it was")
     walk.check(walk.guild("runs", "--deleted").ids() == [failed], f"run {failed} is not among the deleted")
-    walk.says(walk.guild("runs", "restore", failed, "-y"), "Restored 1 run(s)")
+    walk.says(walk.guild("undo", "-y"), "restored 1 run(s)", "To redo: guild redo")
     walk.check(walk.guild("runs").ids() == before.ids(), "the list is not as before")
     walk.check(places(walk.home, failed) == ["runs"], f"the directory is in {places(walk.home, failed)}")
 
@@ -184,7 +184,7 @@ def read_the_log(walk: Walk, failed: str) -> None:
     said = walk.guild("log")
     told = [line.partition("  (guild ")[0] for line in said.lines]
     life = [line.rpartition("  ")[2].removesuffix(f" {failed}") for line in told if line.endswith(failed)]
-    wanted = ["started", "status changed", "deleted", "restored", "deleted", "purge started", "purged"]
+    wanted = ["started", "status changed", "deleted", "undo of 15: restored", "deleted", "purge started", "purged"]
     walk.check(life[::-1] == wanted, f"of run {failed} it tells {life[::-1]}, expected {wanted}")
     walk.says(said, "ledger created", "(guild runs purge -y)")
 
