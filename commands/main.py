@@ -175,7 +175,7 @@ def _usage(error: click.ClickException) -> int:
         if error.ctx is not None and any(param.metavar == FLAGS for param in error.ctx.command.params):
             message += "; a flag of the operation is given as NAME=VALUE"
         elif error.option_name == "--at":
-            message = "--at is for commands that show what was recorded of runs: runs, runs info, select, tag --list"
+            message = "--at is for commands that show what was recorded: runs, runs info, select, tag --list, and diff"
     elif isinstance(error, click.MissingParameter) and error.param is not None:
         message = f"missing argument for {error.param.make_metavar(error.ctx or click.Context(guild))}"
     elif message.startswith("Got unexpected extra argument"):
