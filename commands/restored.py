@@ -13,7 +13,7 @@ from typing import NamedTuple
 from commands.app import App
 from ledger.files import sync_folder_of
 from ledger.ids import RunId, is_run_id
-from projections.query import doubt, runs_by_id
+from projections.query import runs_by_id
 from projections.schema import DELETED, LIVE, PURGED, PURGING
 
 MARK = "ledger.db-exchanged"
@@ -48,7 +48,7 @@ def unmark(app: App) -> None:
 def compare(app: App) -> Directories:
     """Note which run directories are not where the ledger has them: the next reconciling looks at each."""
     found = _directories(app)
-    doubt(app.index, found.misplaced)
+    app.index.doubt(found.misplaced)
     unmark(app)
     return found
 

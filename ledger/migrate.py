@@ -19,6 +19,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Connection, text
 
 from ledger.errors import IntegrityError, LedgerError, LedgerTooNewError
+from ledger.files import remove, sync, sync_folder_of
 from ledger.format import REVISION
 from ledger.guards import postgres_guards, sqlite_guards
 from ledger.ids import Clock, system_clock
@@ -67,7 +68,7 @@ def create_sqlite(path: str, *, target: str = REVISION, scripts: str = SCRIPTS) 
             connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
             _upgrade(connection, target, scripts)
     except BaseException:
-        _remove(path)
+        remove(path)
         raise
 
 
@@ -257,19 +258,19 @@ def _back_up(path: str, revision: str, time: int) -> str:
         count += 1
         backup = f"{name}-{count}"
     unfinished = f"{path}.backup-unfinished"
-    _remove(unfinished)
+    remove(unfinished)
     try:
         _copy(path, unfinished, revision)
         seam("migrate.backup")
         os.rename(unfinished, backup)
-        _sync(os.path.dirname(path) or ".")
+        sync_folder_of(path)
     except OSError as error:
         raise LedgerError(
             f"cannot back up {path!r}: {error.strerror}",
             hint="Nothing was changed. Free some space, and try again.",
         ) from error
     finally:
-        _remove(unfinished)
+        remove(unfinished)
     return backup
 
 
@@ -292,18 +293,4 @@ def _copy(path: str, copy: str, revision: str) -> None:
             )
     finally:
         store.close()
-    _sync(copy)
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _remove(path: str) -> None:
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        if os.path.lexists(path + suffix):
-            os.unlink(path + suffix)
+    sync(copy)

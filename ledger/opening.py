@@ -177,10 +177,11 @@ def _create(path: str, header: Header, witnesses: Callable[[], bool], clock: Clo
                 hint="Bring ledger.db back from a backup; if it is in a server, set GUILD_LEDGER. To begin anew on"
                 " purpose, use another home.",
             )
+        from ledger.files import remove
         from ledger.migrate import create_sqlite
 
         fresh = f"{path}-new"  # one name, and only behind the gate: what a killed process left is cleared away
-        _remove_database(fresh)
+        remove(fresh)
         try:
             seam("create.tables")
             create_sqlite(fresh)
@@ -194,7 +195,7 @@ def _create(path: str, header: Header, witnesses: Callable[[], bool], clock: Clo
             seam("create.publish")
             _publish(fresh, path)
         finally:
-            _remove_database(fresh)
+            remove(fresh)
 
 
 def found_ledger(store: Store, header: Header, clock: Clock) -> None:
@@ -321,9 +322,3 @@ def clear_unfinished(path: str) -> None:
     with gate(path + "-gate"):
         for name in unfinished_files(path):
             os.unlink(name)
-
-
-def _remove_database(path: str) -> None:
-    for suffix in ("", "-wal", "-shm", "-journal", "-gate"):
-        if os.path.lexists(path + suffix):
-            os.unlink(path + suffix)

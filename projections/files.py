@@ -97,14 +97,16 @@ def publish(folder: str, built: str) -> str:
 
     Only inside `rebuilding`. Returns the path.
     """
+    from ledger.files import sync
+
     old = _generations(folder)
     path = os.path.join(folder, f"{fingerprint()}.{max(old, default=0) + 1}.db")
-    _sync(built)
+    sync(built)
     # Somebody may have removed an index but not the log that a killed command left beside it.
     remove_database(path)
     seam("rebuild.publish")
     os.rename(built, path)
-    _sync(folder)
+    sync(folder)
     seam("rebuild.published")
     for generation in old:
         seam("rebuild.remove")
@@ -133,14 +135,6 @@ def forget_all(folder: str) -> None:
             import shutil
 
             shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
-
-
-def _sync(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

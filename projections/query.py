@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from projections.candidates import Candidates
     from projections.counting import Counts
 
-__all__ = ["Query", "RunFilter", "RunRow", "displayed", "doubt", "running", "runs_by_id", "unconfirmed"]
+__all__ = ["Query", "RunFilter", "RunRow", "displayed", "running", "runs_by_id", "unconfirmed"]
 
 PAGE = 2_000
 _CHUNK = 500
@@ -336,17 +336,6 @@ def runs_by_id(index: Index, run_ids: Sequence[RunId]) -> dict[RunId, RunRow]:
 def running(index: Index) -> list[RunRow]:
     """Return the runs that the ledger has as running."""
     return list(Query(index, RunFilter(statuses=("running",))).rows())
-
-
-def doubt(index: Index, run_ids: Iterable[RunId]) -> None:
-    """Note that the directories of these runs may not be where they belong: the next reconciling looks at each."""
-    with index_errors():
-        index.db.execute("BEGIN IMMEDIATE")
-        index.db.executemany(
-            "INSERT OR IGNORE INTO unconfirmed SELECT run FROM run WHERE run_id = ?",
-            [(bytes.fromhex(run_id),) for run_id in run_ids],
-        )
-        index.db.execute("COMMIT")
 
 
 def unconfirmed(index: Index) -> list[tuple[RunId, str]]:
