@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from artifacts.run_archive import ArchivedRun, RunArchiveError
 from commands.app import App
 from ledger.canonical import Value, decode
-from ledger.ids import run_stream
+from ledger.ids import RunId, run_of, run_stream
 from projections.imported import PastEvent
 from projections.query import RunRow
 
@@ -50,6 +50,12 @@ def _transaction(app: App, seq: int) -> Mapping[str, Value]:
         "time": txn.recorded_at,
         "header": header,
     }
+
+
+def known_runs(app: App, run_ids: Sequence[RunId]) -> set[RunId]:
+    """Return which of these runs the ledger knows of."""
+    found = (run_of(event.stream) for event in app.ledger.store.stream_events(map(run_stream, run_ids)))
+    return {run_id for run_id in found if run_id is not None}
 
 
 def past_events(run: ArchivedRun) -> list[PastEvent]:

@@ -13,7 +13,7 @@ from artifacts.places import lock_places
 from artifacts.run_archive import ArchivedRun, Manifest, RunArchiveError
 from artifacts.run_archive_reading import manifest_of, refuse_too_much, unpack_runs
 from commands.app import App
-from commands.archives import archive_path, past_events
+from commands.archives import archive_path, known_runs, past_events
 from commands.change import NothingToDoError
 from commands.options import dry_run_option, yes_option
 from commands.settle import follow
@@ -170,7 +170,7 @@ def _carry_out(app: App, plan: Import) -> None:
     run_ids = [run.run_id for run in plan.runs]
     try:
         with lock_places(app.home):
-            clear_leftovers(app.home, lambda runs: _known(app, runs))
+            clear_leftovers(app.home, lambda runs: known_runs(app, runs))
         with unpacking_place(app.home) as folder:
             unpack_runs(plan.archive, plan.manifest, run_ids, folder)
             _keep_histories(plan, folder)
@@ -185,7 +185,7 @@ def _carry_out(app: App, plan: Import) -> None:
 
 
 def _record(app: App, plan: Import, folder: str, run_ids: Sequence[RunId]) -> None:
-    if _known(app, run_ids):
+    if known_runs(app, run_ids):
         raise GuildError("some of these runs were imported meanwhile", hint="Nothing was changed. Repeat the command.")
     events = [
         NewEvent(run_stream(run.run_id), event)
@@ -199,7 +199,7 @@ def _record(app: App, plan: Import, folder: str, run_ids: Sequence[RunId]) -> No
         app.ledger.append(Transaction(app.header(), tuple(events), expected=expected))
         done = True
     finally:
-        if not done and not _known(app, run_ids):
+        if not done and not known_runs(app, run_ids):
             take_back(app.home, run_ids)
 
 
@@ -208,11 +208,6 @@ def _keep_histories(plan: Import, folder: str) -> None:
 
     for run in plan.runs:
         keep_history(os.path.join(folder, run.run_id), plan.manifest.ledger_id, run.events)
-
-
-def _known(app: App, run_ids: Sequence[RunId]) -> set[RunId]:
-    found = (run_of(event.stream) for event in app.ledger.store.stream_events(map(run_stream, run_ids)))
-    return {run_id for run_id in found if run_id is not None}
 
 
 def _tell(app: App, run_ids: Sequence[RunId]) -> None:

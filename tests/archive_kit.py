@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import tarfile
+import warnings
 import zipfile
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -114,9 +115,10 @@ _MODES = {tarfile.REGTYPE: 0o100644, tarfile.SYMTYPE: 0o120777, tarfile.DIRTYPE:
 
 def write_zip(path: Path, members: list[Member]) -> None:
     """Write a zip file."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        warnings.simplefilter("ignore")  # names that are there twice
         for member in members:
-            info = zipfile.ZipInfo(member.name)
+            info = zipfile.ZipInfo(member.name + "/" * (member.kind == tarfile.DIRTYPE))
             info.external_attr = _MODES[member.kind] << 16
             archive.writestr(info, member.target.encode() or member.content)
 

@@ -15,10 +15,11 @@ from tests.cli_kit import Guild
 Change = Callable[[Forged], object]
 
 
-@pytest.fixture(name="guild")
-def guild_fixture(tmp_path: Path) -> Guild:
-    """Give a home that is there, and empty."""
-    guild = Guild(tmp_path / "home", tmp_path)
+@pytest.fixture(name="guild", scope="module")
+def guild_fixture(tmp_path_factory: pytest.TempPathFactory) -> Guild:
+    """Give a home that is there, and empty; every test finds it so."""
+    folder = tmp_path_factory.mktemp("hostile")
+    guild = Guild(folder / "home", folder)
     guild.ok("runs")
     return guild
 
@@ -153,7 +154,7 @@ LIES: dict[str, tuple[Change, str]] = {
     "no digest": (listed(sha256="x"), "'sha256'"),
     "file of another kind": (of_run(files=[3]), "'files'"),
 }
-EVERYWHERE = PATHS | MEMBERS | LIES
+EVERYWHERE = PATHS | MEMBERS
 
 
 def check_refused(guild: Guild, archive: Path, why: str) -> None:
@@ -184,6 +185,14 @@ def test_a_hostile_archive_is_refused(guild: Guild, tmp_path: Path, name: str, e
     archive = forged()
     EVERYWHERE[name][0](archive)
     check_refused(guild, archive.write(tmp_path / f"a{ending}"), EVERYWHERE[name][1])
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_an_archive_whose_list_makes_no_sense_is_refused(guild: Guild, tmp_path: Path, name: str) -> None:
+    """Nothing gets into the ledger that no command could have written there."""
+    archive = forged()
+    LIES[name][0](archive)
+    check_refused(guild, archive.write(tmp_path / "a.zip"), LIES[name][1])
 
 
 @pytest.mark.parametrize("name", ONLY_TAR)
@@ -233,9 +242,10 @@ def test_a_list_that_is_no_json_is_refused(guild: Guild, tmp_path: Path) -> None
 
 
 def test_two_names_that_a_file_system_may_not_tell_apart_do_not_write_over_each_other(
-    guild: Guild, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
     """Where it does tell them apart both are there, elsewhere the archive is refused; no link is written through."""
+    guild = Guild(tmp_path / "home", tmp_path)
     archive = forged()
     archive.add("OUT.txt", b"another")
     archive.add_link("A", "out.txt")
