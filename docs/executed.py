@@ -29,6 +29,7 @@ _VARYING = (
     (r"\bbytes: [0-9]+", "bytes: <size>"),
     (r"\bpid: [0-9]+", "pid: <pid>"),
     (r"\b[0-9.]+ (?:bytes?|KiB) on disk", "<size> on disk"),
+    (r"\([0-9.]+ (?:bytes?|KiB)\)", "(<size>)"),
     (r"\bguild-ledger [0-9]+(?:\.[0-9]+)+\S*", "guild-ledger <version>"),
 )
 
