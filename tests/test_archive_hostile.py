@@ -69,6 +69,12 @@ def kind(kind: bytes, target: str = "") -> Change:
     return lambda archive: archive.members.__setitem__(0, Member(f"runs/{RUN}/out.txt", b"", kind, target))
 
 
+def below_link(archive: Forged) -> None:
+    """Have a file lie below a link."""
+    archive.add_link("a", "b")
+    archive.add("a/evil")
+
+
 def hard_link(archive: Forged) -> None:
     """Have a second file be a hard link to the first."""
     archive.add("b", b"hello\n")
@@ -87,7 +93,7 @@ PATHS: dict[str, tuple[Change, str]] = {
     "name twice in the list": (lambda archive: archive.run["files"].append(archive.run["files"][0]), "in it twice"),
     "run twice": (lambda archive: archive.manifest["runs"].append(archive.run), "in it twice"),
     "file and folder": (path("out.txt/evil"), "both a folder and something else"),
-    "file below a link": (lambda archive: (archive.add_link("a", "b"), archive.add("a/evil")), "both a folder and"),
+    "file below a link": (below_link, "both a folder and"),
     "absolute link": (link("l", "/etc/passwd"), "a link out of the run directory"),
     "link upwards": (link("l", "../other"), "a link out of the run directory"),
     "link by a link": (link("l", "a/../../.."), "a link out of the run directory"),
