@@ -74,6 +74,52 @@ def unpack_tar(archive: str, into: Unpacking) -> None:
         raise _damaged(error) from error
 
 
+def read_first(archive: str, name: str, most: int, *, is_zip: bool) -> bytes:
+    """Return the content of an archive's first member, which must be a file of this name, and of `most` bytes at most.
+
+    Raises:
+        ArchiveError: it is no archive, damaged, or begins with something else.
+        OSError: it cannot be read.
+    """
+    try:
+        return _first_zipped(archive, name, most) if is_zip else _first_tarred(archive, name, most)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _damaged(error) from error
+    except _DAMAGE as error:
+        raise _damaged(error) from error
+
+
+def _first_zipped(archive: str, name: str, most: int) -> bytes:
+    with zipfile.ZipFile(archive) as opened:
+        members = opened.infolist()
+        if not members or members[0].filename != name:
+            raise ArchiveError(f"it does not begin with '{name}'")
+        with opened.open(members[0]) as content:
+            return _whole(content, name, most)
+
+
+def _first_tarred(archive: str, name: str, most: int) -> bytes:
+    with _plain(archive) as plain, tarfile.open(fileobj=_Metered(plain, _Most(most)), mode="r:") as opened:
+        member = opened.next()
+        content = opened.extractfile(member) if member is not None and member.isreg() else None
+        if member is None or member.name != name or content is None:
+            raise ArchiveError(f"it does not begin with '{name}'")
+        with content:
+            return _whole(content, name, most)
+
+
+def _whole(content: IO[bytes], name: str, most: int) -> bytes:
+    parts, left = [], most
+    while chunk := content.read(_CHUNK):
+        left -= len(chunk)
+        if left < 0:
+            raise ArchiveError(f"'{name}' in it is too large")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
 def _damaged(error: BaseException) -> ArchiveError:
     return ArchiveError(f"it cannot be unpacked: {printable(str(error) or type(error).__name__)}")
 
@@ -179,13 +225,26 @@ def _plain(archive: str) -> IO[bytes]:
     return open(archive, "rb")
 
 
+class _Most:
+    """What may be read of an archive before its first member has ended."""
+
+    def __init__(self, most: int) -> None:
+        self._left = most + _MOST_AT_ONCE
+
+    def read(self, count: int) -> None:
+        """Count bytes; raises ArchiveError when they are too many."""
+        self._left -= count
+        if self._left < 0:
+            raise ArchiveError("its beginning is too large")
+
+
 class _Metered(io.RawIOBase):
     """Hands out what a compressed file holds, and stops where it becomes too much.
 
     What is skipped is decompressed as well, and headers are read into memory whole: both are counted.
     """
 
-    def __init__(self, plain: IO[bytes], into: Unpacking) -> None:
+    def __init__(self, plain: IO[bytes], into: Unpacking | _Most) -> None:
         self._plain = plain
         self._into = into
         self._furthest = 0

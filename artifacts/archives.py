@@ -82,7 +82,7 @@ def unpack(archive: str, folder: str, *, wanted: Callable[[str], bool] | None = 
     """
     from artifacts.archive_readers import unpack_tar, unpack_zip
 
-    unpacking = Unpacking(folder, wanted or _everything, _budget(archive, folder, limits), limits.members)
+    unpacking = Unpacking(folder, wanted or _everything, budget(archive, folder, limits), limits.members)
     (unpack_zip if archive.lower().endswith(ZIP_ENDINGS) else unpack_tar)(archive, unpacking)
 
 
@@ -90,7 +90,8 @@ def _everything(_path: str) -> bool:
     return True
 
 
-def _budget(archive: str, folder: str, limits: Limits) -> int:
+def budget(archive: str, folder: str, limits: Limits = LIMITS) -> int:
+    """Return how many bytes may be written to the disk of `folder` for an archive."""
     disk = os.statvfs(folder)
     free = int(disk.f_bavail * disk.f_frsize * limits.free_share)
     return min(free, limits.spare_bytes + limits.ratio * os.stat(archive).st_size)

@@ -15,7 +15,7 @@ from ledger.errors import GuildError, UsageError
 from ledger.ids import RunId, is_run_id
 from ledger.seams import seam
 
-_RUN_FOLDERS = ("runs", "trash", "purging")
+_RUN_FOLDERS = ("runs", "trash", "purging", "importing")
 
 
 def check_run_id(text: str) -> RunId:
@@ -74,6 +74,11 @@ class Home:
         return os.path.join(self.root, "purging")
 
     @property
+    def importing_dir(self) -> str:
+        """The folder of run directories that are being taken in; made when first needed."""
+        return os.path.join(self.root, "importing")
+
+    @property
     def sources_dir(self) -> str:
         """The folder of source snapshots."""
         return os.path.join(self.root, "sources")
@@ -94,6 +99,10 @@ class Home:
     def purging_run_dir(self, run_id: RunId) -> str:
         """Return where the directory of a run is while it is being removed."""
         return os.path.join(self.purging_dir, check_run_id(run_id))
+
+    def importing_run_dir(self, run_id: RunId) -> str:
+        """Return where the directory of a run is from when it is complete until it is among the live runs."""
+        return os.path.join(self.importing_dir, check_run_id(run_id))
 
     def lease_path(self, run_id: RunId) -> str:
         """Return the lock file that the run's supervisor holds."""

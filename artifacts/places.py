@@ -30,6 +30,8 @@ class Place(StrEnum):
     LIVE = "runs"
     TRASH = "trash"
     PURGING = "purging"
+    IMPORTING = "importing"
+    """On its way in: complete, and of a run that is about to be, or has just been, recorded as imported."""
     GONE = "purged"
     """Nowhere: removed for good. There is no such folder."""
 

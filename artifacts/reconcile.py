@@ -7,6 +7,8 @@ never claims what is not so.
 
 from __future__ import annotations
 
+import os
+
 from artifacts.home import Home
 from artifacts.places import Moved, Outcome, Place, finish_purge, move, start_purge
 from ledger.dataclass import dataclass
@@ -44,6 +46,10 @@ def settle(home: Home, run_id: RunId, place: str) -> Settled:
         run_id: which run.
         place: `live`, `deleted` or `purging`, as the index has it.
     """
+    if os.path.lexists(home.importing_run_dir(run_id)):
+        moved = move(home, run_id, Place.IMPORTING, Place.LIVE if place == "live" else Place.TRASH, flush=False)
+        if not _fine(moved):
+            return Settled(run_id, place, refused=_why(moved))
     if place == "purging":
         return _purge(home, run_id)
     source, target = (Place.TRASH, Place.LIVE) if place == "live" else (Place.LIVE, Place.TRASH)

@@ -270,6 +270,12 @@ def _is_over(app: App, run_id: RunId) -> bool:
 def _left_lying(app: App) -> Iterator[Finding]:
     yield from strangers_in_leases(app.home)
     yield from stale_snapshots(app.home)
+    if os.path.isdir(app.home.importing_dir):
+        from artifacts.importing import leftovers as left_by_imports
+        from commands.archives import known_runs
+
+        left = left_by_imports(app.home, lambda run_ids: known_runs(app, run_ids))
+        yield from left_beside(left, "an import that was killed", "imports")
     beside = unfinished_files(app.home.ledger_path)
     yield from left_beside(beside, "the making or upgrading of a ledger that was killed", "ledger-files")
     own, theirs = leftovers(app.home.index_dir)

@@ -48,6 +48,7 @@ def mend(app: App, findings: Findings, *, ledger_is_whole: bool) -> Mended:
         ("forget", _forget),
         ("lease", _drop_leases),
         ("snapshots", _clear_snapshots),
+        ("imports", _clear_imports),
         ("ledger-files", _clear_ledger_files),
         ("index-files", _clear_index_files),
     )
@@ -130,6 +131,15 @@ def _drop_leases(app: App, found: Sequence[Finding]) -> Iterator[Finding]:
 
 def _clear_snapshots(app: App, found: Sequence[Finding]) -> Iterator[Finding]:
     clear_stale(app.home.sources_dir)
+    yield from _gone(found)
+
+
+def _clear_imports(app: App, found: Sequence[Finding]) -> Iterator[Finding]:
+    from artifacts.importing import clear_leftovers as clear_imports
+    from commands.archives import known_runs
+
+    with lock_places(app.home):
+        clear_imports(app.home, lambda run_ids: known_runs(app, run_ids))
     yield from _gone(found)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from commands.app import App
@@ -34,10 +34,12 @@ class Comment:
     Attributes:
         text: as it was written; None when it was redacted.
         txn_seq: the transaction that holds it, and who wrote it and when.
+        author: of one that came with an imported run, who wrote it and when; else None.
     """
 
     text: str | None
     txn_seq: int
+    author: Mapping[str, Value] | None = None
 
 
 @dataclass(slots=True)
@@ -61,7 +63,9 @@ class Notes:
         elif event.type in _BEGINNINGS:
             self.label = self.label if body.get("label") is None else str(body["label"])
         elif event.type == "run.commented":
-            self.comments.append(Comment(None if event.body is None else str(body.get("text")), event.txn_seq))
+            author = body.get("author")
+            text = None if event.body is None else str(body.get("text"))
+            self.comments.append(Comment(text, event.txn_seq, author if isinstance(author, dict) else None))
         elif event.type == "run.comment_withdrawn":
             self.withdrawn[cast("int", body.get("written"))] = bool(body.get("withdrawn"))
         else:
@@ -109,13 +113,17 @@ def written(app: App, comment: Comment) -> Written:
     """
     from ledger.transaction import Header
 
+    text = "(redacted)" if comment.text is None else comment.text
+    if comment.author is not None:
+        time = comment.author.get("time")
+        actor, host = (str(comment.author.get(name, "")) for name in ("actor", "host"))
+        return Written(text, actor, host, time if isinstance(time, int) else 0)
     txn = app.ledger.store.txn(comment.txn_seq)
     if txn is None:
         raise GuildError(
             f"the ledger has no transaction {comment.txn_seq}", hint="`guild ledger verify` tells what is missing."
         )
     header = Header.from_bytes(txn.header)
-    text = "(redacted)" if comment.text is None else comment.text
     return Written(text, header.actor, header.host, txn.recorded_at)
 
 

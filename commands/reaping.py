@@ -61,11 +61,14 @@ def _end_of(app: App, run_id: RunId) -> bool:
 
 
 def evidence_of_start(app: App, run_id: RunId) -> Mapping[str, Value]:
-    """Return what was recorded of the machine, the process and the home when a run was last started."""
+    """Return what was recorded of the machine, the process and the home when a run was last started, or taken in."""
     from ledger.registry import current_body
 
     evidence: Value = {}
     for row in app.ledger.store.stream_events([run_stream(run_id)]):
         if row.type in ("run.started", "run.restarted") and row.body is not None:
             evidence = current_body(row.type, row.schema_version, row.body).get("evidence")
+        elif row.type == "run.imported" and row.body is not None:
+            home = current_body(row.type, row.schema_version, row.body).get("home")
+            evidence = {} if home is None else {"home": home}
     return evidence if isinstance(evidence, dict) else {}

@@ -62,7 +62,7 @@ def _flags_of(app: App, run_ids: Sequence[RunId]) -> dict[RunId, Mapping[str, Va
     flags: dict[RunId, Mapping[str, Value]] = {}
     names = {run_stream(run_id): run_id for run_id in run_ids}
     for row in app.ledger.store.stream_events(list[str](names)):
-        if row.type in ("run.staged", "run.started", "run.restarted") and row.body is not None:
+        if row.type in ("run.staged", "run.started", "run.restarted", "run.imported") and row.body is not None:
             given = current_body(row.type, row.schema_version, row.body).get("flags")
             flags[names[Stream(row.stream)]] = given if isinstance(given, dict) else {}
     return flags

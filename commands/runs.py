@@ -13,6 +13,8 @@ from ledger.errors import GuildError
 _COMMANDS = {
     "comment": "commands.comment:comment",
     "delete": "commands.runs_delete:delete",
+    "export": "commands.runs_export:export_runs",
+    "import": "commands.runs_import:import_runs",
     "info": "commands.runs_info:info",
     "label": "commands.runs_label:label",
     "list": "commands.runs_list:list_runs",

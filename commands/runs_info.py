@@ -26,6 +26,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
     "run.staged": ("command", "flags", "batch", "proto"),
     "run.started": (*_OF_START, "batch", "proto"),
     "run.restarted": _OF_START,
+    "run.imported": (*_OF_START, "batch", "proto", "reason", "output"),
     "run.dependencies_resolved": ("dependencies",),
     "run.status_changed": ("reason", "output"),
     "run.scalars_recorded": ("scalars",),

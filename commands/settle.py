@@ -89,7 +89,7 @@ def _settled(app: App, run_id: RunId, place: str) -> Settled:
 def _make_durable(home: Home) -> None:
     from artifacts.places import Place, flush_places
 
-    refusal = flush_places(home, Place.LIVE, Place.TRASH, Place.PURGING)
+    refusal = flush_places(home, Place.LIVE, Place.TRASH, Place.PURGING, Place.IMPORTING)
     if refusal is not None:
         warn(f"moves of run directories may not survive a power loss: {refusal.text}")
 

@@ -31,6 +31,7 @@ _VARYING = (
     (r"\([0-9]+ bytes\)", "(<size> bytes)"),
     (r"\bpid: [0-9]+", "pid: <pid>"),
     (r"\b[0-9.]+ (?:bytes?|KiB) on disk", "<size> on disk"),
+    (r"\([0-9.]+ (?:bytes?|KiB)\)", "(<size>)"),
     (r"\bguild-ledger [0-9]+(?:\.[0-9]+)+\S*", "guild-ledger <version>"),
 )
 

@@ -23,10 +23,10 @@ VERSIONS: Mapping[str, int] = {
     "ledger.imported": 1,
     "ledger.redacted": 1,
     "run.comment_withdrawn": 1,
-    "run.commented": 1,
+    "run.commented": 2,
     "run.deleted": 1,
     "run.dependencies_resolved": 1,
-    "run.imported": 1,
+    "run.imported": 2,
     "run.labeled": 1,
     "run.marked": 1,
     "run.protected": 1,
@@ -52,7 +52,21 @@ def _staged_of_no_batch(body: Body) -> Body:
     return {**_of_no_batch(body), "overrides": {}}
 
 
+def _commented_here(body: Body) -> Body:
+    """Lift a comment from the time when none was imported."""
+    return {**body, "author": None}
+
+
+def _imported_with_little(body: Body) -> Body:
+    """Lift an import from the time when it told only what a listing shows."""
+    unknown = dict.fromkeys(("sources", "git", "batch", "proto", "reason", "output", "home"))
+    empty: Body = {"command": [], "environment": {}, "platform": {}, "evidence": {}, "overrides": {}}
+    return {**body, **unknown, **empty}
+
+
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
+    ("run.commented", 1): _commented_here,
+    ("run.imported", 1): _imported_with_little,
     ("run.staged", 1): _staged_of_no_batch,
     ("run.started", 1): _of_no_batch,
 }

@@ -88,6 +88,7 @@ def _staged(state: RunState, time: int, body: Body) -> None:
 def _imported(state: RunState, time: int, body: Body) -> None:
     _named(state, body)
     state.status = _status(body)
+    state.digest = _digest(body)
     state.started = _int(body.get("started")) or time
     state.stopped = _int(body.get("stopped"))
     state.exit_status = _int(body.get("exit_status"))
@@ -211,5 +212,5 @@ _HANDLERS: Mapping[str, Callable[[RunState, int, Body], None]] = {
     "run.purged": _purged,
 }
 _WITHOUT_BODY = frozenset(("run.deleted", "run.restored", "run.purge_started", "run.purged"))
-MOVING = frozenset(("run.deleted", "run.restored", "run.purge_started"))
+MOVING = frozenset(("run.imported", "run.deleted", "run.restored", "run.purge_started"))
 """Events after which the run's directory belongs somewhere else."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from binascii import crc32
 from typing import NamedTuple
 
-PROJECTOR_VERSION = 3
+PROJECTOR_VERSION = 4
 """Raise it when a fold changes its meaning without changing a table."""
 
 PLACES = LIVE, DELETED, PURGING, PURGED = ("live", "deleted", "purging", "purged")

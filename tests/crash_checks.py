@@ -121,7 +121,7 @@ def places_of(story: list[Happened]) -> dict[str, str]:
     places: dict[str, str] = {}
     staged: set[str] = set()
     for event in story:
-        if event.type == "run.staged" or (event.type == "run.started" and event.run_id not in staged):
+        if event.type in ("run.staged", "run.imported") or (event.type == "run.started" and event.run_id not in staged):
             assert event.run_id not in places, "began twice"
             places[event.run_id] = "live"
             staged |= {event.run_id} if event.type == "run.staged" else set()
@@ -140,6 +140,8 @@ def statuses_of(story: list[Happened]) -> dict[str, str]:
     for event in story:
         if event.type == "run.staged":
             statuses[event.run_id] = "staged"
+        elif event.type == "run.imported":
+            statuses[event.run_id] = str(event.body["status"])
         elif event.type == "run.started":
             statuses[event.run_id] = "running"
         elif event.type == "run.restarted":

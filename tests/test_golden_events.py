@@ -104,6 +104,18 @@ EXAMPLES: dict[tuple[str, int], Event] = {
             status="terminated",
             exit_status=None,
             label="from before",
+            command=("python", "-um", "evaluate"),
+            environment={"LANG": "C"},
+            sources={"bytes": 1200, "digest": "ab" * 32, "files": 3, "left_out": []},
+            git={"commit": "12" * 20, "dirty": True},
+            platform={"system": "Linux"},
+            evidence={"host": "box", "pid": 4242},
+            batch="5" * 32,
+            proto="6" * 32,
+            overrides={"data.csv": "/home/ann/mine.csv"},
+            reason="reboot",
+            output={"bytes": 42, "lines": 2},
+            home="7" * 32,
         ),
         RunStatusChanged(
             status="error",
@@ -119,7 +131,7 @@ EXAMPLES: dict[tuple[str, int], Event] = {
         RunPurged(files=7, bytes=2**40),
         RunLabeled(label=None),
         RunTagged(added=("best", "v2"), removed=("draft",)),
-        RunCommented(text="two\nlines"),
+        RunCommented(text="two\nlines", author={"actor": "ann", "host": "box", "time": NOON}),
         RunCommentWithdrawn(written=NOON, withdrawn=True),
         RunMarked(marked=True),
         RunProtected(protected=False),
@@ -132,6 +144,9 @@ EXAMPLES: dict[tuple[str, int], Event] = {
 
 
 _ADDED = {
+    ("run.commented", 1): ", author=None",
+    ("run.imported", 1): ", command=(), environment={}, sources=None, git=None, platform={}, evidence={}, batch=None,"
+    " proto=None, overrides={}, reason=None, output=None, home=None",
     ("run.staged", 1): ", batch=None, proto=None, overrides={}",
     ("run.started", 1): ", batch=None, proto=None",
 }

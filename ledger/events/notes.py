@@ -31,11 +31,18 @@ class RunTagged(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunCommented(Event):
-    """Somebody wrote a comment on a run; who and when is in the transaction."""
+    """Somebody wrote a comment on a run; who and when is in the transaction, unless it came with an imported run.
+
+    Attributes:
+        text: what was written.
+        author: of a comment that was imported: `actor`, `host` and `time` (microseconds UTC); else None.
+    """
 
     type: ClassVar[str] = "run.commented"
+    schema_version: ClassVar[int] = 2
 
     text: str
+    author: Mapping[str, Value] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,17 +104,21 @@ class RunStaged(Event):
 
 @dataclass(frozen=True, slots=True)
 class RunImported(Event):
-    """A run that happened elsewhere was taken in, with its artifacts.
+    """A run that happened elsewhere was taken in, with its artifacts; what is not told here is as in `RunStarted`.
+
+    Tags, marks, comments, scalars and the like follow as events of their own.
 
     Attributes:
         source: where it came from.
-        started: microseconds UTC.
+        started: microseconds UTC, of the latest start.
         stopped: microseconds UTC, None when unknown.
         status: completed, error or terminated.
-        exit_status: as in `RunStatusChanged`.
+        exit_status: as in `RunStatusChanged`, and so are `reason` and `output`.
+        home: identity of the home that has taken in the run's directory; None when there is none.
     """
 
     type: ClassVar[str] = "run.imported"
+    schema_version: ClassVar[int] = 2
 
     source: str
     project: str | None
@@ -127,3 +131,15 @@ class RunImported(Event):
     status: str
     exit_status: int | None
     label: str | None = None
+    command: tuple[str, ...] = ()
+    environment: Mapping[str, Value] = field(default_factory=dict)
+    sources: Mapping[str, Value] | None = None
+    git: Mapping[str, Value] | None = None
+    platform: Mapping[str, Value] = field(default_factory=dict)
+    evidence: Mapping[str, Value] = field(default_factory=dict)
+    batch: str | None = None
+    proto: str | None = None
+    overrides: Mapping[str, Value] = field(default_factory=dict)
+    reason: str | None = None
+    output: Mapping[str, Value] | None = None
+    home: str | None = None
