@@ -151,13 +151,16 @@ def unfinished(home: Home, run_id: RunId) -> Finding:
 def missing(home: Home, run_id: RunId, belongs: str, *, was_lost: bool) -> Finding | None:
     """Return what is wrong when a run has no directory; None when it has one, wherever.
 
+    None too when its folder is no folder: that is one problem of the home, not one of each run.
+
     Args:
         home: whose.
         run_id: a run that was started in this home.
         belongs: `live` or `deleted`.
         was_lost: whether its supervisor was killed, perhaps before the directory was made.
     """
-    if where(home, run_id):
+    folder = os.path.join(home.root, FOLDERS[belongs])
+    if where(home, run_id) or (os.path.lexists(folder) and not os.path.isdir(folder)):
         return None
     path = f"{home.root}/{FOLDERS[belongs]}/{run_id}"
     if was_lost:
