@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
-from artifacts.findings import Finding
+from artifacts.findings import Finding, shell_word
 from artifacts.home import Home
 from artifacts.places import Place, where
 from artifacts.removal import measure_tree
@@ -131,7 +131,7 @@ def judged(home: Home, run_id: RunId, belongs: str, found: Place) -> Finding | N
     return Finding(
         AREA,
         f"run {name} is {belongs}, but its directory is in {found}/",
-        _NEXT if movable else f"`mv {path} {home.root}/{FOLDERS[belongs]}/`.",
+        _NEXT if movable else f"`mv {shell_word(path)} {shell_word(home.root)}/{FOLDERS[belongs]}/`.",
         path,
         run_id,
         mend="settle" if movable else None,
