@@ -6,7 +6,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from artifacts.findings import Finding
+from artifacts.findings import Finding, shell_word
 from artifacts.home import Home
 
 AREA = "home"
@@ -50,7 +50,7 @@ def check_home(home: Home, mounts: bytes | None = None) -> Iterator[Finding]:
         yield _note(
             home.root,
             f"can be entered by other users (mode {mode:o}), and holds command lines and outputs",
-            f"`chmod 700 {home.root}`, unless it is shared on purpose.",
+            f"`chmod 700 {shell_word(home.root)}`, unless it is shared on purpose.",
         )
     if not os.access(home.root, os.W_OK | os.X_OK):
         yield _note(
@@ -72,7 +72,10 @@ def _check_folder(folder: str) -> Iterator[Finding]:
         yield Finding(AREA, "this should be a folder", "Move what stands in its place elsewhere.", folder)
     elif not os.access(folder, os.W_OK | os.X_OK):
         yield Finding(
-            AREA, "you may not write in this folder", f"`chmod u+rwx {folder}`, or have its owner do it.", folder
+            AREA,
+            "you may not write in this folder",
+            f"`chmod u+rwx {shell_word(folder)}`, or have its owner do it.",
+            folder,
         )
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from itertools import islice
 from typing import NamedTuple
 
-from artifacts.findings import Finding
+from artifacts.findings import Finding, shell_word
 from artifacts.home import Home
 from artifacts.places import Place, where
 from artifacts.removal import measure_tree
@@ -131,7 +131,7 @@ def judged(home: Home, run_id: RunId, belongs: str, found: Place) -> Finding | N
     return Finding(
         AREA,
         f"run {name} is {belongs}, but its directory is in {found}/",
-        _NEXT if movable else f"`mv {path} {home.root}/{FOLDERS[belongs]}/`.",
+        _NEXT if movable else f"`mv {shell_word(path)} {shell_word(home.root)}/{FOLDERS[belongs]}/`.",
         path,
         run_id,
         mend="settle" if movable else None,
@@ -143,13 +143,41 @@ _NEXT_REPAIR = "`guild check --repair` removes it."
 
 
 def unfinished(home: Home, run_id: RunId) -> Finding:
-    """Return what is wrong with a run whose purge was begun in this home and is not on record as done."""
-    path = home.purging_run_dir(run_id)
+    """Return what is wrong with a run whose purge is not on record as done, and which this home has to finish.
+
+    Its directory may be anywhere: copied into `runs/` by hand it goes on its way from there.
+    """
+    found = where(home, run_id)
+    path = f"{home.root}/{found[0]}/{run_id}" if found else home.purging_run_dir(run_id)
     return Finding(AREA, f"the removal of run {run_id[:8]} is unfinished", _NEXT, path, run_id, mend="settle")
+
+
+def removal_elsewhere(home: Home, run_id: RunId) -> Finding:
+    """Return what is to be told of a run whose purge is not on record as done, and that has no directory here."""
+    return Finding(
+        AREA,
+        f"the removal of run {run_id[:8]} is unfinished: its files are in another home",
+        "The next change in that home removes them; or put its directory into runs/ here, and `guild check --repair`.",
+        home.purging_run_dir(run_id),
+        run_id,
+        is_problem=False,
+    )
+
+
+def kept_elsewhere(home: Home, count: int) -> Finding:
+    """Return what is to be told of runs of other homes that have no directory here."""
+    what = "1 run was" if count == 1 else f"{count} runs were"
+    return Finding(
+        AREA, f"{what} started in another home, and {'has' if count == 1 else 'have'} no directory here",
+        "To have the files here too, copy the folders runs and trash of that home into this one.", home.runs_dir,
+        is_problem=False,
+    )  # fmt: skip
 
 
 def missing(home: Home, run_id: RunId, belongs: str, *, was_lost: bool) -> Finding | None:
     """Return what is wrong when a run has no directory; None when it has one, wherever.
+
+    None too when its folder is no folder: that is one problem of the home, not one of each run.
 
     Args:
         home: whose.
@@ -157,7 +185,8 @@ def missing(home: Home, run_id: RunId, belongs: str, *, was_lost: bool) -> Findi
         belongs: `live` or `deleted`.
         was_lost: whether its supervisor was killed, perhaps before the directory was made.
     """
-    if where(home, run_id):
+    folder = os.path.join(home.root, FOLDERS[belongs])
+    if where(home, run_id) or (os.path.lexists(folder) and not os.path.isdir(folder)):
         return None
     path = f"{home.root}/{FOLDERS[belongs]}/{run_id}"
     if was_lost:

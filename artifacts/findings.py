@@ -52,3 +52,10 @@ class Findings:
     def to_mend(self, *ways: str) -> Iterator[Finding]:
         """Yield those that are mended in one of these ways."""
         return (finding for finding in self.kept if finding.mend in ways)
+
+
+def shell_word(path: str) -> str:
+    """Return a path as it is to be typed in a shell: a remedy is copied from the screen."""
+    import shlex
+
+    return shlex.quote(path)

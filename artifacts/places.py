@@ -140,7 +140,14 @@ def where(home: Home, run_id: RunId) -> tuple[Place, ...]:
     Raises:
         OSError: a place cannot be looked into.
     """
-    return tuple(place for place in (Place.LIVE, Place.TRASH, Place.PURGING) if _kind(_path(home, run_id, place)))
+    return tuple(place for place in (Place.LIVE, Place.TRASH, Place.PURGING) if _holds(home, run_id, place))
+
+
+def _holds(home: Home, run_id: RunId, place: Place) -> bool:
+    try:
+        return _kind(_path(home, run_id, place)) is not None
+    except NotADirectoryError:
+        return False  # something else stands in the folder's place: it certainly holds no run
 
 
 def move(home: Home, run_id: RunId, source: Place, target: Place, *, flush: bool = True) -> Moved:

@@ -152,10 +152,15 @@ def commit(app: App, change: Change) -> None:
         GuildError: the ledger refused (nothing was changed) or the file system did (what it refused was taken back).
     """
     done = perform(app, change)
-    if done.count:
-        say(change.done.format(count=done.count))
+    if done.count > done.elsewhere:
+        say(change.done.format(count=done.count - done.elsewhere))
         if change.undoable:
             note(done.hint)
+    if done.elsewhere:
+        warn(
+            f"the purge of {done.elsewhere} run(s) is recorded, but not finished: their files are in another home,"
+            " whose next change removes them"
+        )
     done.refuse_rest()
 
 
@@ -168,12 +173,14 @@ class Done:
         count: how many runs are as was asked for.
         of: how many were to be.
         hint: how to take it back.
+        elsewhere: of a purge, how many of `count` have their files in another home, which alone can remove them.
     """
 
     seq: int
     count: int
     of: int
     hint: str
+    elsewhere: int = 0
 
     def refuse_rest(self) -> None:
         """End as failed when the file system refused some of it.
@@ -204,7 +211,8 @@ def perform(app: App, change: Change) -> Done:
     seq = app.ledger.append(transaction).seq
     elsewhere = {result.run_id for result in follow(app) if result.elsewhere}
     hint = f"To redo: {app.spelled('redo')}" if change.redoable else f"To undo: {app.spelled(f'undo {seq}')}"
-    return Done(seq, _count_done(app, change, elsewhere), len(change.runs), hint)
+    left = sum(row.run_id in elsewhere for row in change.runs) if change.place == PURGED else 0
+    return Done(seq, _count_done(app, change, elsewhere), len(change.runs), hint, left)
 
 
 def _count_done(app: App, change: Change, elsewhere: Collection[RunId]) -> int:

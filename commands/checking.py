@@ -20,8 +20,18 @@ from artifacts.checking_leftovers import (
     strangers_in_leases,
     unrecorded_end,
 )
-from artifacts.checking_places import FOLDERS, Looked, judged, look_at_directories, missing, unfinished
+from artifacts.checking_places import (
+    FOLDERS,
+    Looked,
+    judged,
+    kept_elsewhere,
+    look_at_directories,
+    missing,
+    removal_elsewhere,
+    unfinished,
+)
 from artifacts.findings import Finding, Findings
+from artifacts.places import where
 from artifacts.removal import measure_tree
 from commands.app import App
 from commands.progress import progress
@@ -225,7 +235,8 @@ def _confirmed(app: App, looked: Looked) -> Finding | None:
 
 
 def _without_directory(app: App, fresh: Index) -> Iterator[Finding]:
-    """Yield what is wrong with runs of this home that should have a directory, or should have lost it."""
+    """Yield what is wrong with runs that should have a directory, or should have lost it; and how many others have."""
+    elsewhere = 0
     numbers = ",".join(str(PLACES.index(place)) for place in (LIVE, DELETED, PURGING))
     rows = fresh.db.execute(
         f"SELECT run_id, place, status, exit_status FROM run WHERE place IN ({numbers}) ORDER BY run"  # noqa: S608
@@ -233,19 +244,30 @@ def _without_directory(app: App, fresh: Index) -> Iterator[Finding]:
     for run_bytes, place_number, status_number, exit_status in rows:
         run_id, place, status = RunId(run_bytes.hex()), PLACES[place_number], STATUSES[status_number]
         is_there = place != PURGING and os.path.lexists(f"{app.home.root}/{FOLDERS[place]}/{run_id}")
-        if status == "staged" or (is_there and status != "running") or not _is_of_this_home(app, run_id):
+        if status == "staged" or (is_there and status != "running"):
             continue
-        if status == "running":
+        if status != "running" and place == PURGING:
+            yield from _purging(app, run_id)
+        elif not _is_of_this_home(app, run_id):
+            elsewhere += status != "running" and _is_of_another_home(app, run_id)
+        elif status == "running":
             if _is_over(app, run_id):
                 yield unrecorded_end(app.home, run_id)
-        elif place == PURGING:
-            yield unfinished(app.home, run_id)
         else:
             lost = status == "terminated" and exit_status is None
             found = missing(app.home, run_id, place, was_lost=lost)
             state = state_of(app.ledger, run_id)
             if found is not None and state is not None and state.place == place:
                 yield found
+    if elsewhere:
+        yield kept_elsewhere(app.home, elsewhere)
+
+
+def _purging(app: App, run_id: RunId) -> Iterator[Finding]:
+    if where(app.home, run_id) or _is_of_this_home(app, run_id):
+        yield unfinished(app.home, run_id)
+    elif _is_of_another_home(app, run_id):
+        yield removal_elsewhere(app.home, run_id)
 
 
 def _is_of_this_home(app: App, run_id: RunId) -> bool:
@@ -253,6 +275,11 @@ def _is_of_this_home(app: App, run_id: RunId) -> bool:
     evidence = evidence_of_start(app, run_id)
     home = evidence.get("home")
     return bool(evidence) and (home is None or home == app.home.known_identity())
+
+
+def _is_of_another_home(app: App, run_id: RunId) -> bool:
+    home = evidence_of_start(app, run_id).get("home")
+    return home is not None and home != app.home.known_identity()
 
 
 def _is_over(app: App, run_id: RunId) -> bool:

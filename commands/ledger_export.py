@@ -13,7 +13,7 @@ from commands.app import App
 from commands.ledger_files import here
 from commands.progress import progress
 from commands.terminal import drop_output, note
-from ledger.errors import GuildError
+from ledger.errors import GuildError, UsageError
 from ledger.exporting import export_lines
 from ledger.files import make_private, partial_name, publish, refuse_existing, remove
 from ledger.text import printable
@@ -61,6 +61,8 @@ def _write(app: App, output: BinaryIO, reached: Callable[[int], None] | None) ->
 
 
 def _to_stdout(app: App, reached: Callable[[int], None] | None) -> None:
+    if sys.stdout is None:
+        raise UsageError("standard output is closed: there is nowhere to write to", hint="Give a FILE.")
     try:
         with _explained():
             _write(app, sys.stdout.buffer, reached)

@@ -12,7 +12,7 @@ from commands.app import App
 from commands.ledger_files import ledger_path, refuse_server
 from commands.terminal import note, say
 from commands.wiping import is_marked, mark, unmark, wipe
-from ledger.errors import GuildError, IntegrityError
+from ledger.errors import GuildError, IntegrityError, UsageError
 from ledger.importing import Export, Imported, import_more, import_new
 from ledger.sqlite_store import SqliteStore
 from projections.files import has_any_index
@@ -37,6 +37,8 @@ def import_ledger(app: App, *, file: str) -> None:
       zstd -dc history.jsonl.zst | guild -H ~/copy ledger import -
     """
     refuse_server("import")
+    if file == "-" and sys.stdin is None:
+        raise UsageError("standard input is closed: there is nothing to read", hint="Give a FILE.")
     path = ledger_path(app)
     app.home.ensure()
     if file == "-":

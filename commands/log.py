@@ -5,6 +5,7 @@ It asks nothing of the index, so it works beside a broken one.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -17,7 +18,7 @@ from commands.lazy import completer
 from commands.log_filter import LogFilter, Pair, log_filter
 from commands.options import json_option, run_words
 from commands.table import SHORT_ID, local_time, utc_time
-from commands.terminal import page, say
+from commands.terminal import note, page, say
 from ledger.ids import run_of
 from ledger.rows import EventRow, TxnRow
 from ledger.store import Store
@@ -75,32 +76,55 @@ def log(
     """
     wanted = log_filter(app, run, actor, since, types)
     store = app.ledger.store
-    shown = _JsonLines(store, patch=patch) if as_json else _Lines(store, verbose=verbose, patch=patch)
+
+    def lines_of(store: Store) -> _JsonLines | _Lines:
+        return _JsonLines(store, patch=patch) if as_json else _Lines(store, verbose=verbose, patch=patch)
+
     if follow:
-        _follow(store, wanted, _FOLLOWED_FIRST if limit is None else limit, shown)
+        _follow(app, wanted, _FOLLOWED_FIRST if limit is None else limit, lines_of)
         return
+    shown = lines_of(store)
     page(line for txn, events in islice(wanted.newest_first(store), limit) for line in shown(txn, events))
 
 
 def _follow(
-    store: Store, wanted: LogFilter, limit: int, shown: Callable[[TxnRow, list[EventRow]], Iterable[str]]
+    app: App,
+    wanted: LogFilter,
+    limit: int,
+    lines_of: Callable[[Store], Callable[[TxnRow, list[EventRow]], Iterable[str]]],
 ) -> None:
     """Show the newest, oldest first, and then what is appended by whomever, until Ctrl-C or the reader leaves."""
     try:
-        last = store.head().seq
+        store = app.ledger.store
+        file, shown, last = _file_at(store.place), lines_of(store), store.head().seq
         before: list[Pair] = [pair for pair in islice(wanted.newest_first(store), limit) if pair[0].seq <= last]
         for txn, events in reversed(before):
             if not all(say(line) for line in shown(txn, events)):
                 return
         while True:
-            # Each look is over at once: a long reader would keep the ledger's log from being folded in.
-            for txn in store.transactions(after=last):
+            # Each look is over before anything is written: a slow reader of what is said must not hold the ledger.
+            for txn in list(store.transactions(after=last)):
                 last, events = txn.seq, store.txn_events(txn.seq)
                 if wanted.lets(txn, events) and not all(say(line) for line in shown(txn, events)):
                     return
             time.sleep(_PAUSE_SECONDS)
+            now = _file_at(store.place)
+            if now not in (None, file):
+                app.close()
+                store = app.ledger.store
+                file, shown, last = now, lines_of(store), min(last, store.head().seq)
+                note("The ledger was replaced by a backup; from here on that one is followed.")
     except KeyboardInterrupt:
         return
+
+
+def _file_at(place: str) -> tuple[int, int] | None:
+    """Return which file the ledger is; None when it is in a server, or gone for the moment."""
+    try:
+        status = os.stat(place)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 class _Times(dict[int, int]):

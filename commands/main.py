@@ -188,6 +188,8 @@ def _usage(error: click.ClickException) -> int:
 
 def _is_about_output(error: Exception) -> bool:
     """Tell whether it is stdout that failed: what could not be written still waits there, and fails again."""
+    if sys.stdout is None:
+        return False  # closed from the start: nothing can wait there
     try:
         sys.stdout.flush()
     except OSError as again:

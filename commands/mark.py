@@ -33,7 +33,7 @@ def mark(app: App, specs: tuple[str, ...], limits: Limits, *, clear: bool, yes: 
       guild mark 3 --clear  remove the mark of run 3
     """
     runs = noted_runs(app, limits, specs)
-    carry_out(app, runs, mark_change(runs, marked=not clear), yes=yes, dry_run=dry_run)
+    carry_out(app, runs, lambda rows: mark_change(rows, marked=not clear), yes=yes, dry_run=dry_run)
 
 
 def mark_change(rows: Sequence[RunRow], *, marked: bool) -> Change:

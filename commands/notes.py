@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import cast
 
 from commands.app import App
@@ -14,17 +14,18 @@ from commands.table import local_time, utc_time
 from commands.terminal import note
 from ledger.canonical import Value
 from ledger.dataclass import dataclass, field
-from ledger.errors import GuildError, UsageError
+from ledger.errors import ConflictError, GuildError, UsageError
 from ledger.ids import RunId, run_of, run_stream
 from ledger.registry import VERSIONS, current_body
 from ledger.rows import EventRow
 from ledger.text import printable
-from projections.query import RunRow
+from projections.query import RunRow, runs_by_id
 from projections.schema import LIVE
 
 NOTHING = "No runs to modify."
 LONGEST_TAG = 100
 """Characters."""
+_TRIES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,18 +172,42 @@ def refuse_past(limits: Limits, example: str) -> None:
         )
 
 
-def carry_out(app: App, rows: Sequence[RunRow], change: Change, *, yes: bool, dry_run: bool) -> None:
-    """Carry out a plan that leaves out those of `rows` that are as wanted; that all of them are is no failure.
+Planning = Callable[[Sequence[RunRow]], Change]
+"""Makes the plan for runs as they are now; it leaves out those that are as wanted."""
 
-    A single run is not asked about: a note is easily taken back.
+
+def carry_out(app: App, rows: Sequence[RunRow], planned: Planning, *, yes: bool, dry_run: bool) -> None:
+    """Plan and carry out a note; that all runs are as wanted is no failure.
+
+    A single run is not asked about: a note is easily taken back. Nor has anybody seen how it was, so when somebody else
+    changes it at the same moment, the note is planned again for how it is now.
+
+    Raises:
+        ConflictError: the run was changed again and again, or moved; nothing was changed.
     """
-    if rows and not change.runs:
-        tell_moved(app)
-        if not dry_run:
-            follow(app)  # as every command that may change runs: what an earlier one could not finish is mended
-        note(change.nothing)
-        return
-    execute(app, change, yes=yes, dry_run=dry_run, at_once=len(rows) == 1)
+    single = len(rows) == 1
+    for left in reversed(range(_TRIES)):
+        change = planned(rows)
+        if rows and not change.runs:
+            tell_moved(app)
+            if not dry_run:
+                follow(app)  # as every command that may change runs: what an earlier one could not finish is mended
+            note(change.nothing)
+            return
+        try:
+            execute(app, change, yes=yes, dry_run=dry_run, at_once=single)
+        except ConflictError:
+            now = _as_they_are(app, rows) if single and not app.moved and left else []
+            if [row.place for row in now] != [row.place for row in rows]:
+                raise
+            rows = now
+        else:
+            return
+
+
+def _as_they_are(app: App, rows: Sequence[RunRow]) -> list[RunRow]:
+    follow(app)
+    return list(runs_by_id(app.index, [row.run_id for row in rows]).values())
 
 
 def checked_tag(text: str) -> str:

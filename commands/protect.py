@@ -38,7 +38,7 @@ def protect(app: App, specs: tuple[str, ...], limits: Limits, *, deleted: bool, 
       guild protect -d 0         a deleted run, which then cannot be purged
     """
     runs = noted_runs(app, limits, specs, place=DELETED if deleted else LIVE)
-    carry_out(app, runs, protect_change(runs, protected=True), yes=yes, dry_run=dry_run)
+    carry_out(app, runs, lambda rows: protect_change(rows, protected=True), yes=yes, dry_run=dry_run)
 
 
 @click.command("unprotect", epilog=SELECTION_HELP)
@@ -59,7 +59,7 @@ def unprotect(app: App, specs: tuple[str, ...], limits: Limits, *, deleted: bool
       guild unprotect -l paper :   all runs labelled paper
     """
     runs = noted_runs(app, limits, specs, place=DELETED if deleted else LIVE)
-    carry_out(app, runs, protect_change(runs, protected=False), yes=yes, dry_run=dry_run)
+    carry_out(app, runs, lambda rows: protect_change(rows, protected=False), yes=yes, dry_run=dry_run)
 
 
 def protect_change(rows: Sequence[RunRow], *, protected: bool) -> Change:

@@ -32,7 +32,10 @@ _AGE_SECONDS = 30
 
 _ENTER_SCREEN, _LEAVE_SCREEN = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 _INTERRUPT = "\x03"
-_LEAVE = ("q", "Q", "\x1b", "\x04", "")
+_ESCAPE = "\x1b"
+_LEAVE = "qQ\x04"
+_SEQUENCE = r"\x1b(?:[\[O][0-?]*[ -/]*[@-~]|.)"
+"""What a terminal sends for an arrow and the like: the letters in it are not keys."""
 
 
 class _Moment(NamedTuple):
@@ -79,7 +82,7 @@ class _Live:
                 drawn = now
             self._app.close()  # nobody shall wait for somebody who is watching
             key = _key()
-            if key is not None and key in (*_LEAVE, _INTERRUPT):
+            if key is not None:
                 return key
 
     def _moment(self) -> _Moment:
@@ -114,10 +117,21 @@ def _screen() -> Iterator[None]:
 
 
 def _key() -> str | None:
-    """Return the key that was pressed, None when there was none for a while; empty when the terminal is gone."""
+    """Wait a while for a key that ends it: return it, empty when the terminal is gone, None when there was none."""
     if not select.select([0], [], [], _PAUSE_SECONDS)[0]:
         return None
-    return os.read(0, 64).decode("utf-8", "replace")
+    return _end_in(os.read(0, 64).decode("utf-8", "replace"))
+
+
+def _end_in(keys: str) -> str | None:
+    """Return what ends the watching among keys that arrived together: Ctrl-C, a key to leave with, or Escape alone."""
+    import re
+
+    if keys in ("", _ESCAPE):
+        return keys
+    if _INTERRUPT in keys:
+        return _INTERRUPT
+    return next((key for key in re.sub(_SEQUENCE, "", keys, flags=re.DOTALL) if key in _LEAVE), None)
 
 
 def _write(text: str) -> None:

@@ -65,7 +65,7 @@ def label(
     texts = {"set": set_, "append": append, "prepend": prepend, "remove": remove, "clear": "" if clear else None}
     specs, kind, text = _asked(words, {name: text for name, text in texts.items() if text is not None})
     runs = noted_runs(app, limits, specs)
-    carry_out(app, runs, label_change(app, runs, kind, text), yes=yes, dry_run=dry_run)
+    carry_out(app, runs, lambda rows: label_change(app, rows, kind, text), yes=yes, dry_run=dry_run)
 
 
 def _asked(words: Sequence[str], options: dict[str, str]) -> tuple[Sequence[str], str, str]:

@@ -59,6 +59,11 @@ def select_run(
     """
     if sum(given for given in (spec is not None and not each, least is not None, most is not None, each)) > 1:
         raise UsageError("only one of RUN, --min, --max and --each can be given", hint="Filters limit the runs.")
+    for option, scalar in (("--min", least), ("--max", most)):
+        if scalar is not None and not scalar.strip():
+            raise UsageError(
+                f"{option} needs the name of a scalar, and got an empty one", hint="Example: guild select --min loss."
+            )
     if each:
         rows = iter(selected(app, run_filter(app, limits), [spec] if spec is not None else []))
         tell_moved(app)

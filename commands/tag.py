@@ -83,7 +83,7 @@ def tag(
     if both:
         raise UsageError(f"'{printable(both[0])}' cannot be added and removed at once", hint="Nothing was changed.")
     runs = noted_runs(app, limits, words)
-    carry_out(app, runs, tag_change(app, runs, added, removed, clear=clear), yes=yes, dry_run=dry_run)
+    carry_out(app, runs, lambda rows: tag_change(app, rows, added, removed, clear=clear), yes=yes, dry_run=dry_run)
 
 
 def _list(app: App, limits: Limits, *, is_list: bool, given: bool, as_json: bool) -> None:

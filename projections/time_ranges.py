@@ -10,7 +10,7 @@ import re
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
-from ledger.errors import GuildError
+from ledger.errors import UsageError
 from ledger.text import printable
 
 EXAMPLES = (
@@ -35,7 +35,7 @@ _CLOCK_UNITS = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1)}
 _SHORT = {"min": "minute", "hr": "hour"}
 
 
-class TimeRangeError(GuildError):
+class TimeRangeError(UsageError):
     """Words that say no range of time."""
 
 

@@ -283,3 +283,16 @@ def test_a_purge_that_could_not_be_finished(guild: Guild) -> None:
     assert one["repaired"] is True
     assert found(guild) == []
     assert not (guild.home / "trash" / run).exists()
+
+
+@pytest.mark.parametrize("folder", ["runs", "trash", "purging", "index", "leases", "sources"])
+def test_a_file_in_the_place_of_a_folder_is_one_problem(guild: Guild, folder: str) -> None:
+    """It is named with its remedy, whether asked to repair or not, and nothing of the run is said to be lost."""
+    if (guild.home / folder).exists():
+        os.rename(guild.home / folder, guild.home / "aside")
+    (guild.home / folder).write_text("no folder")
+    for args in ((), ("--repair",)):
+        wrong = [one for one in found(guild, *args, code=3) if one["level"] == "problem"]
+        assert [(one["what"], one["path"]) for one in wrong] == [
+            ("this should be a folder", str(guild.home / folder))
+        ], args

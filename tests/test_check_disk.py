@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
@@ -13,7 +14,10 @@ from pathlib import Path
 import pytest
 
 from artifacts.checking_home import check_home, file_system, is_remote
+from artifacts.checking_places import judged
 from artifacts.home import Home
+from artifacts.places import Place
+from ledger.ids import RunId
 from projections.files import current_file
 from tests.cli_kit import Guild, copied, damage, make_project
 from tests.cli_limits import like_any_user
@@ -169,3 +173,20 @@ def test_a_home_can_be_checked_while_it_is_in_use(tmp_path: Path) -> None:
     for other in others:
         other.communicate()
     assert found(guild) == []
+
+
+def test_remedies_that_are_shell_commands_can_be_typed_as_they_stand(tmp_path: Path) -> None:
+    """In a home whose name has a blank, a quote and more: each changes what it says, and nothing else."""
+    home = Home(str(tmp_path / "my 'own' home; touch $(echo harmed)"))
+    home.ensure()
+    run_id = RunId(STRANGER)
+    os.mkdir(home.purging_run_dir(run_id))
+    os.chmod(home.root, 0o755)  # noqa: S103 - that is the finding
+    (open_to_all,) = [one for one in check_home(home) if "other users" in one.what]
+    misplaced = judged(home, run_id, "live", Place.PURGING)
+    assert misplaced is not None
+    for remedy in (open_to_all.remedy, misplaced.remedy):
+        subprocess.run(["sh", "-c", remedy.split("`")[1]], check=True, cwd=tmp_path)
+    assert os.stat(home.root).st_mode & 0o777 == 0o700
+    assert os.path.isdir(home.run_dir(run_id))
+    assert os.listdir(tmp_path) == [os.path.basename(home.root)]

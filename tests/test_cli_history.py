@@ -89,6 +89,8 @@ def test_the_log_is_filtered(guild: Guild) -> None:
     assert seqs("--since", "today", "--type", "created") == seqs("--type", "ledger.created") == [1]
     assert seqs("--since", "5 minutes ago", "--actor", "nobody") == []
     assert "has no beginning" in guild.refused("log", "--since", "before 2020-01-01", code=2)
+    assert "is no range of time" in guild.refused("log", "--since", "soon", code=2)
+    assert "is no range of time" in guild.refused("runs", "--started", "13-45", code=2)
     assert "did you mean 'deleted'" in guild.refused("log", "--type", "delted", code=2)
 
 

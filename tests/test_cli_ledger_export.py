@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import stat
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from commands.main import _guarded
 from tests.cli_kit import Guild, copied, damage
 from tests.test_docs_format import verified
 
@@ -207,3 +209,25 @@ def test_a_home_that_lost_its_ledger_is_not_imported_into(guild: Guild) -> None:
     (guild.home / "ledger.db").unlink()
     assert "still holds what belongs to it" in guild.refused("ledger", "import", str(path), code=3)
     assert not (guild.home / "ledger.db").exists()
+
+
+@pytest.mark.parametrize(("args", "number"), [(("export",), 1), (("export", "-"), 1), (("import", "-"), 0)])
+def test_a_closed_stream_is_a_usage_error(guild: Guild, args: tuple[str, ...], number: int) -> None:
+    """Nothing can be written to it or read from it: that is said, and a FILE asked for."""
+    history = guild.history()
+    result = replace(guild, prepare=lambda: os.close(number))("ledger", *args)
+    assert result.code == 2, result
+    assert f"standard {('input', 'output')[number]} is closed" in result.err
+    assert "Give a FILE." in result.err
+    assert guild.history() == history
+
+
+def test_an_unforeseen_error_is_told_with_standard_output_closed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last line of defence asks whether it was the output that failed, which is not there."""
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr("commands.main.guild.main", lambda **_words: 1 // 0)
+    monkeypatch.delenv("GUILD_DEBUG", raising=False)
+    assert _guarded([]) == 1
+    assert "not foreseen: ZeroDivisionError" in capsys.readouterr().err

@@ -320,6 +320,24 @@ def test_a_live_list_is_as_high_as_the_terminal(guild: Guild, ids: list[str]) ->
     assert left.splitlines()[-1] == "guild: interrupted"
 
 
+@pytest.mark.parametrize(("keys", "code"), [("qq", 0), ("\x03\x03", 130), ("x\x1b[Bq", 0), ("q\x03", 130), ("\x1b", 0)])
+def test_keys_that_arrive_together_end_a_live_list(guild: Guild, keys: str, code: int) -> None:
+    """Each of them counts, whatever was pressed before it."""
+    screen = Screen(guild)
+    screen.sees("q leaves")
+    assert screen.ends(keys)[0] == code
+
+
+def test_the_letters_of_an_arrow_are_no_keys(guild: Guild) -> None:
+    """A terminal sends several characters for one key; Escape counts alone only."""
+    screen = Screen(guild)
+    screen.sees("q leaves")
+    os.write(screen.ours, b"\x1b[B\x1bOQ")
+    guild.ok("label", "0", "still watched")
+    screen.sees("still watched")
+    assert screen.ends("q")[0] == 0
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_gives_the_terminal_back(guild: Guild, number: signal.Signals) -> None:
     """As it was, with the code that shells give."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from subprocess import DEVNULL
 
 import pytest
 
-from tests.cli_kit import Guild, damage
+from tests.cli_kit import PATIENCE, Guild, damage, wait_until
 from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 LOG_KEYS = {
@@ -243,3 +245,26 @@ def test_commands_of_the_ledger_refuse_arguments(guild: Guild) -> None:
     assert "command 'verfy' (did you mean 'verify'?)\n" in guild.refused("ledger", "verfy", code=2)
     assert "option '--nope'\n" in guild.refused("ledger", "--nope", code=2)
     assert guild.state() == before
+
+
+def test_a_log_that_is_followed_goes_on_after_a_backup_was_put_back(guild: Guild, tmp_path: Path) -> None:
+    """It says so, and shows what is done from then on."""
+    backup, out, err = (tmp_path / name for name in ("backup.db", "out", "err"))
+    guild.ok("ledger", "backup", str(backup))
+    with out.open("wb") as told, err.open("wb") as notes:
+        process = guild.start(
+            "log",
+            "-f",
+            stdin=DEVNULL,
+            stdout=told,
+            stderr=notes,
+        )
+        try:
+            wait_until(lambda: len(out.read_text().splitlines()) > 1)
+            guild.ok("ledger", "restore-backup", str(backup), "-y", "--force")
+            wait_until(lambda: "replaced by a backup" in err.read_text())
+            guild.ok("label", "0", "after the return")
+            wait_until(lambda: "after the return" in out.read_text())
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(PATIENCE) == 0

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 from pathlib import Path
+from subprocess import DEVNULL
 
 import pytest
 
-from tests.cli_kit import LOCAL_SCOPE, Guild, project_of, wait_until
+from tests.cli_kit import LOCAL_SCOPE, PATIENCE, Guild, project_of, wait_until
 from tests.lab_kit import (
     guild_fixture,  # noqa: F401 - a fixture
     ids_fixture,  # noqa: F401 - a fixture
@@ -360,3 +361,16 @@ def test_two_commands_at_once_lose_nothing(guild: Guild) -> None:
     assert sorted(tags(guild, "0")) == [f"t{number}" for number in done]
     assert all("changed meanwhile" in text for number, text in enumerate(ended) if number not in done)
     assert guild("ledger", "verify").code == 0
+
+
+def test_notes_on_one_run_at_the_same_moment_are_all_taken(guild: Guild) -> None:
+    """Nobody was shown how the run was, so each is planned again for how it is now: none is refused, none is lost."""
+    words = [f"word{number}" for number in range(6)]
+    quiet = dict.fromkeys(("stdin", "stdout", "stderr"), DEVNULL)
+    at_once = [guild.start("tag", "1", word, **quiet) for word in words]
+    at_once += [guild.start("label", "1", "--append", word, **quiet) for word in words]
+    assert [process.wait(PATIENCE) for process in at_once] == [0] * len(at_once)
+    assert sorted(tags(guild, "1")) == words
+    label = labels(guild)[1]
+    assert label is not None
+    assert sorted(word for word in label.split() if word in words) == words

@@ -174,3 +174,10 @@ def test_there_is_nothing_to_pick_without_runs(guild: Guild) -> None:
     person = Person(guild, "-R")
     person.sees("no run matches")
     assert person.ends() == (1, "")
+
+
+@pytest.mark.parametrize("option", ["--min", "--max"])
+@pytest.mark.parametrize("text", ["", " "])
+def test_the_lowest_and_highest_need_a_name(guild: Guild, option: str, text: str) -> None:
+    """An empty one, of a variable that is not set perhaps, is wrong usage and not a scalar that no run has."""
+    assert f"{option} needs the name of a scalar" in guild.refused("select", option, text, code=2)
