@@ -8,6 +8,7 @@ from datetime import tzinfo
 
 from ledger.dataclass import dataclass
 from ledger.text import did_you_mean, printable
+from projections.attributes import value_names
 from projections.conditions import (
     EVERYTHING,
     NOTHING,
@@ -24,7 +25,17 @@ from projections.conditions import (
 )
 from projections.distinct import LABELS, TAGS, Texts, narrowed
 from projections.escaping import as_stored
-from projections.expression import Any, Comparison, ExpressionError, Literal, Name, Node, Not, parse
+from projections.expression import (
+    Any,
+    Comparison,
+    ExpressionError,
+    Literal,
+    Name,
+    Node,
+    Not,
+    UnknownNameError,
+    parse,
+)
 from projections.expression_tests import matches, number_test, of_value, text_test
 from projections.schema import STATUSES, OpKey
 from projections.time_ranges import TimeRangeError, time_range
@@ -32,6 +43,11 @@ from projections.time_ranges import TimeRangeError, time_range
 _ID_BYTES, _DIGEST_BYTES = 16, 32
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
+_ELSEWHERE = {
+    "deleted": "Deleted runs have a list of their own: `guild runs --deleted`.",
+    "index": "An index counts in a list: give it as an argument, such as 0 or 2:5.",
+}
+"""Columns of a listing that are chosen by in another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +61,7 @@ class Surroundings:
         now: microseconds UTC, for times such as `yesterday`.
         zone: where days begin, None for the system's local zone.
         fewest: names the runs that an index finds, when they are few.
+        unknown: receives the names with a prefix that no run has; a bare one is an error.
     """
 
     database: sqlite3.Connection
@@ -53,6 +70,7 @@ class Surroundings:
     now: int
     zone: tzinfo | None
     fewest: Fewest
+    unknown: set[str]
 
 
 def compile_expression(expression: str, around: Surroundings) -> Condition:
@@ -60,6 +78,7 @@ def compile_expression(expression: str, around: Surroundings) -> Condition:
 
     Raises:
         ExpressionError: it cannot be understood.
+        UnknownNameError: a bare name is no attribute, and no run has such a flag or scalar.
     """
     return _Compiler(expression, around).condition(parse(expression))
 
@@ -105,7 +124,7 @@ class _Compiler:
         if name.kind == "attr":
             hint = f"Attributes are: {', '.join(self._attributes)}."
             what = f"there is no attribute '{printable(name.text, 40)}'{did_you_mean(name.text, self._attributes)}"
-            raise ExpressionError(what, self._expression, name.column, hint=hint)
+            raise ExpressionError(what, self._expression, name.column, hint=_ELSEWHERE.get(name.text, hint))
         return of_value(one, self._named(name), self._around.database, self._around.fewest)
 
     def _named(self, name: Name) -> int | None:
@@ -115,7 +134,18 @@ class _Compiler:
             row = self._around.database.execute("SELECT name FROM name WHERE text = ?", (text,)).fetchone()
             if row is not None:
                 return int(row[0])
+        if not name.kind:
+            raise self._unknown(name)
+        self._around.unknown.add(f"{name.kind}:{name.text}")
         return None
+
+    def _unknown(self, name: Name) -> UnknownNameError:
+        """Return the error for a bare name that means nothing: `not los > 3` must not find every run."""
+        bare = {known.partition(":")[2] for known in value_names(self._around.database)}
+        guess = "" if name.text in _ELSEWHERE else did_you_mean(name.text, [*self._attributes, *sorted(bare)])
+        what = f"no run has a flag or scalar '{printable(name.text, 40)}', and it is no attribute{guess}"
+        hint = f"Attributes are: {', '.join(self._attributes)}. flag:NAME and scalar:NAME may be of no run."
+        return UnknownNameError(what, self._expression, name.column, hint=_ELSEWHERE.get(name.text, hint))
 
     def _error(self, what: str, column: int) -> ExpressionError:
         return ExpressionError(what, self._expression, column)

@@ -178,3 +178,19 @@ def test_a_dry_run_as_json_works_without_rules(guild: Guild) -> None:
     assert [(run["goes"], run["why"]) for run in plan["runs"]] == [(True, ["selected"])] * 2
     assert "is protected" in guild.refused("runs", "rm", "1", "--dry-run", "--json")
     assert "There are no runs" in guild.refused("runs", "purge", "--dry-run", "--json")
+
+
+@pytest.mark.parametrize("command", [["runs"], ["runs", "rm", "-y"], ["select"], ["label", "x", "-y"]])
+def test_a_mistyped_name_in_an_expression_is_refused(guild: Guild, command: list[str]) -> None:
+    """`not los > 3` holds for every run: a bare name that no run has is refused wherever it is typed."""
+    before = guild.state()
+    said = guild.refused(*command, "-F", "not los > 3", code=2)
+    assert "did you mean 'loss'?" in said
+    assert guild.state() == before
+
+
+def test_a_name_with_a_prefix_may_be_of_no_run_and_is_noted(guild: Guild) -> None:
+    """Who writes `scalar:` has said what is meant: it is noted, once, and matches as what is not there does."""
+    result = guild("runs", "-F", "scalar:los > 3 or scalar:los is undefined", "--count")
+    assert (result.code, result.out) == (0, "6\n")
+    assert result.err.count("No run has scalar:los (did you mean 'scalar:loss'?)") == 1

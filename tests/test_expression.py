@@ -202,7 +202,7 @@ def index() -> Iterator[Index]:
 MODEL = [_made(number)[1] for number in range(RUNS) if number != 2]
 ORDER = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
 TEXT_NAMES = ("operation", "label", "package", "tag", "comment", "model", "op", "attr:label")
-VALUE_NAMES = ("text", "lr", "loss", "flag:lr", "flag:text", "scalar:loss", "scalar:none", "unknown")
+VALUE_NAMES = ("text", "lr", "loss", "flag:lr", "flag:text", "scalar:loss", "scalar:none", "flag:unknown")
 LITERALS = (
     "0", "1", "0.5", "1e-4", "-inf", "inf", "4611686018427387905", "adam", "'1'", "true", "nan", "é", "good",
     "'very good'", "train", "m:test", "t", "words", "pkg", "x", "''", "'%'",
@@ -340,7 +340,7 @@ def test_attributes_are_what_is_known_of_a_run(index: Index, text: str, expected
 @pytest.mark.parametrize(
     ("text", "column", "what"),
     [
-        ("a = 1 and attr:lable = x", 10, "there is no attribute 'lable' (did you mean 'label'?)"),
+        ("lr = 1 and attr:lable = x", 11, "there is no attribute 'lable' (did you mean 'label'?)"),
         ("status = complete", 9, "there is no status 'complete' (did you mean 'completed'?)"),
         ("marked = maybe", 9, "marked is true or false"),
         ("marked < true", 7, "compared with = or !="),
@@ -350,6 +350,12 @@ def test_attributes_are_what_is_known_of_a_run(index: Index, text: str, expected
         ("started > soon", 10, "no range of time"),
         ("started contains x", 8, "no text"),
         ("exit_status = x", 14, "a number"),
+        (
+            "lr = 1 and not los > 3",
+            15,
+            "scalar 'los', and it is no attribute (did you mean 'loss'?)",
+        ),
+        ("unheard is undefined", 0, "no run has a flag or scalar 'unheard'"),
     ],
 )
 def test_a_comparison_without_meaning_is_an_error_at_its_column(
