@@ -172,6 +172,20 @@ def test_a_scalar_that_none_of_the_chosen_runs_has_is_refused(guild: Guild) -> N
     assert "none of the runs that were chosen has a number for 'loss'" in error
 
 
+@pytest.mark.parametrize("more", [[], ["3", "4"], ["--keep-tag", "paper", "--keep-last", "1"]])
+def test_a_tag_that_none_of_the_chosen_runs_has_is_refused(guild: Guild, more: list[str]) -> None:
+    """A misspelt tag would keep nothing: it is refused beside other rules too, with a guess."""
+    state = guild.state()
+    error = guild.refused("runs", "rm", *more, "--keep-tag", "papr", "-y")
+    assert "none of the runs that were chosen has the tag 'papr' (did you mean 'paper'?)" in error
+    assert guild.state() == state
+
+
+def test_a_tag_that_only_others_have_is_refused(guild: Guild) -> None:
+    """It stands on a run that was not chosen: what was chosen would go as if there were no rule."""
+    assert "has the tag 'paper'" in guild.refused("runs", "rm", "4", "--keep-tag", "paper", "-y")
+
+
 def test_a_dry_run_as_json_works_without_rules(guild: Guild) -> None:
     """The plan of the ordinary command; a protected run refuses it as a whole, as it would be."""
     plan = dry(guild, "rm", "2:3")
