@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 
-from ledger.dataclass import dataclass
+from ledger.dataclass import dataclass, replace
 from ledger.text import did_you_mean, printable
 from projections.attributes import value_names
 from projections.conditions import (
@@ -19,6 +19,7 @@ from projections.conditions import (
     any_of,
     marked,
     none_of,
+    protected,
     unlabelled,
     with_hex_prefix,
     within,
@@ -43,6 +44,8 @@ from projections.time_ranges import TimeRangeError, time_range
 _ID_BYTES, _DIGEST_BYTES = 16, 32
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
+_SECOND = 1_000_000
+_LONGEST = 2**63 - 1
 _ELSEWHERE = {
     "deleted": "Deleted runs have a list of their own: `guild runs --deleted`.",
     "index": "An index counts in a list: give it as an argument, such as 0 or 2:5.",
@@ -98,7 +101,9 @@ class _Compiler:
             "label": self._label,
             "tag": lambda one: self._of_rows(one, "tag", "tag"),
             "comment": lambda one: self._of_rows(one, "comment", "text"),
-            "marked": self._marked,
+            "marked": lambda one: self._truth(one, lambda wanted: marked(is_marked=wanted)),
+            "protected": lambda one: self._truth(one, lambda wanted: protected(is_protected=wanted)),
+            "duration": self._duration,
             "started": self._time,
             "stopped": self._time,
             "exit_status": self._exit_status,
@@ -226,15 +231,30 @@ class _Compiler:
         everything = Drive(f"SELECT run FROM {table}", ())  # noqa: S608 - constants
         return all_of([Condition(there.test, (), (everything,)), none_of(found)])
 
-    def _marked(self, one: Comparison) -> Condition:
+    def _truth(self, one: Comparison, of: Callable[[bool], Condition]) -> Condition:
+        """Return a condition on a truth value, which every run has."""
+        what = one.name.text
         if one.operator in ("defined", "undefined"):
             return EVERYTHING if one.operator == "defined" else NOTHING
         if one.operator not in ("=", "!="):
-            raise self._error("marked is compared with = or !=, and true or false", one.column)
+            raise self._error(f"{what} is compared with = or !=, and true or false", one.column)
         value = one.values[0]
         if value.text.lower() not in (*_YES, *_NO):
-            raise self._error("marked is true or false", value.column)
-        return marked(is_marked=(value.text.lower() in _YES) == (one.operator == "="))
+            raise self._error(f"{what} is true or false", value.column)
+        return of((value.text.lower() in _YES) == (one.operator == "="))
+
+    def _duration(self, one: Comparison) -> Condition:
+        """Return a condition on how long a run took, in seconds; the index counts microseconds."""
+        self._refuse_contains(one)
+        if one.operator in ("defined", "undefined"):
+            return self._there(one, "run.stopped", "run_by_stopped")
+        for value in one.values:
+            if value.number is None:
+                raise self._error("a duration is a number of seconds", value.column)
+        scaled = replace(one, values=tuple(replace(value, number=_micros(value.number)) for value in one.values))
+        test, values = number_test(scaled, "(run.stopped - run.started)")
+        statement = f"SELECT run FROM run INDEXED BY run_by_duration WHERE run.stopped IS NOT NULL AND {test}"  # noqa: S608
+        return Condition(f"(run.stopped IS NOT NULL AND {test})", values, (Drive(statement, values),))
 
     def _exit_status(self, one: Comparison) -> Condition:
         self._refuse_contains(one)
@@ -286,3 +306,9 @@ class _Compiler:
 
 def _full_name(op: OpKey) -> str:
     return f"{op.model}:{op.operation}"
+
+
+def _micros(seconds: float | None) -> float:
+    """Return microseconds: whole ones, as the index has them, unless they are too many for it."""
+    micros = (seconds or 0) * _SECOND
+    return round(micros) if -_LONGEST < micros < _LONGEST else float(micros)

@@ -355,6 +355,11 @@ def test_attributes_are_what_is_known_of_a_run(index: Index, text: str, expected
             15,
             "scalar 'los', and it is no attribute (did you mean 'loss'?)",
         ),
+        ("protected = maybe", 12, "protected is true or false"),
+        ("duration > 1h", 11, "a number of seconds"),
+        ("duration contains 1", 9, "no text"),
+        ("deleted = true", 0, "scalar 'deleted', and it is no attribute"),
+        ("index < 3", 0, "scalar 'index', and it is no attribute"),
         ("unheard is undefined", 0, "no run has a flag or scalar 'unheard'"),
     ],
 )
@@ -365,6 +370,14 @@ def test_a_comparison_without_meaning_is_an_error_at_its_column(
     with pytest.raises(ExpressionError) as caught:
         Query(index, RunFilter(expression=text, now=NOON))
     assert (caught.value.column, what in caught.value.message) == (column, True)
+
+
+@pytest.mark.parametrize(("text", "hint"), [("deleted = true", "--deleted"), ("attr:index < 3", "as an argument")])
+def test_a_column_that_is_chosen_by_otherwise_says_how(index: Index, text: str, hint: str) -> None:
+    """Positions and the trash are no attributes of a run: the hint names what chooses by them."""
+    with pytest.raises(ExpressionError) as caught:
+        Query(index, RunFilter(expression=text, now=NOON))
+    assert hint in str(caught.value.hint)
 
 
 def test_large_expressions_are_answered(index: Index) -> None:
