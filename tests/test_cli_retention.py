@@ -53,6 +53,7 @@ def dry(guild: Guild, *args: str) -> Any:
 
 RULES: dict[str, tuple[list[str], list[int], str]] = {
     "last": (["--keep-last", "2"], [3, 2, 5], "2 --keep-last 2"),
+    "last twice": (["--keep-last", "2", "--keep-last", "1"], [3, 2, 5], "2 --keep-last 2"),
     "lowest": (["--keep-best", "loss=2"], [4, 3, 5], "2 --keep-best loss=2"),
     "min": (["--keep-best", "min loss=2"], [4, 3, 5], "2 --keep-best min loss=2"),
     "highest": (["--keep-best", "max loss=1"], [4, 1, 3, 2], "1 --keep-best max loss=1"),
@@ -208,3 +209,13 @@ def test_a_name_with_a_prefix_may_be_of_no_run_and_is_noted(guild: Guild) -> Non
     result = guild("runs", "-F", "scalar:los > 3 or scalar:los is undefined", "--count")
     assert (result.code, result.out) == (0, "6\n")
     assert result.err.count("No run has scalar:los (did you mean 'scalar:loss'?)") == 1
+
+
+@pytest.mark.parametrize("rule", ["--older-than", "--keep-within"])
+@pytest.mark.parametrize("ages", [("1h", "0min"), ("0min", "1h")])
+def test_of_a_rule_that_is_given_twice_the_one_counts_that_keeps_more(
+    guild: Guild, rule: str, ages: tuple[str, str]
+) -> None:
+    """In either order: adding a rule never removes a run more."""
+    plan = dry(guild, "rm", rule, ages[0], rule, ages[1])
+    assert [run["goes"] for run in plan["runs"]] == [False] * 6
