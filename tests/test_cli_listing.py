@@ -374,3 +374,8 @@ def test_a_reader_of_csv_may_leave(guild: Guild) -> None:
     )  # fmt: skip
     assert done.stdout.startswith("id,operation,status")
     assert done.stderr == LOCAL_SCOPE
+
+
+def test_counts_by_kind_say_what_programs_read(guild: Guild) -> None:
+    """The hint fits every option that is refused beside `--group-by`: it neither shows rows nor CSV."""
+    assert "--json prints it for programs" in guild.refused("runs", "--group-by", "tag", "--csv", code=2)
