@@ -32,6 +32,7 @@ class App:
         fresh: whether indexes mean what they mean now, whatever an earlier listing showed.
         at: `--at` as written: the index and the events of runs are those of then, and nothing is recorded.
         moved: what has moved since the listing that the user's indexes are from, a line each.
+        noted: names of an expression that no run has and of which the user was told.
     """
 
     def __init__(self, cwd: str, directory: str | None, home: Home, argv: Sequence[str]) -> None:
@@ -43,6 +44,7 @@ class App:
         self.fresh = False
         self.at = ""
         self.moved: list[str] = []
+        self.noted: set[str] = set()
         self._ledger: Ledger | None = None
         self._index: Index | None = None
         self._then: Moment | None = None

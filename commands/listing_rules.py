@@ -29,7 +29,7 @@ _APART = {
 }
 _HINTS = {
     "--count": "--count prints one number for all runs that match.",
-    "--group-by": "--group-by counts all runs that match; `| head` limits the lines.",
+    "--group-by": "--group-by counts all runs that match, a line for each kind; --json prints it for programs.",
     "--watch": "--watch shows a list on the terminal; leave it out to print one.",
     "--csv": "--columns says what --csv holds.",
     "--simple": "--simple is a layout of its own.",

@@ -23,15 +23,24 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 _OPTIONS = (
-    click.option("--older-than", metavar="AGE", help="Only runs that started longer ago, such as 30d, 12h or 2w."),
-    click.option("--keep-last", type=click.IntRange(min=1), metavar="N", help="Keep the N most recently started runs."),
+    click.option(
+        "--older-than", metavar="AGE", multiple=True,
+        help="Only runs that started longer ago, such as 30d, 12h or 2w; of several the longest counts.",
+    ),
+    click.option(
+        "--keep-last", type=click.IntRange(min=1), metavar="N", multiple=True,
+        help="Keep the N most recently started runs; of several N the largest counts.",
+    ),
     click.option(
         "--keep-best", metavar="SCALAR=N", multiple=True,
         help="Keep the N runs in which SCALAR ended lowest; highest: 'max SCALAR=N'. May be repeated.",
     ),
     click.option("--keep-tag", metavar="TAG", multiple=True, help="Keep runs with TAG; may be repeated (any of them)."),
     click.option("--keep-marked", is_flag=True, help="Keep marked runs."),
-    click.option("--keep-within", metavar="AGE", help="Keep runs that started within this time, such as 7d."),
+    click.option(
+        "--keep-within", metavar="AGE", multiple=True,
+        help="Keep runs that started within this time, such as 7d; of several the longest counts.",
+    ),
 )  # fmt: skip
 
 
@@ -50,17 +59,21 @@ def _taken(params: dict[str, Any]) -> Rules | None:
     tags, marked, within = (params.pop(name) for name in ("keep_tag", "keep_marked", "keep_within"))
     if "" in tags:
         raise UsageError("--keep-tag needs a text, and got an empty one", hint="Leave the option out for no tag.")
-    if not (older_than is not None or last or best or tags or marked or within is not None):
+    if not (older_than or last or best or tags or marked or within):
         return None
     from projections import retention
 
+    def longest(texts: Sequence[str]) -> retention.Age | None:
+        return max(map(retention.age, texts), key=lambda age: age.microseconds, default=None)
+
+    # Of one that is given twice, what keeps more: a rule that is added never removes a run.
     return retention.Rules(
-        older_than=None if older_than is None else retention.age(older_than),
-        last=last,
+        older_than=longest(older_than),
+        last=max(last, default=None),
         best=tuple(map(retention.best, best)),
         tags=tuple(dict.fromkeys(tags)),
         marked=marked,
-        within=None if within is None else retention.age(within),
+        within=longest(within),
     )
 
 

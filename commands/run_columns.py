@@ -147,7 +147,7 @@ def exact(cell: Cell) -> Cell:
 
 
 def for_json(cell: Cell) -> object:
-    """Return a value as JSON says it; an infinite number as the ledger's bodies do."""
-    if isinstance(cell, float) and cell in (float("inf"), float("-inf")):
+    """Return a value as JSON says it; a number that is not finite as the ledger's bodies do."""
+    if isinstance(cell, float) and (cell in (float("inf"), float("-inf")) or cell != cell):  # noqa: PLR0124 - NaN
         return {"$float": str(cell)}
     return exact(cell)

@@ -78,7 +78,7 @@ def _asked(words: Sequence[str], options: dict[str, str]) -> tuple[Sequence[str]
         first, second, *_ = options
         raise UsageError(f"--{first} and --{second} cannot be used together", hint="Give one of them.")
     ((kind, text),) = options.items()
-    if kind == "set" and not text:
+    if kind == "set" and not text.strip():
         raise UsageError("the label is empty", hint="To remove a label use --clear.")
     if kind in ("append", "prepend", "remove") and not text.strip():
         raise UsageError(f"the text of --{kind} is empty", hint="To remove a label use --clear.")

@@ -10,7 +10,7 @@ from commands.options import Limits
 from commands.reaping import reap
 from commands.terminal import note
 from ledger.errors import UsageError
-from ledger.text import printable
+from ledger.text import did_you_mean, printable
 from projections.errors import IndexDamagedError
 from projections.query import Query, RunFilter, RunRow
 from projections.schema import LIVE
@@ -114,8 +114,19 @@ def open_query(app: App, wanted: RunFilter) -> Query:
                 raise
             app.rebuild_index(error.message)
         else:
+            _note_unknown(app, query)
             return query
     raise AssertionError("not reached")
+
+
+def _note_unknown(app: App, query: Query) -> None:
+    """Say which names of the expression no run has, once in a command: they match nothing but `is undefined`."""
+    for name in query.unknown_names():
+        if name not in app.noted:
+            from projections.attributes import value_names
+
+            app.noted.add(name)
+            note(f"No run has {printable(name, 80)}{did_you_mean(name, value_names(query.index.db))}")
 
 
 def selected(app: App, wanted: RunFilter, specs: Sequence[str], *, list_command: str = "guild runs") -> list[RunRow]:

@@ -37,11 +37,13 @@ class Candidates:
     Attributes:
         conditions: all of them must hold.
         runs: numbers of runs, those that meet all conditions among them; None when there are too many to name.
+        unknown: names in the expression, with their prefix, that no run has.
     """
 
     def __init__(self, index: Index, wanted: RunFilter, ops: Mapping[int, OpKey]) -> None:
         self._index = index
         self._found: dict[Drive, list[int] | None] = {}
+        self.unknown: set[str] = set()
         self.conditions: Sequence[Condition] = tuple(self._conditions(wanted, ops))
         self.runs = self._fewest([drive for condition in self.conditions for drive in condition.drives])
 
@@ -66,7 +68,7 @@ class Candidates:
         if wanted.expression:
             from projections.expression_sql import Surroundings, compile_expression
 
-            around = Surroundings(self._index.db, ops, place, wanted.now, wanted.zone, self._fewest)
+            around = Surroundings(self._index.db, ops, place, wanted.now, wanted.zone, self._fewest, self.unknown)
             yield compile_expression(wanted.expression, around)
 
     def _fewest(self, drives: Sequence[Drive]) -> list[int] | None:

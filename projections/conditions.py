@@ -127,6 +127,14 @@ def marked(*, is_marked: bool) -> Condition:
     return Condition("run.marked = 1", (), (Drive("SELECT run FROM run INDEXED BY run_by_mark WHERE marked = 1", ()),))
 
 
+def protected(*, is_protected: bool) -> Condition:
+    """Return the runs that are protected, or are not."""
+    if not is_protected:
+        return Condition("run.protected = 0")
+    drive = Drive("SELECT run FROM run INDEXED BY run_by_protection WHERE protected = 1", ())
+    return Condition("run.protected = 1", (), (drive,))
+
+
 def commented(texts: Sequence[str]) -> Condition:
     """Return the runs that have a comment which contains one of the texts."""
     matches = f"({' OR '.join('instr(comment.text, ?)' for _ in texts)})"

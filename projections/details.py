@@ -12,15 +12,25 @@ from projections.values import Cell
 Value = bool | int | float | str
 """A flag or a scalar as it was recorded, lists and mappings as their text."""
 
+_NAN = float("nan")
+
 
 def values_of(index: Index, runs: Sequence[int], names: Sequence[int]) -> dict[tuple[int, int], Value]:
-    """Return the flags and scalars of runs, by the numbers of run and name; what a run does not have is left out."""
+    """Return the flags and scalars of runs, by the numbers of run and name; what a run does not have is left out.
+
+    A scalar is always a number: one that the index holds as the text `nan` is not a number, and no text.
+    """
     statement = (
         f"SELECT run, name, number, text FROM value WHERE run IN ({numbers(runs)})"  # noqa: S608 - numbers
         f" AND name IN ({numbers(names)})"
     )
+    flags = f"SELECT name FROM name WHERE name IN ({numbers(names)}) AND substr(text, 1, 5) = 'flag:'"  # noqa: S608
     with index_errors():
-        return {(row[0], row[1]): value(row[2:]) for row in index.db.execute(statement)}
+        texts = {name for (name,) in index.db.execute(flags)}
+        return {
+            (run, name): _NAN if text == "nan" and name not in texts else value((number, text))
+            for run, name, number, text in index.db.execute(statement)
+        }
 
 
 def value(cell: Cell) -> Value:

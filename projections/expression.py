@@ -51,6 +51,12 @@ class ExpressionError(GuildError):
         self.column = column
 
 
+class UnknownNameError(ExpressionError):
+    """A bare name that is no attribute, and that no run has as a flag or scalar: more likely mistyped than meant."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """What is compared: `kind` is one of `PREFIXES`, or empty for a bare name; `column` counts from 0."""

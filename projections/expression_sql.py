@@ -6,8 +6,9 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 
-from ledger.dataclass import dataclass
+from ledger.dataclass import dataclass, replace
 from ledger.text import did_you_mean, printable
+from projections.attributes import value_names
 from projections.conditions import (
     EVERYTHING,
     NOTHING,
@@ -18,13 +19,24 @@ from projections.conditions import (
     any_of,
     marked,
     none_of,
+    protected,
     unlabelled,
     with_hex_prefix,
     within,
 )
 from projections.distinct import LABELS, TAGS, Texts, narrowed
 from projections.escaping import as_stored
-from projections.expression import Any, Comparison, ExpressionError, Literal, Name, Node, Not, parse
+from projections.expression import (
+    Any,
+    Comparison,
+    ExpressionError,
+    Literal,
+    Name,
+    Node,
+    Not,
+    UnknownNameError,
+    parse,
+)
 from projections.expression_tests import matches, number_test, of_value, text_test
 from projections.schema import STATUSES, OpKey
 from projections.time_ranges import TimeRangeError, time_range
@@ -32,6 +44,13 @@ from projections.time_ranges import TimeRangeError, time_range
 _ID_BYTES, _DIGEST_BYTES = 16, 32
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
+_SECOND = 1_000_000
+_LONGEST = 2**63 - 1
+_ELSEWHERE = {
+    "deleted": "Deleted runs have a list of their own: `guild runs --deleted`.",
+    "index": "An index counts in a list: give it as an argument, such as 0 or 2:5.",
+}
+"""Columns of a listing that are chosen by in another way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +64,7 @@ class Surroundings:
         now: microseconds UTC, for times such as `yesterday`.
         zone: where days begin, None for the system's local zone.
         fewest: names the runs that an index finds, when they are few.
+        unknown: receives the names with a prefix that no run has; a bare one is an error.
     """
 
     database: sqlite3.Connection
@@ -53,6 +73,7 @@ class Surroundings:
     now: int
     zone: tzinfo | None
     fewest: Fewest
+    unknown: set[str]
 
 
 def compile_expression(expression: str, around: Surroundings) -> Condition:
@@ -60,6 +81,7 @@ def compile_expression(expression: str, around: Surroundings) -> Condition:
 
     Raises:
         ExpressionError: it cannot be understood.
+        UnknownNameError: a bare name is no attribute, and no run has such a flag or scalar.
     """
     return _Compiler(expression, around).condition(parse(expression))
 
@@ -79,7 +101,9 @@ class _Compiler:
             "label": self._label,
             "tag": lambda one: self._of_rows(one, "tag", "tag"),
             "comment": lambda one: self._of_rows(one, "comment", "text"),
-            "marked": self._marked,
+            "marked": lambda one: self._truth(one, lambda wanted: marked(is_marked=wanted)),
+            "protected": lambda one: self._truth(one, lambda wanted: protected(is_protected=wanted)),
+            "duration": self._duration,
             "started": self._time,
             "stopped": self._time,
             "exit_status": self._exit_status,
@@ -105,7 +129,7 @@ class _Compiler:
         if name.kind == "attr":
             hint = f"Attributes are: {', '.join(self._attributes)}."
             what = f"there is no attribute '{printable(name.text, 40)}'{did_you_mean(name.text, self._attributes)}"
-            raise ExpressionError(what, self._expression, name.column, hint=hint)
+            raise ExpressionError(what, self._expression, name.column, hint=_ELSEWHERE.get(name.text, hint))
         return of_value(one, self._named(name), self._around.database, self._around.fewest)
 
     def _named(self, name: Name) -> int | None:
@@ -115,7 +139,18 @@ class _Compiler:
             row = self._around.database.execute("SELECT name FROM name WHERE text = ?", (text,)).fetchone()
             if row is not None:
                 return int(row[0])
+        if not name.kind:
+            raise self._unknown(name)
+        self._around.unknown.add(f"{name.kind}:{name.text}")
         return None
+
+    def _unknown(self, name: Name) -> UnknownNameError:
+        """Return the error for a bare name that means nothing: `not los > 3` must not find every run."""
+        bare = {known.partition(":")[2] for known in value_names(self._around.database)}
+        guess = "" if name.text in _ELSEWHERE else did_you_mean(name.text, [*self._attributes, *sorted(bare)])
+        what = f"no run has a flag or scalar '{printable(name.text, 40)}', and it is no attribute{guess}"
+        hint = f"Attributes are: {', '.join(self._attributes)}. flag:NAME and scalar:NAME may be of no run."
+        return UnknownNameError(what, self._expression, name.column, hint=_ELSEWHERE.get(name.text, hint))
 
     def _error(self, what: str, column: int) -> ExpressionError:
         return ExpressionError(what, self._expression, column)
@@ -196,15 +231,30 @@ class _Compiler:
         everything = Drive(f"SELECT run FROM {table}", ())  # noqa: S608 - constants
         return all_of([Condition(there.test, (), (everything,)), none_of(found)])
 
-    def _marked(self, one: Comparison) -> Condition:
+    def _truth(self, one: Comparison, of: Callable[[bool], Condition]) -> Condition:
+        """Return a condition on a truth value, which every run has."""
+        what = one.name.text
         if one.operator in ("defined", "undefined"):
             return EVERYTHING if one.operator == "defined" else NOTHING
         if one.operator not in ("=", "!="):
-            raise self._error("marked is compared with = or !=, and true or false", one.column)
+            raise self._error(f"{what} is compared with = or !=, and true or false", one.column)
         value = one.values[0]
         if value.text.lower() not in (*_YES, *_NO):
-            raise self._error("marked is true or false", value.column)
-        return marked(is_marked=(value.text.lower() in _YES) == (one.operator == "="))
+            raise self._error(f"{what} is true or false", value.column)
+        return of((value.text.lower() in _YES) == (one.operator == "="))
+
+    def _duration(self, one: Comparison) -> Condition:
+        """Return a condition on how long a run took, in seconds; the index counts microseconds."""
+        self._refuse_contains(one)
+        if one.operator in ("defined", "undefined"):
+            return self._there(one, "run.stopped", "run_by_stopped")
+        for value in one.values:
+            if value.number is None:
+                raise self._error("a duration is a number of seconds", value.column)
+        scaled = replace(one, values=tuple(replace(value, number=_micros(value.number)) for value in one.values))
+        test, values = number_test(scaled, "(run.stopped - run.started)")
+        statement = f"SELECT run FROM run INDEXED BY run_by_duration WHERE run.stopped IS NOT NULL AND {test}"  # noqa: S608
+        return Condition(f"(run.stopped IS NOT NULL AND {test})", values, (Drive(statement, values),))
 
     def _exit_status(self, one: Comparison) -> Condition:
         self._refuse_contains(one)
@@ -256,3 +306,9 @@ class _Compiler:
 
 def _full_name(op: OpKey) -> str:
     return f"{op.model}:{op.operation}"
+
+
+def _micros(seconds: float | None) -> float:
+    """Return microseconds: whole ones, as the index has them, unless they are too many for it."""
+    micros = (seconds or 0) * _SECOND
+    return round(micros) if -_LONGEST < micros < _LONGEST else float(micros)

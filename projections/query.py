@@ -61,6 +61,10 @@ class Query:
         with index_errors():
             return Candidates(self.index, self.filter, self.ops)
 
+    def unknown_names(self) -> list[str]:
+        """Return the names in the filter's expression, with their prefix, that no run has: they match nothing."""
+        return [] if self._candidates is None else sorted(self._candidates.unknown)
+
     def _matches(self, key: OpKey) -> bool:
         text = displayed(key, self.filter.cwd)
         return any(part in text for part in self.filter.operations)

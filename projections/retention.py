@@ -149,7 +149,8 @@ def verdicts(query: Query, chosen: Sequence[RunRow] | None, rules: Rules, now: i
 
     Raises:
         UsageError: no run has such a scalar.
-        GuildError: none of the chosen runs has a number for it: a rule that keeps nothing is more likely a mistake.
+        GuildError: none of the chosen runs has a number for it, or has the tag: a rule that keeps nothing is more
+            likely a mistake.
     """
     ordered = None if chosen is None else sorted(chosen, key=lambda row: (-row.started, row.number))
     found = facts(query, ordered, rules)
@@ -162,7 +163,7 @@ def facts(query: Query, ordered: Sequence[RunRow] | None, rules: Rules) -> Facts
     numbers = None if ordered is None else frozenset(row.number for row in ordered)
     last = _last(query.rows() if ordered is None else ordered, rules.last or 0)
     with index_errors():
-        tags = tuple(_tagged(query, tag) for tag in rules.tags)
+        tags = tuple(_tagged(query, numbers, tag) for tag in rules.tags)
         return Facts(last, tuple(_best(query, numbers, one) for one in rules.best), tags)
 
 
@@ -176,8 +177,20 @@ def _last(rows: Iterable[RunRow], count: int) -> frozenset[int]:
     return frozenset(found)
 
 
-def _tagged(query: Query, tag: str) -> frozenset[int]:
-    return frozenset(row[0] for row in query.index.db.execute("SELECT run FROM tag WHERE tag = ?", (as_stored(tag),)))
+def _tagged(query: Query, numbers: frozenset[int] | None, tag: str) -> frozenset[int]:
+    where, values = query.where()
+    rows = query.index.db.execute(
+        f"SELECT run.run FROM tag CROSS JOIN run NOT INDEXED ON run.run = tag.run WHERE tag.tag = ? AND {where}",  # noqa: S608
+        (as_stored(tag), *values),
+    )
+    found = frozenset(number for (number,) in rows if numbers is None or number in numbers)
+    if not found and (query.count() if numbers is None else numbers):
+        known = [text for (text,) in query.index.db.execute("SELECT DISTINCT tag FROM tag")]
+        raise GuildError(
+            f"none of the runs that were chosen has the tag '{printable(tag, 80)}'{did_you_mean(tag, known)}",
+            hint="Nothing was changed. `guild tag --list` shows the tags; leave the rule out if none has it.",
+        )
+    return found
 
 
 def _best(query: Query, numbers: frozenset[int] | None, wanted: Best) -> frozenset[int]:

@@ -236,3 +236,13 @@ def test_info_of_a_deleted_run_must_be_asked_for(guild: Guild) -> None:
     details = guild.json("runs", "info", "-d")
     assert (details["id"], details["deleted"]) == (run_id, True)
     assert details["run_dir"] == str(guild.home / "trash" / run_id)
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t "])
+def test_a_label_of_blanks_is_an_empty_one(guild: Guild, blank: str) -> None:
+    """Nobody sees it: refused as an unset variable is, when a run is labelled and when one is started."""
+    before = guild.history()
+    assert "the label is empty" in guild.refused("label", "0", blank, code=2)
+    assert "the label is empty" in guild.refused("label", "0", "--set", blank, code=2)
+    assert "label or tag is empty" in guild.refused("run", "train", "-l", blank, "-y", code=2)
+    assert guild.history() == before

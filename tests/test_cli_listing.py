@@ -205,6 +205,13 @@ def test_a_flag_that_no_run_has_is_told_and_no_error(guild: Guild) -> None:
     assert len(told.out.splitlines()) == 1
 
 
+def test_a_scalar_that_is_not_a_number_is_no_text_in_json(guild: Guild) -> None:
+    """As in the ledger: `{"$float": "nan"}`, beside which an infinite one is `{"$float": "inf"}`."""
+    report(guild, guild.ids()[0], odd=float("nan"))
+    assert guild.json("runs", "-n", "1", "--columns", "scalar:odd") == [{"scalar:odd": {"$float": "nan"}}]
+    assert guild.ok("runs", "-n", "1", "--columns", "scalar:odd", "--csv").split() == ["scalar:odd", "nan"]
+
+
 ROWS = (
     *(Layout(limit=3), Layout(more=1), Layout(sort="id"), Layout(reverse=True), Layout(columns=("id",))),
     *(Layout(as_csv=True), Layout(simple=True), Layout(verbose=True)),
@@ -385,3 +392,8 @@ def test_a_reader_of_csv_may_leave(guild: Guild) -> None:
     )  # fmt: skip
     assert done.stdout.startswith("id,operation,status")
     assert done.stderr == LOCAL_SCOPE
+
+
+def test_counts_by_kind_say_what_programs_read(guild: Guild) -> None:
+    """The hint fits every option that is refused beside `--group-by`: it neither shows rows nor CSV."""
+    assert "--json prints it for programs" in guild.refused("runs", "--group-by", "tag", "--csv", code=2)

@@ -53,6 +53,7 @@ def dry(guild: Guild, *args: str) -> Any:
 
 RULES: dict[str, tuple[list[str], list[int], str]] = {
     "last": (["--keep-last", "2"], [3, 2, 5], "2 --keep-last 2"),
+    "last twice": (["--keep-last", "2", "--keep-last", "1"], [3, 2, 5], "2 --keep-last 2"),
     "lowest": (["--keep-best", "loss=2"], [4, 3, 5], "2 --keep-best loss=2"),
     "min": (["--keep-best", "min loss=2"], [4, 3, 5], "2 --keep-best min loss=2"),
     "highest": (["--keep-best", "max loss=1"], [4, 1, 3, 2], "1 --keep-best max loss=1"),
@@ -172,9 +173,49 @@ def test_a_scalar_that_none_of_the_chosen_runs_has_is_refused(guild: Guild) -> N
     assert "none of the runs that were chosen has a number for 'loss'" in error
 
 
+@pytest.mark.parametrize("more", [[], ["3", "4"], ["--keep-tag", "paper", "--keep-last", "1"]])
+def test_a_tag_that_none_of_the_chosen_runs_has_is_refused(guild: Guild, more: list[str]) -> None:
+    """A misspelt tag would keep nothing: it is refused beside other rules too, with a guess."""
+    state = guild.state()
+    error = guild.refused("runs", "rm", *more, "--keep-tag", "papr", "-y")
+    assert "none of the runs that were chosen has the tag 'papr' (did you mean 'paper'?)" in error
+    assert guild.state() == state
+
+
+def test_a_tag_that_only_others_have_is_refused(guild: Guild) -> None:
+    """It stands on a run that was not chosen: what was chosen would go as if there were no rule."""
+    assert "has the tag 'paper'" in guild.refused("runs", "rm", "4", "--keep-tag", "paper", "-y")
+
+
 def test_a_dry_run_as_json_works_without_rules(guild: Guild) -> None:
     """The plan of the ordinary command; a protected run refuses it as a whole, as it would be."""
     plan = dry(guild, "rm", "2:3")
     assert [(run["goes"], run["why"]) for run in plan["runs"]] == [(True, ["selected"])] * 2
     assert "is protected" in guild.refused("runs", "rm", "1", "--dry-run", "--json")
     assert "There are no runs" in guild.refused("runs", "purge", "--dry-run", "--json")
+
+
+@pytest.mark.parametrize("command", [["runs"], ["runs", "rm", "-y"], ["select"], ["label", "x", "-y"]])
+def test_a_mistyped_name_in_an_expression_is_refused(guild: Guild, command: list[str]) -> None:
+    """`not los > 3` holds for every run: a bare name that no run has is refused wherever it is typed."""
+    before = guild.state()
+    said = guild.refused(*command, "-F", "not los > 3", code=2)
+    assert "did you mean 'loss'?" in said
+    assert guild.state() == before
+
+
+def test_a_name_with_a_prefix_may_be_of_no_run_and_is_noted(guild: Guild) -> None:
+    """Who writes `scalar:` has said what is meant: it is noted, once, and matches as what is not there does."""
+    result = guild("runs", "-F", "scalar:los > 3 or scalar:los is undefined", "--count")
+    assert (result.code, result.out) == (0, "6\n")
+    assert result.err.count("No run has scalar:los (did you mean 'scalar:loss'?)") == 1
+
+
+@pytest.mark.parametrize("rule", ["--older-than", "--keep-within"])
+@pytest.mark.parametrize("ages", [("1h", "0min"), ("0min", "1h")])
+def test_of_a_rule_that_is_given_twice_the_one_counts_that_keeps_more(
+    guild: Guild, rule: str, ages: tuple[str, str]
+) -> None:
+    """In either order: adding a rule never removes a run more."""
+    plan = dry(guild, "rm", rule, ages[0], rule, ages[1])
+    assert [run["goes"] for run in plan["runs"]] == [False] * 6

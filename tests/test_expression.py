@@ -202,7 +202,7 @@ def index() -> Iterator[Index]:
 MODEL = [_made(number)[1] for number in range(RUNS) if number != 2]
 ORDER = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
 TEXT_NAMES = ("operation", "label", "package", "tag", "comment", "model", "op", "attr:label")
-VALUE_NAMES = ("text", "lr", "loss", "flag:lr", "flag:text", "scalar:loss", "scalar:none", "unknown")
+VALUE_NAMES = ("text", "lr", "loss", "flag:lr", "flag:text", "scalar:loss", "scalar:none", "flag:unknown")
 LITERALS = (
     "0", "1", "0.5", "1e-4", "-inf", "inf", "4611686018427387905", "adam", "'1'", "true", "nan", "é", "good",
     "'very good'", "train", "m:test", "t", "words", "pkg", "x", "''", "'%'",
@@ -340,7 +340,7 @@ def test_attributes_are_what_is_known_of_a_run(index: Index, text: str, expected
 @pytest.mark.parametrize(
     ("text", "column", "what"),
     [
-        ("a = 1 and attr:lable = x", 10, "there is no attribute 'lable' (did you mean 'label'?)"),
+        ("lr = 1 and attr:lable = x", 11, "there is no attribute 'lable' (did you mean 'label'?)"),
         ("status = complete", 9, "there is no status 'complete' (did you mean 'completed'?)"),
         ("marked = maybe", 9, "marked is true or false"),
         ("marked < true", 7, "compared with = or !="),
@@ -350,6 +350,17 @@ def test_attributes_are_what_is_known_of_a_run(index: Index, text: str, expected
         ("started > soon", 10, "no range of time"),
         ("started contains x", 8, "no text"),
         ("exit_status = x", 14, "a number"),
+        (
+            "lr = 1 and not los > 3",
+            15,
+            "scalar 'los', and it is no attribute (did you mean 'loss'?)",
+        ),
+        ("protected = maybe", 12, "protected is true or false"),
+        ("duration > 1h", 11, "a number of seconds"),
+        ("duration contains 1", 9, "no text"),
+        ("deleted = true", 0, "scalar 'deleted', and it is no attribute"),
+        ("index < 3", 0, "scalar 'index', and it is no attribute"),
+        ("unheard is undefined", 0, "no run has a flag or scalar 'unheard'"),
     ],
 )
 def test_a_comparison_without_meaning_is_an_error_at_its_column(
@@ -359,6 +370,14 @@ def test_a_comparison_without_meaning_is_an_error_at_its_column(
     with pytest.raises(ExpressionError) as caught:
         Query(index, RunFilter(expression=text, now=NOON))
     assert (caught.value.column, what in caught.value.message) == (column, True)
+
+
+@pytest.mark.parametrize(("text", "hint"), [("deleted = true", "--deleted"), ("attr:index < 3", "as an argument")])
+def test_a_column_that_is_chosen_by_otherwise_says_how(index: Index, text: str, hint: str) -> None:
+    """Positions and the trash are no attributes of a run: the hint names what chooses by them."""
+    with pytest.raises(ExpressionError) as caught:
+        Query(index, RunFilter(expression=text, now=NOON))
+    assert hint in str(caught.value.hint)
 
 
 def test_large_expressions_are_answered(index: Index) -> None:
