@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from typing import Any
 
-from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
+from ledger.errors import IntegrityError, LedgerBusyError, LedgerError, replaced
 from ledger.format import TRIGGERS
 from ledger.gate import gate
 from ledger.ids import BEHIND_IDS
@@ -129,6 +129,10 @@ class SqliteStore:
                 self._meta = {str(key): str(value) for key, value in rows}  # in a damaged file they may be bytes
         return self._meta
 
+    def is_current(self) -> bool:
+        """Tell whether the open file still has the ledger's name."""
+        return self._file is not None and _identity(self.place) == self._file
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the write lock: commit at the end, roll back on an error."""
@@ -138,10 +142,8 @@ class SqliteStore:
             raise LedgerError(f"{self.place!r} is read-only", hint="Make the home writable, or choose another with -H.")
         self._refuse_nesting()
         with gate(self.place + "-gate"), translated(self.place):
-            if self._file is None or _identity(self.place) != self._file:
-                raise LedgerBusyError(
-                    f"{self.place!r} was replaced by another file meanwhile", hint="Nothing was changed. Try again."
-                )
+            if not self.is_current():
+                raise replaced(self.place)
             try:
                 self._db.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:

@@ -22,6 +22,9 @@ class Store(Protocol):
     def meta(self) -> dict[str, str]:
         """Return the rows of `meta`: ledger_id, origin_id (both hex), format, created_at."""
 
+    def is_current(self) -> bool:
+        """Tell whether what is open still is what has the ledger's name: a backup may have taken a file's place."""
+
     def writing(self) -> AbstractContextManager[None]:
         """Hold the ledger's write lock: what is inserted inside is committed at the end, or rolled back by an error.
 

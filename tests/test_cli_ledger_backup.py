@@ -15,9 +15,11 @@ from ledger import sqlite_store
 from ledger.backup import back_up
 from ledger.errors import LedgerBusyError, LedgerError
 from ledger.log import Ledger
-from ledger.opening import unfinished_files
+from ledger.opening import open_existing, unfinished_files
 from ledger.restoring import stage, swap
 from ledger.sqlite_store import SqliteStore
+from projections.index import open_index
+from projections.rebuild import rebuild
 from tests.cli_kit import Guild, copied, damage
 from tests.kit import append, make_ledger, started
 from tests.test_docs_format import verified
@@ -260,3 +262,21 @@ def test_a_folder_in_the_ledgers_place_makes_way_when_forced(guild: Guild, tmp_p
     (kept,) = guild.home.glob("ledger.db.replaced-*")
     assert (kept / "mine").read_text() == "x"
     assert len(guild.rows()) == 5
+
+
+def test_a_reader_of_the_old_ledger_spoils_no_index_of_the_restored_one(guild: Guild, tmp_path: Path) -> None:
+    """It is told to try again, whether it catches up or rebuilds; the index of the restored ledger stays right."""
+    guild.ok("ledger", "backup", str(tmp_path / "b.db"))
+    old = open_existing(str(guild.home / "ledger.db"))
+    append(old, started(7))
+    append(old, started(8))
+    guild.ok("ledger", "restore-backup", str(tmp_path / "b.db"), "-y", "--force")
+    guild.ok("runs")
+    folder = str(guild.home / "index")
+    with pytest.raises(LedgerBusyError, match="replaced by another file"):
+        open_index(folder, old, pytest.fail)
+    with pytest.raises(LedgerBusyError, match="replaced by another file"):
+        rebuild(folder, old)
+    old.store.close()
+    assert len(guild.rows()) == 5
+    assert "index: equals a fresh replay" in guild.ok("ledger", "verify")
