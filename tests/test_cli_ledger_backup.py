@@ -280,3 +280,19 @@ def test_a_reader_of_the_old_ledger_spoils_no_index_of_the_restored_one(guild: G
     old.store.close()
     assert len(guild.rows()) == 5
     assert "index: equals a fresh replay" in guild.ok("ledger", "verify")
+
+
+@pytest.mark.parametrize("args", [["verify"], ["anchor"], ["export"], ["export", "x.jsonl"], ["backup", "b.db"]])
+def test_a_home_without_a_ledger_is_refused_and_not_made(tmp_path: Path, args: list[str]) -> None:
+    """A mistyped home would otherwise be made, and called whole."""
+    guild = Guild(tmp_path / "wrong", tmp_path)
+    assert "there is no ledger" in guild.refused("ledger", *args)
+    (tmp_path / "wrong").mkdir()
+    assert "there is no ledger" in guild.refused("ledger", *args)
+    assert [path.name for path in tmp_path.rglob("*")] == ["wrong"]
+
+
+def test_a_backup_to_standard_output_is_refused(guild: Guild) -> None:
+    """It is a file; none called `-` is made."""
+    assert "standard output" in guild.at(guild.home).refused("ledger", "backup", "-", code=2)
+    assert not (guild.home / "-").exists()
