@@ -193,7 +193,7 @@ class SqlStore:
             for number in seqs:
                 self._writer().execute(txn.update().where(txn.c.seq == number).values(header=None))
 
-    def wipe(self) -> None:
+    def wipe(self, patience: float = 0.0) -> None:
         """Do nothing: a server clears old rows away in its own time, and only its administrator can hurry it."""
 
     def insert_meta(self, key: str, value: str) -> None:

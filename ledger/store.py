@@ -44,8 +44,11 @@ class Store(Protocol):
     def empty(self, positions: Sequence[int], seqs: Sequence[int]) -> None:
         """Set the bodies of events and the headers of transactions to NULL; only inside `writing`."""
 
-    def wipe(self) -> None:
+    def wipe(self, patience: float = 60.0) -> None:
         """Remove old copies of emptied bodies and headers from the database's files, as far as it is in our hands.
+
+        Args:
+            patience: seconds to wait for those that are reading; with 0 it is tried once.
 
         Raises:
             LedgerBusyError: others were reading all the time; it can be tried again.

@@ -140,3 +140,20 @@ def test_an_index_needs_the_prompt_so_that_a_repetition_empties_no_other_run(gui
     guild.ok("ledger", "redact", short, "--reason", "x", "-y")
     guild.refused("ledger", "redact", short, "--reason", "x", "-y")
     assert len([row for row in guild.json("runs", "-a") if row["operation"]]) == 6
+
+
+def test_a_wipe_that_cannot_be_finished_stops_no_other_change(guild: Guild) -> None:
+    """While others read the ledger it is told and put off; the first change after them finishes it."""
+    unwiped = guild.home / "ledger.db-unwiped"
+    unwiped.touch()
+    reader = guild.database()
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM txn").fetchone()
+    guild.ok("label", "0", "first", "-y")
+    result = guild("label", "0", "second", "-y")
+    assert (result.code, unwiped.exists()) == (0, True)
+    assert "WARNING: an earlier redaction is recorded but not wiped" in result.err
+    reader.close()
+    assert "WARNING" not in guild("label", "0", "third", "-y").err
+    assert not unwiped.exists()
+    assert guild.rows()[0].label == "third"
