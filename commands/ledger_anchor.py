@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from commands.app import App
+from commands.ledger_files import refuse_no_ledger
 from commands.options import json_option
 from commands.terminal import say
 from ledger.anchors import head_anchor
@@ -29,6 +30,7 @@ def anchor(app: App, *, record: bool, as_json: bool) -> None:
       guild ledger anchor >> ~/notes/anchors
       guild ledger anchor --record --json
     """
+    refuse_no_ledger(app)
     head = head_anchor(app.ledger.store)
     if record:
         event = LedgerAnchored(seq=head.seq or 0, hash=head.hash.hex())

@@ -10,6 +10,7 @@ from commands.options import json_option
 from commands.progress import progress
 from commands.terminal import note, say
 from ledger.backup import back_up
+from ledger.errors import UsageError
 from ledger.text import printable
 
 
@@ -30,6 +31,11 @@ def backup(app: App, *, file: str, as_json: bool) -> None:
       guild ledger backup ~/backups/ledger-monday.db
       guild ledger backup /mnt/usb/ledger.db --json
     """
+    if file == "-":
+        raise UsageError(
+            "a backup is a file, and cannot be written to standard output",
+            hint="`guild ledger export` can.",
+        )
     store = file_store(app, "backup")
     with progress("Copying", store.head().seq and 100) as reached:
         told = None if reached is None else lambda done, of: reached(100 * done // max(1, of))

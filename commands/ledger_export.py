@@ -10,7 +10,7 @@ from typing import BinaryIO
 import click
 
 from commands.app import App
-from commands.ledger_files import here
+from commands.ledger_files import here, refuse_no_ledger
 from commands.progress import progress
 from commands.terminal import drop_output, note
 from ledger.errors import GuildError, UsageError
@@ -34,6 +34,7 @@ def export(app: App, *, file: str | None) -> None:
       guild ledger export history.jsonl
       guild ledger export | zstd > history.jsonl.zst
     """
+    refuse_no_ledger(app)
     with progress("Exporting", app.ledger.store.head().position) as reached:
         if file is None or file == "-":
             _to_stdout(app, reached)

@@ -33,6 +33,28 @@ def ledger_path(app: App) -> str:
     return app.home.ledger_path
 
 
+def refuse_no_ledger(app: App) -> None:
+    """Refuse a home without a ledger, so that a wrong -H makes none and is not told to be in order.
+
+    Where something shows that a ledger is gone, opening it says so.
+
+    Raises:
+        GuildError: there is none, and no trace of one.
+    """
+    from projections.files import has_any_index
+
+    if os.environ.get("GUILD_LEDGER", "") and not os.environ["GUILD_LEDGER"].startswith("sqlite"):
+        return
+    path = ledger_path(app)
+    folders = (app.home.leases_dir, app.home.purging_dir, app.home.sources_dir)
+    traces = has_any_index(app.home.index_dir) or any(os.path.isdir(name) and os.listdir(name) for name in folders)
+    if not traces and not os.path.lexists(path) and not os.path.lexists(path + "-wal"):
+        raise GuildError(
+            f"there is no ledger in {os.path.dirname(path)!r}",
+            hint="Nothing was made. Look at -H and GUILD_HOME: the first run there makes the ledger.",
+        )
+
+
 def file_store(app: App, command: str) -> SqliteStore:
     """Return the store of a ledger that is a file.
 
@@ -40,6 +62,7 @@ def file_store(app: App, command: str) -> SqliteStore:
         GuildError: it is in a server.
     """
     refuse_server(command)
+    refuse_no_ledger(app)
     store = app.ledger.store
     if not isinstance(store, SqliteStore):
         raise GuildError(f"`guild ledger {command}` works on a ledger that is a SQLite file")

@@ -20,7 +20,7 @@ from ledger.rows import EventRow, TxnRow
 from ledger.sqlite_store import SqliteStore
 from ledger.text import did_you_mean, printable
 from projections.schema import DELETED, LIVE
-from projections.selection import SelectionError
+from projections.selection import SelectionError, span_of
 
 
 @click.command("redact")
@@ -56,7 +56,8 @@ def redact_events(
     id); of its events those are emptied that hold flags and commands, or those of --type. Numbers of events and
     transactions are those of `guild log -v`. A command line is emptied wherever it was recorded.
 
-    A run whose start was emptied has no operation and no flags any more.
+    A run whose start was emptied has no operation, no flags and no project any more, so the runs behind it move up:
+    with -y a RUN is an id, not an index.
 
     \b
     Examples:
@@ -67,6 +68,8 @@ def redact_events(
     if not reason.strip():
         raise UsageError("--reason needs a text, and got an empty one", hint="Say why, without repeating the secret.")
     _refuse_types(types)
+    if yes and not dry_run:
+        _refuse_indexes(runs)
     targets = _targets(app, _run_ids(app, runs, everywhere, deleted), types, positions, seqs, headers=headers)
     if not targets:
         if is_marked(app) and not dry_run:
@@ -90,6 +93,16 @@ def _refuse_types(types: Sequence[str]) -> None:
     for name in types:
         if not name.startswith("run.") or name not in VERSIONS:
             raise UsageError(f"'{printable(name, 80)}' is no type of an event of a run{did_you_mean(name, VERSIONS)}")
+
+
+def _refuse_indexes(words: Sequence[str]) -> None:
+    """Refuse indexes that nobody is asked about: once it is emptied, a run leaves its project, and others move up."""
+    indexes = [word for word in words if span_of(word) is not None and not is_whole_id(word)]
+    if indexes:
+        raise UsageError(
+            f"with -y a run to be redacted is named by its id, and '{printable(indexes[0], 80)}' is an index",
+            hint="Leave -y out to be shown the run and be asked, or give the id that `guild runs` shows beside it.",
+        )
 
 
 def _run_ids(app: App, words: Sequence[str], everywhere: bool, deleted: bool) -> list[RunId]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
+
 import click
 
 from commands.app import App
 from commands.ledger_files import here, ledger_path, refuse_server
 from commands.options import dry_run_option, yes_option
-from commands.restored import Directories, compare, mark, unmark
+from commands.restored import Directories, compare, is_marked, mark, unmark
 from commands.settle import follow
 from commands.terminal import confirm, note, say, warn
-from ledger.errors import GuildError
-from ledger.restoring import drop_staged, loss, refused, stage, swap
+from ledger.restoring import Staged, loss, refused, stage, swap
 from ledger.text import printable
 from projections.files import forget_all, rebuilding
 from projections.verified import forget_point
@@ -42,11 +43,11 @@ def restore_backup(app: App, *, file: str, force: bool, dry_run: bool, yes: bool
     refuse_server("restore-backup")
     path = ledger_path(app)
     app.home.ensure()
-    report = stage(here(file), path)
+    staged = stage(here(file), path)
     try:
-        lost = loss(path)
-        say(f"The backup holds {report.transactions} transactions, {report.events} events, and is whole.")
-        say(f"head: {report.head_hash}")
+        lost = loss(path, staged)
+        say(f"The backup holds {staged.report.transactions} transactions, {staged.report.events} events, and is whole.")
+        say(f"head: {staged.report.head_hash}")
         if lost.text:
             warn(lost.text)
         if dry_run:
@@ -56,23 +57,30 @@ def restore_backup(app: App, *, file: str, force: bool, dry_run: bool, yes: bool
             raise refused(lost)
         if not yes and not confirm("Put it in the place of the ledger?"):
             return
-        with rebuilding(app.home.index_dir):  # so that nobody publishes an index of the old ledger meanwhile
-            forget_all(app.home.index_dir)
-            forget_point(app.home.index_dir)
-            mark(app)
-            try:
-                kept = swap(path, forced=force)
-            except GuildError:
-                unmark(app)
-                raise
+        kept = _exchange(app, path, staged, forced=force)
     finally:
-        drop_staged(path)
+        staged.drop()
     say("The backup is now the ledger.")
     if kept is not None:
         say(f"What was there is kept as {printable(kept, 400)}.")
     found = compare(app)
     follow(app)
     _tell(found)
+
+
+def _exchange(app: App, path: str, staged: Staged, *, forced: bool) -> str | None:
+    """Swap the files, with no index of the old ledger left; returns the name under which that one is kept."""
+    with rebuilding(app.home.index_dir):  # so that nobody publishes an index of the old ledger meanwhile
+        forget_all(app.home.index_dir)
+        forget_point(app.home.index_dir)
+        earlier = is_marked(app)
+        mark(app)
+        try:
+            return swap(path, staged, forced=forced)
+        except BaseException:
+            if os.path.lexists(staged.path) and not earlier:  # it did not become the ledger
+                unmark(app)
+            raise
 
 
 def _tell(found: Directories) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from commands.app import App
+from commands.ledger_files import refuse_no_ledger
 from commands.options import json_option
 from commands.progress import progress
 from commands.terminal import note, say
@@ -39,6 +40,7 @@ def verify_ledger(app: App, *, quick: bool, anchor_text: str | None, as_json: bo
       guild ledger verify --json   for a script; the exit code tells as well
     """
     anchor = None if anchor_text is None else parse_anchor(anchor_text)
+    refuse_no_ledger(app)
     point = _point(app) if quick else None
     report = _verified(app, point)
     if anchor is not None and (why := missing(app.ledger.store, anchor)) is not None:

@@ -39,6 +39,11 @@ def mark(app: App) -> None:
     sync_folder_of(path)
 
 
+def is_marked(app: App) -> bool:
+    """Tell whether an exchange is not finished yet."""
+    return os.path.lexists(os.path.join(app.home.root, MARK))
+
+
 def unmark(app: App) -> None:
     """Take the note back."""
     with suppress(FileNotFoundError):

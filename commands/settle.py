@@ -11,6 +11,7 @@ from commands.app import App
 from commands.reaping import evidence_of_start
 from commands.terminal import warn
 from ledger.dataclass import replace
+from ledger.errors import LedgerBusyError, NoSpaceError
 from ledger.ids import RunId, is_run_id, run_stream
 from ledger.seams import seam
 from ledger.transaction import NewEvent, Transaction
@@ -41,7 +42,11 @@ def _finish_earlier(app: App) -> None:
     if os.path.lexists(os.path.join(app.home.root, "ledger.db-unwiped")):
         from commands.wiping import wipe
 
-        wipe(app)
+        try:
+            wipe(app, patience=0)
+        except (LedgerBusyError, NoSpaceError) as error:
+            # What this command is about has nothing to do with it, and is recorded already.
+            warn(f"an earlier redaction is recorded but not wiped from the disk yet: {error.message}")
     if os.path.lexists(os.path.join(app.home.root, "ledger.db-exchanged")):
         from commands.restored import compare
 

@@ -34,8 +34,12 @@ def is_marked(app: App) -> bool:
     return os.path.lexists(_mark(app))
 
 
-def wipe(app: App) -> None:
+def wipe(app: App, patience: float = 60.0) -> None:
     """Throw every index away, and write the ledger's file anew.
+
+    Args:
+        app: the command's context.
+        patience: seconds to wait for those that are reading the ledger; with 0 it is tried once.
 
     Raises:
         LedgerBusyError: other commands were reading the ledger all the time; the next change tries again.
@@ -47,7 +51,7 @@ def wipe(app: App) -> None:
         forget_all(app.home.index_dir)
         forget_point(app.home.index_dir)
     seam("redact.wipe")
-    app.ledger.store.wipe()
+    app.ledger.store.wipe(patience)
     seam("redact.wiped")
     unmark(app)
 

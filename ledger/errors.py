@@ -44,6 +44,11 @@ class LedgerBusyError(LedgerError):
     """Another process holds the ledger's write lock for longer than the time limit."""
 
 
+def replaced(place: str) -> LedgerBusyError:
+    """Return what is told to who has a ledger open that a restored backup took the place of."""
+    return LedgerBusyError(f"{place!r} was replaced by another file meanwhile", hint="Nothing was changed. Try again.")
+
+
 class NoSpaceError(LedgerError):
     """The disk is full: of the ledger, or of the index, of which nothing needs to be kept."""
 

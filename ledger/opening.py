@@ -306,14 +306,16 @@ def _publish(fresh: str, path: str) -> None:
 
 
 def unfinished_files(path: str) -> list[str]:
-    """Return what a killed making or upgrading of the ledger at `path` left beside it."""
+    """Return what a killed making, upgrading or exchanging of the ledger at `path` left beside it."""
+    from ledger.restoring import leftovers
+
     suffixes = ("", "-wal", "-shm", "-journal", "-gate")
     names = [path + name + suffix for name in ("-new", ".backup-unfinished") for suffix in suffixes]
-    return [name for name in names if os.path.lexists(name)]
+    return [name for name in names if os.path.lexists(name)] + leftovers(path)
 
 
 def clear_unfinished(path: str) -> None:
-    """Remove what a killed making or upgrading of the ledger at `path` left beside it.
+    """Remove what a killed making, upgrading or exchanging of the ledger at `path` left beside it.
 
     Raises:
         LedgerError: the gate cannot be had.

@@ -7,11 +7,12 @@ its file is no longer the ledger.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import NamedTuple
 
 from ledger.backup import verified_file
@@ -40,16 +41,33 @@ class Loss(NamedTuple):
     transactions: int | None = None
 
 
-def stage(backup: str, path: str) -> Report:
-    """Copy a backup beside the ledger at `path` and verify the copy; nothing else is touched.
+class Staged(NamedTuple):
+    """A verified copy of a backup beside the ledger whose place it may take.
+
+    Attributes:
+        path: the copy; no other command has one of this name.
+        lock: a descriptor whose lock tells the copy from what a killed command left.
+        report: what verifying it found.
+    """
+
+    path: str
+    lock: int
+    report: Report
+
+    def drop(self) -> None:
+        """Remove the copy, unless it has become the ledger, and let go of it."""
+        remove(self.path)
+        os.close(self.lock)
+
+
+def stage(backup: str, path: str) -> Staged:
+    """Copy a backup beside the ledger at `path` and verify the copy; nothing else is touched. The caller drops it.
 
     Raises:
         IntegrityError: the backup is not whole.
         LedgerError: it cannot be read, or not be copied.
     """
-    staged = path + _STAGED
-    remove(staged)
-    make_private(staged)
+    staged, lock = _new_copy(path)
     try:
         seam("restore.copy")
         if os.path.exists(backup + "-wal") and os.path.getsize(backup + "-wal"):
@@ -62,8 +80,46 @@ def stage(backup: str, path: str) -> Report:
         sync(staged)
     except BaseException:
         remove(staged)
+        os.close(lock)
         raise
-    return report
+    return Staged(staged, lock, report)
+
+
+def _new_copy(path: str) -> tuple[str, int]:
+    """Make an empty file of a name of its own, held by a lock; behind the gate, where it cannot look left over."""
+    with gate(path + "-gate"):
+        for name in leftovers(path):
+            remove(name)
+        staged = f"{path}{_STAGED}-{os.urandom(8).hex()}"
+        make_private(staged)
+        lock = os.open(staged, os.O_RDONLY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return staged, lock
+
+
+def leftovers(path: str) -> list[str]:
+    """Return the copies of backups beside the ledger at `path` that killed commands left."""
+    folder, base = os.path.split(path)
+    try:
+        names = os.listdir(folder or ".")
+    except OSError:
+        return []
+    found = sorted(os.path.join(folder, name) for name in names if name.startswith(base + _STAGED))
+    return [name for name in found if not _is_held(name)]
+
+
+def _is_held(name: str) -> bool:
+    try:
+        lock = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
 
 
 def _verified_copy(staged: str, backup: str) -> Report:
@@ -76,17 +132,12 @@ def _verified_copy(staged: str, backup: str) -> Report:
         raise
 
 
-def drop_staged(path: str) -> None:
-    """Remove what `stage` made."""
-    remove(path + _STAGED)
-
-
-def loss(path: str) -> Loss:
+def loss(path: str, staged: Staged) -> Loss:
     """Return what the ledger at `path` holds that the staged backup does not."""
     if not os.path.lexists(path):
         return Loss("")
     try:
-        with closing(SqliteStore(path + _STAGED, read_only=True)) as backup, closing(SqliteStore(path)) as present:
+        with closing(SqliteStore(staged.path, read_only=True)) as backup, closing(SqliteStore(path)) as present:
             return _loss(present, backup)
     except (GuildError, sqlite3.Error, ValueError, TypeError, KeyError) as error:
         text = error.message if isinstance(error, GuildError) else str(error)
@@ -118,31 +169,54 @@ def _common(one: SqliteStore, other: SqliteStore, last: int) -> int:
     return low
 
 
-def swap(path: str, *, forced: bool) -> str | None:
+def swap(path: str, staged: Staged, *, forced: bool) -> str | None:
     """Put the staged backup in the place of the ledger at `path`.
 
     Args:
         path: where the ledger is, or was.
+        staged: what `stage` made.
         forced: whether what the present one holds more may go.
 
     Returns:
         Under which name the ledger that was there is kept; None when there was none.
 
     Raises:
-        LedgerError: it holds more, and `forced` is not set.
+        LedgerError: it holds more, and `forced` is not set; or the copy is not the one that was verified any more.
         LedgerBusyError: other commands were using it all the time.
     """
     with gate(path + "-gate"):
-        lost = loss(path)
+        _refuse_other(staged)
+        lost = loss(path, staged)
         if lost.text and not forced:
-            drop_staged(path)
             raise refused(lost)
         kept = _set_aside(path)
         seam("restore.swap")
-        os.replace(path + _STAGED, path)
+        try:
+            os.replace(staged.path, path)
+        except BaseException:
+            _take_back(path, kept)
+            raise
         seam("restore.sync")
         sync_folder_of(path)
     return kept
+
+
+def _refuse_other(staged: Staged) -> None:
+    """Refuse a copy that is gone, or is not what was verified and shown."""
+    try:
+        with closing(SqliteStore(staged.path, read_only=True)) as store:
+            head = store.head().hash.hex()
+    except (GuildError, sqlite3.Error) as error:
+        raise LedgerError(f"the copy of the backup is gone: {staged.path!r}", hint="Nothing was changed.") from error
+    if head != staged.report.head_hash:
+        raise LedgerError(f"the copy of the backup was changed: {staged.path!r}", hint="Nothing was changed.")
+
+
+def _take_back(path: str, kept: str | None) -> None:
+    """Remove the second name of a ledger that still has its own, unless a log was kept with it."""
+    if kept is not None and os.path.lexists(path) and not any(os.path.lexists(kept + suffix) for suffix in BESIDE):
+        with suppress(OSError):
+            os.unlink(kept)
 
 
 def refused(lost: Loss) -> LedgerError:
@@ -163,7 +237,10 @@ def _set_aside(path: str) -> str | None:
     _fold_log(path)
     kept = aside_name(path, "replaced", system_clock())
     seam("restore.keep")
-    os.link(path, kept)
+    if os.path.isdir(path):
+        os.rename(path, kept)  # a folder is no ledger, can have no second name, and no file can replace it
+    else:
+        os.link(path, kept)
     _clear(path, kept)
     return kept
 

@@ -13,7 +13,7 @@ from contextlib import closing, contextmanager
 from itertools import chain
 from typing import Any
 
-from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
+from ledger.errors import IntegrityError, LedgerBusyError, LedgerError, replaced
 from ledger.format import TRIGGERS
 from ledger.gate import gate
 from ledger.ids import BEHIND_IDS
@@ -42,6 +42,9 @@ _HEAD = (
 """One statement for the whole head, because several may see several different ledgers."""
 
 _PATIENCE_SECONDS = 60.0
+_BUSY_LOOK_MS = 100
+"""How long one try to empty the log may hold up writers."""
+
 _PAGES = 4_096
 """Pages that a backup copies between two reports of its progress."""
 
@@ -129,6 +132,10 @@ class SqliteStore:
                 self._meta = {str(key): str(value) for key, value in rows}  # in a damaged file they may be bytes
         return self._meta
 
+    def is_current(self) -> bool:
+        """Tell whether the open file still has the ledger's name."""
+        return self._file is not None and _identity(self.place) == self._file
+
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold the write lock: commit at the end, roll back on an error."""
@@ -138,10 +145,8 @@ class SqliteStore:
             raise LedgerError(f"{self.place!r} is read-only", hint="Make the home writable, or choose another with -H.")
         self._refuse_nesting()
         with gate(self.place + "-gate"), translated(self.place):
-            if self._file is None or _identity(self.place) != self._file:
-                raise LedgerBusyError(
-                    f"{self.place!r} was replaced by another file meanwhile", hint="Nothing was changed. Try again."
-                )
+            if not self.is_current():
+                raise replaced(self.place)
             try:
                 self._db.execute("BEGIN IMMEDIATE")
             except sqlite3.OperationalError as error:
@@ -218,21 +223,37 @@ class SqliteStore:
         database.executemany("UPDATE event SET body = NULL WHERE position = ?", [(number,) for number in positions])
         database.executemany("UPDATE txn SET header = NULL WHERE seq = ?", [(number,) for number in seqs])
 
-    def wipe(self) -> None:
-        """Write the file anew, and empty its log: pages that were split or freed may hold what is emptied."""
+    def wipe(self, patience: float = _PATIENCE_SECONDS) -> None:
+        """Write the file anew, and empty its log: pages that were split or freed may hold what is emptied.
+
+        Readers are waited for outside the gate: they hold up no writer.
+        """
         import time
 
         self._refuse_nesting()
-        end = time.monotonic() + _PATIENCE_SECONDS
-        with gate(self.place + "-gate"), translated(self.place):
-            self._db.execute("PRAGMA secure_delete=ON")
-            self._db.execute("VACUUM")
+        end = time.monotonic() + patience
+        with translated(self.place):
+            if not patience:
+                self._empty_log(end)  # before the work is done in vain, which would make the log longer each time
+            with gate(self.place + "-gate"):
+                self._db.execute("PRAGMA secure_delete=ON")
+                self._db.execute("VACUUM")
+            self._empty_log(end)
+
+    def _empty_log(self, end: float) -> None:
+        import time
+
+        self._db.execute(f"PRAGMA busy_timeout={_BUSY_LOOK_MS}")
+        try:
             while self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
                 if time.monotonic() > end:
                     raise LedgerBusyError(
                         f"{self.place!r} is being read by other commands, so its log still holds what was emptied",
                         hint="The redaction is recorded. The next command that changes something tries again.",
                     )
+                time.sleep(_BUSY_LOOK_MS / 1000)
+        finally:
+            self._db.execute(_PRAGMAS[0])
 
     def insert_meta(self, key: str, value: str) -> None:
         """Insert one row of `meta`, of a ledger that is being made."""

@@ -22,6 +22,9 @@ class Store(Protocol):
     def meta(self) -> dict[str, str]:
         """Return the rows of `meta`: ledger_id, origin_id (both hex), format, created_at."""
 
+    def is_current(self) -> bool:
+        """Tell whether what is open still is what has the ledger's name: a backup may have taken a file's place."""
+
     def writing(self) -> AbstractContextManager[None]:
         """Hold the ledger's write lock: what is inserted inside is committed at the end, or rolled back by an error.
 
@@ -41,8 +44,11 @@ class Store(Protocol):
     def empty(self, positions: Sequence[int], seqs: Sequence[int]) -> None:
         """Set the bodies of events and the headers of transactions to NULL; only inside `writing`."""
 
-    def wipe(self) -> None:
+    def wipe(self, patience: float = 60.0) -> None:
         """Remove old copies of emptied bodies and headers from the database's files, as far as it is in our hands.
+
+        Args:
+            patience: seconds to wait for those that are reading; with 0 it is tried once.
 
         Raises:
             LedgerBusyError: others were reading all the time; it can be tried again.

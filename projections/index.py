@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from itertools import islice, takewhile
 from typing import NamedTuple
 
-from ledger.errors import GuildError, IntegrityError, NoSpaceError
+from ledger.errors import GuildError, IntegrityError, NoSpaceError, replaced
 from ledger.ids import RunId
 from ledger.log import Ledger
 from ledger.opening import is_disk_full
@@ -118,14 +118,19 @@ class Index:
         Raises:
             IndexDamagedError: the index cannot be used.
             IntegrityError: the ledger lost or changed history.
+            LedgerBusyError: a backup took the ledger's place meanwhile.
         """
         # The checkpoint is read before the ledger's view is taken, here and below: otherwise another process could
         # append and catch up in between, and a view that is merely old would look like a ledger that lost its tail.
         checkpoint = self.checkpoint()
-        with ledger.store.reading():
-            seam("catch_up.read")
-            if agrees(checkpoint, ledger, ledger.store.head().seq):
-                return
+        try:
+            with ledger.store.reading():
+                seam("catch_up.read")
+                if agrees(checkpoint, ledger, ledger.store.head().seq):
+                    return
+        except GuildError:
+            refuse_replaced(ledger)
+            raise
         with index_errors():
             self._apply(ledger)
 
@@ -133,6 +138,7 @@ class Index:
         seam("catch_up.lock")
         self.db.execute("BEGIN IMMEDIATE")
         try:
+            refuse_replaced(ledger)
             # Another process may have caught up while this one waited for the lock.
             checkpoint = self.checkpoint()
             # Innermost, or what is wrong with the index would be said of the ledger that is being read.
@@ -147,6 +153,16 @@ class Index:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             raise
+
+
+def refuse_replaced(ledger: Ledger) -> None:
+    """Refuse a ledger that a restored backup took the place of: the index is, or soon will be, of the other one.
+
+    Raises:
+        LedgerBusyError: the open file is the ledger no more.
+    """
+    if not ledger.store.is_current():
+        raise replaced(ledger.store.place)
 
 
 def agrees(checkpoint: Checkpoint, ledger: Ledger, head_seq: int) -> bool:

@@ -11,7 +11,7 @@ from ledger.log import Ledger
 from ledger.seams import seam
 from projections.errors import IndexDamagedError, index_errors
 from projections.files import current_file, publish, rebuilding
-from projections.index import Checkpoint, Index, connect, fold_all, save_checkpoint
+from projections.index import Checkpoint, Index, connect, fold_all, refuse_replaced, save_checkpoint
 from projections.schema import INDEXES, TABLES
 
 _CACHE_KIB = 32_768
@@ -39,6 +39,7 @@ def rebuild(
         GuildError: the folder cannot be written, or the disk is full.
     """
     with rebuilding(folder) as built, index_errors():
+        refuse_replaced(ledger)  # now that the lock is held, which who puts a backup back holds as well
         if unless_usable and _usable(folder, ledger):
             return None
         seam("rebuild.build")

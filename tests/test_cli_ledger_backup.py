@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import stat
 from contextlib import closing
 from pathlib import Path
@@ -12,10 +13,13 @@ import pytest
 
 from ledger import sqlite_store
 from ledger.backup import back_up
-from ledger.errors import LedgerBusyError
+from ledger.errors import LedgerBusyError, LedgerError
 from ledger.log import Ledger
+from ledger.opening import open_existing, unfinished_files
 from ledger.restoring import stage, swap
 from ledger.sqlite_store import SqliteStore
+from projections.index import open_index
+from projections.rebuild import rebuild
 from tests.cli_kit import Guild, copied, damage
 from tests.kit import append, make_ledger, started
 from tests.test_docs_format import verified
@@ -72,8 +76,9 @@ def test_nothing_is_written_into_a_ledger_that_was_put_aside(tmp_path: Path) -> 
     assert isinstance(ledger.store, SqliteStore)
     back_up(ledger.store, str(tmp_path / "b.db"))
     path = ledger.store.place
-    stage(str(tmp_path / "b.db"), path)
-    kept = swap(path, forced=False)
+    staged = stage(str(tmp_path / "b.db"), path)
+    kept = swap(path, staged, forced=False)
+    staged.drop()
     assert kept is not None
     with pytest.raises(LedgerBusyError, match="replaced by another file"):
         append(ledger, started(1))
@@ -189,3 +194,105 @@ def test_a_ledger_in_a_server_is_told_to_use_the_servers_tools(guild: Guild) -> 
     remote = guild.with_env(GUILD_LEDGER="postgresql://nowhere.invalid/x")
     for args in (["backup", "b.db"], ["restore-backup", str(guild.home / "ledger.db")]):
         assert "pg_dump" in remote.refused("ledger", *args)
+
+
+def test_each_restoring_has_a_copy_of_its_own(tmp_path: Path) -> None:
+    """A second one that begins and ends meanwhile, with another backup, does not change what the first puts back."""
+    ledger = make_ledger(tmp_path)
+    append(ledger, started(0))
+    assert isinstance(ledger.store, SqliteStore)
+    back_up(ledger.store, str(tmp_path / "older.db"))
+    append(ledger, started(1))
+    back_up(ledger.store, str(tmp_path / "newer.db"))
+    path = ledger.store.place
+    ledger.store.close()
+    first = stage(str(tmp_path / "newer.db"), path)
+    second = stage(str(tmp_path / "older.db"), path)
+    second.drop()
+    swap(path, first, forced=False)
+    first.drop()
+    assert verified(path)[1] == verified(str(tmp_path / "newer.db"))[1]
+    assert unfinished_files(path) == []
+
+
+def test_a_copy_that_was_exchanged_or_removed_is_not_put_back(tmp_path: Path) -> None:
+    """It is looked at again behind the gate; the ledger keeps its place, and gets no second name."""
+    ledger = make_ledger(tmp_path)
+    assert isinstance(ledger.store, SqliteStore)
+    back_up(ledger.store, str(tmp_path / "older.db"))
+    append(ledger, started(0))
+    back_up(ledger.store, str(tmp_path / "newer.db"))
+    path = ledger.store.place
+    ledger.store.close()
+    staged = stage(str(tmp_path / "newer.db"), path)
+    shutil.copyfile(tmp_path / "older.db", staged.path)
+    with pytest.raises(LedgerError, match="was changed"):
+        swap(path, staged, forced=True)
+    os.unlink(staged.path)
+    with pytest.raises(LedgerError, match="is gone"):
+        swap(path, staged, forced=True)
+    staged.drop()
+    assert verified(path)[1] == verified(str(tmp_path / "newer.db"))[1]
+    assert not list(tmp_path.glob("*.replaced-*"))
+
+
+def test_a_copy_that_a_killed_restoring_left_is_found_and_removed(guild: Guild, tmp_path: Path) -> None:
+    """By the next restoring; one that is still held is nobody's leftover."""
+    guild.ok("ledger", "backup", str(tmp_path / "b.db"))
+    path = str(guild.home / "ledger.db")
+    held = stage(str(tmp_path / "b.db"), path)
+    left = Path(path + "-restoring-0123")
+    left.write_text("left")
+    assert unfinished_files(path) == [str(left)]
+    guild.ok("ledger", "restore-backup", str(tmp_path / "b.db"), "-y")
+    assert not left.exists()
+    assert Path(held.path).exists()
+    held.drop()
+    assert not list(guild.home.glob("ledger.db-restoring*"))
+
+
+def test_a_folder_in_the_ledgers_place_makes_way_when_forced(guild: Guild, tmp_path: Path) -> None:
+    """It is kept under another name, as a damaged ledger is."""
+    guild.ok("ledger", "backup", str(tmp_path / "b.db"))
+    (guild.home / "ledger.db").unlink()
+    (guild.home / "ledger.db").mkdir()
+    (guild.home / "ledger.db" / "mine").write_text("x")
+    guild.refused("ledger", "restore-backup", str(tmp_path / "b.db"), "-y")
+    guild.ok("ledger", "restore-backup", str(tmp_path / "b.db"), "-y", "--force")
+    (kept,) = guild.home.glob("ledger.db.replaced-*")
+    assert (kept / "mine").read_text() == "x"
+    assert len(guild.rows()) == 5
+
+
+def test_a_reader_of_the_old_ledger_spoils_no_index_of_the_restored_one(guild: Guild, tmp_path: Path) -> None:
+    """It is told to try again, whether it catches up or rebuilds; the index of the restored ledger stays right."""
+    guild.ok("ledger", "backup", str(tmp_path / "b.db"))
+    old = open_existing(str(guild.home / "ledger.db"))
+    append(old, started(7))
+    append(old, started(8))
+    guild.ok("ledger", "restore-backup", str(tmp_path / "b.db"), "-y", "--force")
+    guild.ok("runs")
+    folder = str(guild.home / "index")
+    with pytest.raises(LedgerBusyError, match="replaced by another file"):
+        open_index(folder, old, pytest.fail)
+    with pytest.raises(LedgerBusyError, match="replaced by another file"):
+        rebuild(folder, old)
+    old.store.close()
+    assert len(guild.rows()) == 5
+    assert "index: equals a fresh replay" in guild.ok("ledger", "verify")
+
+
+@pytest.mark.parametrize("args", [["verify"], ["anchor"], ["export"], ["export", "x.jsonl"], ["backup", "b.db"]])
+def test_a_home_without_a_ledger_is_refused_and_not_made(tmp_path: Path, args: list[str]) -> None:
+    """A mistyped home would otherwise be made, and called whole."""
+    guild = Guild(tmp_path / "wrong", tmp_path)
+    assert "there is no ledger" in guild.refused("ledger", *args)
+    (tmp_path / "wrong").mkdir()
+    assert "there is no ledger" in guild.refused("ledger", *args)
+    assert [path.name for path in tmp_path.rglob("*")] == ["wrong"]
+
+
+def test_a_backup_to_standard_output_is_refused(guild: Guild) -> None:
+    """It is a file; none called `-` is made."""
+    assert "standard output" in guild.at(guild.home).refused("ledger", "backup", "-", code=2)
+    assert not (guild.home / "-").exists()

@@ -100,7 +100,7 @@ def test_what_was_redacted_meanwhile_is_emptied_by_the_import(guild: Guild) -> N
     """A copy that still holds the secret loses it with the history that says so."""
     copy = other(guild)
     copy.ok("ledger", "import", str(exported(guild)))
-    guild.ok("ledger", "redact", "0", "--reason", "x", "-y")
+    guild.ok("ledger", "redact", guild.ids()[0], "--reason", "x", "-y")
     result = copy("ledger", "import", str(exported(guild, "newer.jsonl")))
     assert result.code == 0
     assert "were emptied" in result.err

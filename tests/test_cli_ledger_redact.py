@@ -42,7 +42,7 @@ def test_a_secret_is_gone_from_the_bytes_of_every_database(guild: Guild) -> None
     (index,) = (guild.home / "index").glob("*.db")
     (guild.home / "index" / "000000000000.1.db").write_bytes(index.read_bytes())
     assert "ledger.db" in holders(guild)
-    out = guild.ok("ledger", "redact", "0", "--reason", "typed by mistake", "-y")
+    out = guild.ok("ledger", "redact", guild.ids()[0], "--reason", "typed by mistake", "-y")
     assert out.endswith("Emptied 3 bodies and headers.\n"), out
     assert holders(guild) == set()
     assert guild("ledger", "verify").code == 0
@@ -89,7 +89,7 @@ def test_events_and_transactions_are_named_by_their_numbers(guild: Guild) -> Non
     assert "Emptied 1 " in guild.ok("ledger", "redact", "--txn", f"{newest['seq']}", "--reason", "x", "-y")
     assert "nothing to redact" in guild.refused("ledger", "redact", "--txn", f"{newest['seq']}", "--reason", "x", "-y")
     guild.ok("comment", "0", "-m", "unkind")
-    by_type = ("ledger", "redact", "0", "--type", "run.commented", "--no-headers", "--reason", "x", "-y")
+    by_type = ("ledger", "redact", guild.ids()[0], "--type", "run.commented", "--no-headers", "--reason", "x", "-y")
     assert "Emptied 1 " in guild.ok(*by_type)
     assert guild("ledger", "verify").code == 0
     assert len(guild.rows()) == 6
@@ -105,7 +105,10 @@ def test_events_and_transactions_are_named_by_their_numbers(guild: Guild) -> Non
         (["--event", "0"], 2),
         (["0", "--type", "run.nonsense"], 2),
         (["0", "--type", "ledger.created"], 2),
-        (["77"], 1),
+        (["77"], 2),
+        (["0"], 2),
+        (["0:1"], 2),
+        (["zzzz"], 1),
         (["f" * 32], 1),
     ],
 )
@@ -125,3 +128,32 @@ def test_a_redacted_run_can_still_be_deleted_and_purged(guild: Guild) -> None:
     guild.ok("runs", "restore", run, "-a", "-y")
     guild.ok("runs", "rm", "-p", run, "-a", "-y")
     assert guild("ledger", "verify").code == 0
+
+
+def test_an_index_needs_the_prompt_so_that_a_repetition_empties_no_other_run(guild: Guild) -> None:
+    """With -y it is refused and the hint says what to do; at the prompt and in a preview it may be given."""
+    before = guild.history()
+    assert "Leave -y out" in guild.refused("ledger", "redact", "0", "--reason", "x", "-y", code=2)
+    guild.ok("ledger", "redact", "0", "--reason", "x", "--dry-run", "-y")
+    assert guild.history() == before
+    short = guild.rows()[0].short
+    guild.ok("ledger", "redact", short, "--reason", "x", "-y")
+    guild.refused("ledger", "redact", short, "--reason", "x", "-y")
+    assert len([row for row in guild.json("runs", "-a") if row["operation"]]) == 6
+
+
+def test_a_wipe_that_cannot_be_finished_stops_no_other_change(guild: Guild) -> None:
+    """While others read the ledger it is told and put off; the first change after them finishes it."""
+    unwiped = guild.home / "ledger.db-unwiped"
+    unwiped.touch()
+    reader = guild.database()
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM txn").fetchone()
+    guild.ok("label", "0", "first", "-y")
+    result = guild("label", "0", "second", "-y")
+    assert (result.code, unwiped.exists()) == (0, True)
+    assert "WARNING: an earlier redaction is recorded but not wiped" in result.err
+    reader.close()
+    assert "WARNING" not in guild("label", "0", "third", "-y").err
+    assert not unwiped.exists()
+    assert guild.rows()[0].label == "third"

@@ -35,7 +35,7 @@ def test_a_ledger_in_a_server_is_proved_redacted_and_exported(tmp_path: Path, po
     guild.ok("run", "iris-cnn:train", "-l", "token-1", "-y")
     guild.ok("ledger", "verify")
     anchor = guild.ok("ledger", "anchor").strip()
-    redacted = guild("ledger", "redact", "0", "--reason", "typed by mistake", "-y")
+    redacted = guild("ledger", "redact", guild.ids()[0], "--reason", "typed by mistake", "-y")
     assert (redacted.code, "VACUUM FULL" in redacted.err) == (0, True)
     assert "token-1" not in guild.ok("log", "-v")
     assert f"anchor: the ledger contains {anchor}" in guild.ok("ledger", "verify", "--quick", "--anchor", anchor)
