@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable
 
 from ledger.dataclass import dataclass
-from ledger.errors import GuildError
+from ledger.errors import UsageError
 from ledger.text import printable
 
 PREFIXES = ("attr", "flag", "scalar", "min", "max", "step")
@@ -40,7 +40,7 @@ _MOST_VALUES = 1_000
 _SHOWN = 60
 
 
-class ExpressionError(GuildError):
+class ExpressionError(UsageError):
     """An expression that cannot be understood; the message shows where."""
 
     def __init__(self, what: str, expression: str, column: int, *, hint: str | None = None) -> None:
