@@ -14,7 +14,7 @@ from commands.terminal import confirm, note, say
 from commands.wiping import is_marked, mark, wipe
 from ledger.errors import GuildError, UsageError
 from ledger.ids import RunId, is_run_id, run_stream
-from ledger.redacting import TELLING, Target, body_targets, header_targets, redact
+from ledger.redacting import DECIDING, TELLING, Target, body_targets, header_targets, redact
 from ledger.registry import VERSIONS
 from ledger.rows import EventRow, TxnRow
 from ledger.sqlite_store import SqliteStore
@@ -139,10 +139,30 @@ def _targets(
         events[position] = found
     for seq in seqs:
         _transaction(app, seq)
-        events |= {event.position: event for event in store.txn_events(seq) if event.stream.startswith("run/")}
+        events |= {event.position: event for event in store.txn_events(seq) if _may_be_emptied(event)}
     chosen = [events[position] for position in sorted(events)]
+    _refuse_waiting(app, chosen)
     wanted = {*seqs, *(event.txn_seq for event in chosen if headers)}
     return header_targets(_alike(app, [_transaction(app, seq) for seq in sorted(wanted)])) + body_targets(chosen)
+
+
+def _may_be_emptied(event: EventRow) -> bool:
+    return event.stream.startswith("run/") and event.type not in DECIDING
+
+
+def _refuse_waiting(app: App, chosen: Sequence[EventRow]) -> None:
+    """Refuse what a run that waits to be started would be started from."""
+    streams = [event.stream for event in chosen if event.type == "run.staged" and event.body is not None]
+    types: dict[str, list[str]] = {}
+    for event in app.ledger.store.stream_events(streams) if streams else []:
+        types.setdefault(event.stream, []).append(event.type)
+    for stream in streams:
+        moves = [name for name in types[stream] if name in ("run.deleted", "run.restored")]
+        if "run.started" not in types[stream] and moves[-1:] != ["run.deleted"]:
+            raise GuildError(
+                f"run {stream[4:12]} is staged, and could never be started without what is to be emptied",
+                hint="Nothing was changed. Delete it first (`guild runs rm`), or start it.",
+            )
 
 
 def _alike(app: App, transactions: Sequence[TxnRow]) -> list[TxnRow]:

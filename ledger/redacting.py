@@ -19,6 +19,9 @@ from ledger.transaction import Committed, Header, NewEvent, Transaction
 TELLING = ("run.staged", "run.started", "run.restarted", "run.imported")
 """Types of events whose bodies hold what was typed: flags and commands."""
 
+DECIDING = ("run.status_changed", "run.protected", "run.deleted")
+"""Types of events whose bodies say what may become of a run; emptied, they would lift a protection, say."""
+
 HEADER_STREAM = "txn"
 """What stands for the stream where the header of a transaction is named."""
 
@@ -47,7 +50,7 @@ def body_targets(events: Iterable[EventRow]) -> list[Target]:
     """Return the bodies of these events, those left out that are empty already.
 
     Raises:
-        LedgerError: an event is about the ledger itself.
+        LedgerError: an event is about the ledger itself, or decides what may become of its run.
     """
     found = []
     for event in events:
@@ -55,6 +58,12 @@ def body_targets(events: Iterable[EventRow]) -> list[Target]:
             raise LedgerError(
                 f"event {event.position} ({event.type}) is about the ledger itself and cannot be redacted",
                 hint="Nothing was changed.",
+            )
+        if event.type in DECIDING:
+            raise LedgerError(
+                f"event {event.position} ({event.type}) decides what may become of its run and cannot be redacted",
+                hint="Nothing was changed. It holds nothing that was typed; the command line of its transaction is"
+                " emptied with --txn.",
             )
         if event.body is not None:
             found.append(

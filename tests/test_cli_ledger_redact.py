@@ -157,3 +157,26 @@ def test_a_wipe_that_cannot_be_finished_stops_no_other_change(guild: Guild) -> N
     assert "WARNING" not in guild("label", "0", "third", "-y").err
     assert not unwiped.exists()
     assert guild.rows()[0].label == "third"
+
+
+def test_what_decides_the_life_of_a_run_cannot_be_redacted(guild: Guild) -> None:
+    """A protection is not lifted, neither by the event's number, its type nor its transaction."""
+    run = guild.ids()[0]
+    guild.ok("protect", run, "-y")
+    newest = json.loads(guild.ok("log", "--json", "-n", "1"))
+    before = guild.history()
+    position = str(newest["events"][0]["position"])
+    assert "cannot be redacted" in guild.refused("ledger", "redact", "--event", position, "--reason", "x", "-y")
+    guild.refused("ledger", "redact", run, "--type", "run.protected", "--reason", "x", "-y")
+    assert guild.history() == before
+    assert "Emptied 1 " in guild.ok("ledger", "redact", "--txn", f"{newest['seq']}", "--reason", "x", "-y")
+    guild.refused("runs", "rm", run, "-y")
+
+
+def test_a_staged_run_keeps_what_it_would_be_started_from(guild: Guild) -> None:
+    """Deleted first, it may be redacted."""
+    guild.ok("run", "finetune", f"base={SECRET}", "--stage", "-y")
+    run = guild.ids()[0]
+    assert "is staged" in guild.refused("ledger", "redact", run, "--reason", "x", "-y")
+    guild.ok("runs", "rm", run, "-y")
+    guild.ok("ledger", "redact", run, "--reason", "x", "-y")
