@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from commands.app import App
+from commands.ledger_files import refuse_no_ledger
 from commands.options import json_option
 from commands.progress import progress
 from commands.terminal import say
@@ -26,6 +27,7 @@ def rebuild_index(app: App, *, as_json: bool) -> None:
     Examples:
       guild ledger rebuild
     """
+    refuse_no_ledger(app)
     _keep_the_witness(app)
     with progress("Rebuilding", app.ledger.store.head().position) as reached:
         count = rebuild(app.home.index_dir, app.ledger, progress=reached)

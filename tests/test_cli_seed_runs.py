@@ -197,7 +197,7 @@ def test_runs_are_selected_by_id(guild: Guild, ids: list[str], length: int) -> N
 
 def test_a_partial_id_of_several_runs_selects_none(guild: Guild) -> None:
     """Only a unique beginning names a run; the message lists those that it may mean."""
-    for _ in range(20):
+    for _ in range(100):
         rows = shorts(guild.rows("-a"))
         twice = [one for one in rows if one[0].isalpha() and sum(other[0] == one[0] for other in rows) > 1]
         if twice:
