@@ -45,6 +45,8 @@ def refuse_no_ledger(app: App) -> None:
 
     if os.environ.get("GUILD_LEDGER", "") and not os.environ["GUILD_LEDGER"].startswith("sqlite"):
         return
+    if os.path.lexists(app.home.root) and not os.path.isdir(app.home.root):
+        return  # opening it says what is there instead
     path = ledger_path(app)
     folders = (app.home.leases_dir, app.home.purging_dir, app.home.sources_dir)
     traces = has_any_index(app.home.index_dir) or any(os.path.isdir(name) and os.listdir(name) for name in folders)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ledger.text import did_you_mean, printable
@@ -28,7 +29,7 @@ def best(query: Query, spec: str, *, least: bool) -> RunRow | None:
     if row is None:
         return None
     value = values_of(query.index, [row.number], [number]).get((row.number, number))
-    return row if isinstance(value, int | float) else None
+    return row if isinstance(value, int | float) and not math.isnan(value) else None
 
 
 def _named(query: Query, spec: str) -> tuple[str, int]:

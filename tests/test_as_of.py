@@ -32,7 +32,7 @@ LISTINGS = (
     RunFilter(project="/p", cwd="/p", statuses=("running", "error")),
     RunFilter(labels=("t",)),
     RunFilter(tags=("t",)),
-    RunFilter(expression="loss > 2"),
+    RunFilter(expression="scalar:loss > 2"),
 )
 FEWER = settings(RELAXED, max_examples=40)
 DAY = 86_400 * SECOND
