@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import closing
+from typing import BinaryIO
 
 import click
 
@@ -42,7 +43,7 @@ def import_ledger(app: App, *, file: str) -> None:
     path = ledger_path(app)
     app.home.ensure()
     if file == "-":
-        done = _import(app, path, Export(sys.stdin.buffer))
+        done = _import_spooled(app, path, sys.stdin.buffer)
     else:
         with open(file, "rb") as source:
             done = _import(app, path, Export(source))
@@ -50,6 +51,17 @@ def import_ledger(app: App, *, file: str) -> None:
     if done.emptied:
         note(f"{done.emptied} bodies and headers were emptied, because the imported history says so.")
         wipe(app)
+
+
+def _import_spooled(app: App, path: str, source: BinaryIO) -> Imported:
+    """Read all of it before the ledger is locked: whatever feeds it may take its time, and runs must not wait."""
+    import shutil
+    import tempfile
+
+    with tempfile.TemporaryFile(dir=app.home.root) as spool:
+        shutil.copyfileobj(source, spool)
+        spool.seek(0)
+        return _import(app, path, Export(spool))
 
 
 def _import(app: App, path: str, export: Export) -> Imported:

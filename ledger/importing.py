@@ -6,7 +6,7 @@ under another name and verified before it gets its own, a continuation is one tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from hashlib import sha256
 from typing import Any, BinaryIO, NamedTuple
@@ -266,9 +266,9 @@ def import_more(store: SqliteStore, export: Export, progress: Callable[[int], No
                 for _ in events:
                     continue
             _tell(progress, export)
-        emptied = _empty_redacted(store, head.seq)
         walked = walk(store, None, Span(head.seq, head.position))
         _refuse_problems(walked.problems)
+        emptied = _empty_redacted(store, head.seq)
         seam("import.commit")
     seam("import.committed")
     added = max(0, export.transactions - head.seq), max(0, export.events - head.position)
@@ -299,22 +299,24 @@ def _refuse_problems(problems: list[tuple[str, str]]) -> None:
 
 def _empty_redacted(store: SqliteStore, after: int) -> int:
     """Empty here what the imported history says was redacted; return how many bodies and headers."""
-    bodies, headers = [], []
+    bodies: list[int] = []
+    wanted: set[tuple[object, object]] = set()
     for row in store.stream_events(["ledger"]):
         if row.txn_seq <= after or row.type != "ledger.redacted" or row.body is None:
             continue
         named = current_body(row.type, row.schema_version, row.body)
         if named["stream"] == HEADER_STREAM:
-            headers += _header_named(store, named)
+            wanted.add((named["stream_version"], named["origin_id"]))
         else:
             key = (named["stream_version"], named["origin_id"])
             found = store.stream_events([str(named["stream"])])
             bodies += [e.position for e in found if (e.stream_version, e.origin_id.hex()) == key and e.body is not None]
+    headers = _headers_named(store, wanted)
     store.empty(bodies, headers)
     return len(bodies) + len(headers)
 
 
-def _header_named(store: SqliteStore, named: Mapping[str, Any]) -> list[int]:
-    key = (named["stream_version"], named["origin_id"])
-    found = (TxnRow._make(row) for row in store.txn_tuples())
-    return [txn.seq for txn in found if (txn.origin_seq, txn.origin_id.hex()) == key and txn.header is not None]
+def _headers_named(store: SqliteStore, wanted: Collection[tuple[object, object]]) -> list[int]:
+    """Return the transactions of these numbers and origins that still have a header, in one reading for all."""
+    found = (TxnRow._make(row) for row in store.txn_tuples()) if wanted else ()
+    return [txn.seq for txn in found if (txn.origin_seq, txn.origin_id.hex()) in wanted and txn.header is not None]
