@@ -35,7 +35,7 @@ _CHUNK = 1 << 20
 _MOST_AT_ONCE = 32 << 20
 _DAMAGE = (
     *(zipfile.BadZipFile, tarfile.TarError, lzma.LZMAError, zlib.error, gzip.BadGzipFile, EOFError, ValueError),
-    RuntimeError,  # zipfile's: a member that wants a password; its NotImplementedError for a compression it lacks
+    RuntimeError,  # zipfile's: a member that wants a password, or is compressed in a way that it does not know
     OverflowError,  # a place or a time in a forged header that the system's own integers cannot hold
     MemoryError,  # a forged header of lzma that asks for a dictionary of gigabytes
 )

@@ -45,6 +45,21 @@ def gate(path: str) -> Iterator[None]:
         os.close(descriptor)
 
 
+def is_locked(path: str) -> bool:
+    """Tell whether another process holds the exclusive lock on a file; what is not there or not to be read is free."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def wait_for_lock(descriptor: int, path: str, seconds: float = WAIT_SECONDS) -> None:
     """Take the exclusive lock on an open file, waiting for its holder no longer than that.
 

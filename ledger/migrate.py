@@ -19,7 +19,7 @@ from alembic.util import CommandError
 from sqlalchemy import URL, Connection, text
 
 from ledger.errors import IntegrityError, LedgerError, LedgerTooNewError
-from ledger.files import remove, sync, sync_folder_of
+from ledger.files import aside_name, remove, sync, sync_folder_of
 from ledger.format import REVISION
 from ledger.guards import postgres_guards, sqlite_guards
 from ledger.ids import Clock, system_clock
@@ -249,14 +249,7 @@ def _prove(store: SqlStore) -> None:
 
 def _back_up(path: str, revision: str, time: int) -> str:
     """Copy the ledger next to itself, durably, never over another file; return the copy's path."""
-    from datetime import UTC, datetime
-
-    stamp = datetime.fromtimestamp(time // 1_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
-    backup = name = f"{path}.backup-{revision}-{stamp}"
-    count = 1
-    while os.path.lexists(backup):
-        count += 1
-        backup = f"{name}-{count}"
+    backup = aside_name(path, f"backup-{revision}", time)
     unfinished = f"{path}.backup-unfinished"
     remove(unfinished)
     try:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from ledger.backup import verified_file
 from ledger.errors import GuildError, LedgerBusyError, LedgerError
 from ledger.files import BESIDE, aside_name, make_private, remove, sync, sync_folder_of
-from ledger.gate import gate
+from ledger.gate import gate, is_locked
 from ledger.ids import system_clock
 from ledger.seams import seam
 from ledger.sqlite_store import SqliteStore
@@ -105,21 +105,7 @@ def leftovers(path: str) -> list[str]:
     except OSError:
         return []
     found = sorted(os.path.join(folder, name) for name in names if name.startswith(base + _STAGED))
-    return [name for name in found if not _is_held(name)]
-
-
-def _is_held(name: str) -> bool:
-    try:
-        lock = os.open(name, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False
+    return [name for name in found if not is_locked(name)]
 
 
 def _verified_copy(staged: str, backup: str) -> Report:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ledger.errors import GuildError
-from ledger.gate import wait_for_lock
+from ledger.gate import is_locked, wait_for_lock
 from ledger.seams import seam
 from projections.schema import fingerprint
 
@@ -40,7 +40,7 @@ def leftovers(folder: str) -> tuple[list[str], list[str]]:
     While a rebuild is at work nothing of it is left over.
     """
     own, theirs = _superfluous(folder)
-    return ([] if own and _is_rebuilding(folder) else own), theirs
+    return ([] if own and is_locked(os.path.join(folder, "rebuild.lock")) else own), theirs
 
 
 def _superfluous(folder: str) -> tuple[list[str], list[str]]:
@@ -64,22 +64,6 @@ def clear_leftovers(folder: str) -> None:
     with rebuilding(folder):
         for name in _superfluous(folder)[0]:
             remove_database(os.path.join(folder, name))
-
-
-def _is_rebuilding(folder: str) -> bool:
-    import fcntl
-
-    try:
-        lock = os.open(os.path.join(folder, "rebuild.lock"), os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(lock)
-    return False
 
 
 def _generations(folder: str) -> list[int]:
