@@ -10,6 +10,7 @@ import os
 import re
 import sqlite3
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -26,7 +27,7 @@ from projections.comparing import difference
 from projections.files import current_file
 from projections.index import connect
 from projections.query import unconfirmed
-from tests.crash_kit import Kit
+from tests.crash_kit import Kit, opened_pair
 
 Tree = dict[str, str | bytes]
 PLACES = {"live": "runs", "deleted": "trash", "purging": "purging"}
@@ -77,6 +78,23 @@ def prepare(kit: Kit) -> Prepared:
         for name, run_id in runs.items()
     }
     return Prepared(home, runs, trees, read_story(home))
+
+
+Kits = tuple[Kit, Kit]
+"""One to crash, and one that mends what it left."""
+
+
+@pytest.fixture(name="kits", scope="module")
+def kits_fixture() -> Iterator[Kits]:
+    """Give processes to crash."""
+    with opened_pair() as kits:
+        yield kits
+
+
+@pytest.fixture(name="prepared", scope="module")
+def pair_prepared_fixture(kits: Kits) -> Prepared:
+    """Give a home with runs, made by the first of the file's kits."""
+    return prepare(kits[0])
 
 
 @pytest.fixture(name="prepared", scope="module")

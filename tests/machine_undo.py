@@ -14,6 +14,7 @@ from hypothesis.stateful import precondition, rule
 
 from projections.undo_choice import NothingToUndoError, plan
 from projections.undoing import CannotUndoError
+from tests.kit import run_id
 from tests.undo_kit import take_back
 
 if TYPE_CHECKING:
@@ -97,13 +98,9 @@ class UndoRules:
         assert done is not None
         self.seq += 1
         assert done.seq == self.seq
-        by_id = {self.id_of(name): name for name in target.after}
+        by_id = {run_id(name): name for name in target.after}
         for step in made.steps:
             name = by_id[step.run_id]
             self.runs[name] = put_back(before[name], target.before.get(name), target.after[name], len(step.events))
         self.remember(before, {by_id[step.run_id] for step in made.steps}, set())
         self.records[self.seq] = replace(self.records[self.seq], can=True)
-
-    def id_of(self, name: int) -> str:
-        """Return the id of the run that the machine calls `name`."""
-        raise NotImplementedError

@@ -4,31 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from projections.files import current_file
-from tests.crash_checks import Prepared, check_all, prepare, read_tree
-from tests.crash_kit import Kit, Trouble, opened_pair, share
+from tests.crash_checks import (
+    Kits,
+    Prepared,
+    check_all,
+    kits_fixture,  # noqa: F401 - a fixture
+    pair_prepared_fixture,  # noqa: F401 - a fixture
+    read_tree,
+)
+from tests.crash_kit import Kit, Trouble, share
 
-Kits = tuple[Kit, Kit]
 STRANGER = "ab" * 16
 REPAIR = ("check", "--repair")
-
-
-@pytest.fixture(scope="module")
-def kits() -> Iterator[Kits]:
-    """Give processes to crash."""
-    with opened_pair() as kits:
-        yield kits
-
-
-@pytest.fixture(scope="module")
-def prepared(kits: Kits) -> Prepared:
-    """Give a home with runs."""
-    return prepare(kits[0])
 
 
 @pytest.fixture(scope="module")

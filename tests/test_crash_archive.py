@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 
-from tests.crash_checks import Prepared, Tree, check_all, prepare, read_story, read_tree
-from tests.crash_kit import Kit, Result, Trouble, opened_pair, share
+from tests.crash_checks import (
+    Kits,
+    Prepared,
+    Tree,
+    check_all,
+    kits_fixture,  # noqa: F401 - a fixture
+    pair_prepared_fixture,  # noqa: F401 - a fixture
+    read_story,
+    read_tree,
+)
+from tests.crash_kit import Kit, Result, Trouble, share
 from tests.test_crash_loop import Conditions, crash_at_each_step, mend, second_crashes
-
-Kits = tuple[Kit, Kit]
 
 
 class Waiting(NamedTuple):
@@ -32,19 +38,6 @@ class Waiting(NamedTuple):
     def command(self) -> list[str]:
         """The import."""
         return ["runs", "import", self.archive, "-y"]
-
-
-@pytest.fixture(scope="module")
-def kits() -> Iterator[Kits]:
-    """Give processes to crash."""
-    with opened_pair() as kits:
-        yield kits
-
-
-@pytest.fixture(scope="module")
-def prepared(kits: Kits) -> Prepared:
-    """Give a home with runs."""
-    return prepare(kits[0])
 
 
 @pytest.fixture(scope="module")

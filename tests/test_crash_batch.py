@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import os
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
 
-from tests.crash_checks import check_all, read_story, statuses_of
-from tests.crash_kit import Kit, Result, opened_pair
-from tests.test_crash_loop import Conditions, Kits, crash_at_each_step, mend, second_crashes
+from tests.crash_checks import (
+    Kits,
+    check_all,
+    kits_fixture,  # noqa: F401 - a fixture
+    read_story,
+    statuses_of,
+)
+from tests.crash_kit import Kit, Result
+from tests.test_crash_loop import Conditions, crash_at_each_step, mend, second_crashes
 
 STEADY = """
 import sys
@@ -42,13 +47,6 @@ class Scene(NamedTuple):
     done: str
     staged: tuple[str, str]
     events: int
-
-
-@pytest.fixture(scope="module")
-def kits() -> Iterator[Kits]:
-    """Give processes to crash."""
-    with opened_pair() as kits:
-        yield kits
 
 
 @pytest.fixture(scope="module")

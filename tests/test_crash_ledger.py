@@ -7,12 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.crash_checks import Prepared, check_all, check_directories, check_history, prepare, read_story
+from tests.crash_checks import (
+    Kits,
+    Prepared,
+    check_all,
+    check_directories,
+    check_history,
+    pair_prepared_fixture,  # noqa: F401 - a fixture
+    read_story,
+)
 from tests.crash_kit import Kit, Result, opened_pair
 from tests.test_crash_loop import crash_at_each_step, mend
 from tests.test_docs_format import verified
 
-Kits = tuple[Kit, Kit]
 SECRET = b"size=5"
 """Stands in the command line of the run `e`."""
 
@@ -22,12 +29,6 @@ def kits() -> Iterator[Kits]:
     """Give processes to crash, which can make ledgers."""
     with opened_pair(migrations=True) as kits:
         yield kits
-
-
-@pytest.fixture(scope="module")
-def prepared(kits: Kits) -> Prepared:
-    """Give a home with runs."""
-    return prepare(kits[0])
 
 
 def ledger_of(home: str) -> bytes:

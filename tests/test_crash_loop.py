@@ -16,6 +16,7 @@ import pytest
 from ledger.sqlite_store import SqliteStore
 from tests.crash_checks import (
     Happened,
+    Kits,
     Prepared,
     added,
     check_all,
@@ -23,14 +24,13 @@ from tests.crash_checks import (
     check_history,
     check_kept,
     condition,
-    prepare,
+    kits_fixture,  # noqa: F401 - a fixture
+    pair_prepared_fixture,  # noqa: F401 - a fixture
     read_story,
     read_tree,
     statuses_of,
 )
 from tests.crash_kit import JOB, Kit, Result, Trouble, opened_pair, share
-
-Kits = tuple[Kit, Kit]
 
 COMMANDS: dict[str, tuple[list[str], dict[str, list[str]]]] = {
     "delete one": (["runs", "rm", "a"], {"a": ["run.deleted"]}),
@@ -47,23 +47,10 @@ ERRORS = (errno.EACCES, errno.ENOSPC, errno.EIO)
 
 
 @pytest.fixture(scope="module")
-def kits() -> Iterator[tuple[Kit, Kit]]:
-    """Give processes to crash."""
-    with opened_pair() as kits:
-        yield kits
-
-
-@pytest.fixture(scope="module")
 def founders() -> Iterator[tuple[Kit, Kit]]:
     """Give processes that make ledgers."""
     with opened_pair(migrations=True) as kits:
         yield kits
-
-
-@pytest.fixture(scope="module")
-def prepared(kits: Kits) -> Prepared:
-    """Give a home with runs."""
-    return prepare(kits[0])
 
 
 def spelled(prepared: Prepared, command: Sequence[str]) -> list[str]:

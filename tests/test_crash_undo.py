@@ -5,15 +5,19 @@ As in the crash loop the recovery is the next ordinary command, and it is killed
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.crash_checks import Prepared, check_all, prepare, read_story
-from tests.crash_kit import Kit, Result, Trouble, opened_pair, share
+from tests.crash_checks import (
+    Kits,
+    Prepared,
+    check_all,
+    kits_fixture,  # noqa: F401 - a fixture
+    prepare,
+    read_story,
+)
+from tests.crash_kit import Kit, Result, Trouble, share
 from tests.test_crash_loop import (
     Conditions,
-    Kits,
     check_outcome,
     crash_at_each_step,
     mend,
@@ -22,13 +26,6 @@ from tests.test_crash_loop import (
 )
 
 OUTCOMES = {"undo": ["run.restored"], "redo": ["run.deleted"]}
-
-
-@pytest.fixture(scope="module")
-def kits() -> Iterator[Kits]:
-    """Give processes to crash."""
-    with opened_pair() as kits:
-        yield kits
 
 
 @pytest.fixture(scope="module")

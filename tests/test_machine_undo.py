@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from ledger.events.notes import RunMarked
-from tests.kit import append, happens, run_id
+from tests.kit import append, happens
 from tests.machine_undo import UndoRules
 from tests.run_model import RELAXED, Action
 from tests.test_state_machine import (
@@ -25,10 +25,6 @@ _NOTES = ("label", "clear", "tag", "untag", "comment", "mark", "unmark", "protec
 
 class UndoMachine(UndoRules, Machine):
     """Commands of two processes, any of which may be taken back by either."""
-
-    def id_of(self, name: int) -> str:
-        """Return the id of the run that the machine calls `name`."""
-        return run_id(name)
 
     def _try(self, wanted: list[Action], who: int) -> None:
         before, seq = self.runs, self.seq

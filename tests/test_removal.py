@@ -266,7 +266,7 @@ def test_a_mounted_file_system_inside_is_never_emptied(tmp_path: Path, *, same_d
         capture_output=True,
         cwd=Path(__file__).parent.parent,
     )
-    if result.returncode == 77 or b"unshare" in result.stderr:
+    if result.returncode == 77 or result.stderr.startswith(b"unshare:"):
         pytest.skip("may not mount")
     assert result.returncode == 0, result.stderr.decode()
     assert (tmp_path / "data" / "set.bin").read_bytes() == b"precious"
