@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import resource
 import stat
+import subprocess
 import sys
+import termios
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +18,7 @@ from typing import Any
 import pytest
 
 from commands.main import _guarded
-from tests.cli_kit import Guild, copied, damage
+from tests.cli_kit import Guild, copied, damage, wait_until
 from tests.test_docs_format import verified
 
 
@@ -189,6 +192,21 @@ def test_an_import_from_a_pipe_and_an_export_to_one(guild: Guild) -> None:
     copy = other(guild)
     copy.ok("ledger", "import", "-", stdin=text)
     assert copy.history() == guild.history()
+
+
+def test_nobody_waits_for_what_feeds_an_import(guild: Guild) -> None:
+    """While the pipe stands still, other commands write; the import sees what they wrote when all has come."""
+    copy = other(guild)
+    copy.ok("ledger", "import", str(exported(guild)))
+    guild.ok("label", "0", "new")
+    text = guild.ok("ledger", "export").encode()
+    reading = copy.start("ledger", "import", "-", stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert reading.stdin is not None
+    os.write(reading.stdin.fileno(), text[:500])
+    wait_until(lambda: fcntl.ioctl(reading.stdin or 0, termios.FIONREAD, bytes(4)) == bytes(4))
+    copy.ok("mark", "0")
+    _, told = reading.communicate(text[500:])
+    assert (reading.returncode, b"different ways" in told) == (1, True), told
 
 
 def test_an_export_never_overwrites_and_needs_a_whole_ledger(guild: Guild) -> None:
