@@ -18,7 +18,7 @@ _CONTAINERS = 100_000
 
 _INTERRUPTED = 130
 
-PACKAGES = ("ledger", "projections", "operations", "artifacts", "commands", "migrations")
+PACKAGES = ("ledger", "projections", "operations", "artifacts", "view", "commands", "migrations")
 
 
 def main() -> NoReturn:

@@ -34,7 +34,7 @@ def serve(*, migrations: bool) -> None:
 
 def _preload(*, migrations: bool) -> None:
     """Import what commands import, so that no fork has to; SQLAlchemy only on request: it makes each fork slower."""
-    for folder in ("commands", "ledger", "ledger/events", "projections", "operations", "artifacts"):
+    for folder in ("commands", "ledger", "ledger/events", "projections", "operations", "artifacts", "view"):
         for name in sorted(os.listdir(os.path.join(ROOT, folder))):
             heavy = name.startswith(("migrate", "sql_", "tables"))
             is_program = name.startswith("launch_")  # it would run

@@ -20,7 +20,8 @@ ALLOWED = {
     "artifacts": {"ledger"},
     "operations": {"ledger", "artifacts"},
     "migrations": {"ledger"},
-    "commands": {"ledger", "projections", "artifacts", "operations", "guild_ledger"},
+    "view": {"ledger", "projections", "artifacts"},
+    "commands": {"ledger", "projections", "artifacts", "operations", "view", "guild_ledger"},
     "guild_ledger": {"commands"},
 }
 """What each package may import, besides itself."""

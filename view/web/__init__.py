@@ -1,0 +1,1 @@
+"""The pages of `guild view`, served on loopback."""
