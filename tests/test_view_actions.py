@@ -179,9 +179,8 @@ def test_actions_of_several_threads_are_all_recorded(app: App, actions: AppActio
     """Each thread has a context of its own; a note of a single run is planned again when another was quicker."""
     (row, *_) = rows(app)
     first = last(app)[0]
-    threads = [
-        threading.Thread(target=actions.perform, args=("tag", [row.run_id], f"t{number}")) for number in range(8)
-    ]
+    tags = [f"t{number}" for number in range(8)]
+    threads = [threading.Thread(target=actions.perform, args=("tag", [row.run_id], tag)) for tag in tags]
     for thread in threads:
         thread.start()
     for thread in threads:
