@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple, cast
 
 from commands.run_json import array_lines, as_object
-from commands.table import utc_time
 from ledger.errors import UsageError
+from ledger.text import utc_time
 from projections.attributes import attribute, named_value
 from projections.details import comment_counts, digests_of, tags_of, values_of
 

@@ -13,6 +13,7 @@ from projections.conditions import (
     Condition,
     Drive,
     commented,
+    identified,
     labelled,
     marked,
     tagged,
@@ -65,6 +66,8 @@ class Candidates:
             yield replace(within("run.started", *wanted.started, place), drives=())
         if wanted.digest:
             yield with_hex_prefix("digest", wanted.digest, _DIGEST_BYTES)
+        if wanted.ids is not None:
+            yield identified(wanted.ids)
         if wanted.expression:
             from projections.expression_sql import Surroundings, compile_expression
 

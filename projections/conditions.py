@@ -99,6 +99,14 @@ def with_hex_prefix(column: str, prefix: str, longest: int) -> Condition:
     return Condition(f"run.{column} BETWEEN ? AND ?", (first, last), (Drive(statement, (first, last)),))
 
 
+def identified(run_ids: Sequence[str]) -> Condition:
+    """Return the runs with one of these whole ids."""
+    if not run_ids:
+        return NOTHING
+    among, values = f"run_id IN ({marks(run_ids)})", tuple(bytes.fromhex(run_id) for run_id in run_ids)
+    return Condition(f"run.{among}", values, (Drive(f"SELECT run FROM run WHERE {among}", values),))  # noqa: S608 - marks
+
+
 def labelled(texts: Sequence[str]) -> Condition:
     """Return the runs whose label contains one of the texts."""
     matches = " OR ".join("instr(label, ?)" for _ in texts)

@@ -60,6 +60,7 @@ class RunFilter:
         started_words: the same as somebody said it, such as `last 2 hours`; limits nothing.
         digest: the beginning of the digest of its sources, in lower case.
         expression: see `projections.expression`.
+        ids: exactly these runs; None for any.
         now: microseconds UTC, for times such as `yesterday` in the expression.
         zone: where days begin, None for the system's local zone.
     """
@@ -79,6 +80,7 @@ class RunFilter:
     started_words: str = ""
     digest: str = ""
     expression: str = ""
+    ids: tuple[RunId, ...] | None = None
     now: int = 0
     zone: tzinfo | None = None
 
@@ -86,7 +88,7 @@ class RunFilter:
         """Tell whether it asks for more than place, operation and status: for what no total is kept of."""
         return bool(
             self.labels or self.unlabeled or self.tags or self.marked is not None or self.comments or self.started
-            or self.digest or self.expression
+            or self.digest or self.expression or self.ids is not None
         )  # fmt: skip
 
 
