@@ -93,6 +93,7 @@ def _query(limits: Limits, ids: Sequence[str], layout: Layout) -> str:
 
 
 def _serve(site: HomeSite, host: str, port: int, *, no_open: bool) -> None:
+    from view.web.feed import Feed
     from view.web.keys import Keys
     from view.web.routes import application
     from view.web.serving import hosts_of, listen, serve
@@ -100,11 +101,12 @@ def _serve(site: HomeSite, host: str, port: int, *, no_open: bool) -> None:
     listening = listen(host, port)
     hosts = hosts_of(listening)
     keys = Keys(listening.getsockname()[1])
-    app = application(site, keys, hosts)
+    feed = Feed(site)
+    app = application(site, feed, keys, hosts)
     say(f"Running Guild View at http://{hosts[0]}/?token={keys.token}")
     note("(Type Ctrl-C to quit)")
     if not no_open:
         from commands.browser import open_page
 
         open_page(f"http://{hosts[0]}/?token={keys.once()}")
-    serve(app, listening, lambda: None)
+    serve(app, listening, feed.end)

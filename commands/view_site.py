@@ -81,6 +81,7 @@ class HomeSite:
     def __init__(self, app: App, project: str | None, query: str) -> None:
         self._app = app
         self._project = project
+        self.home = app.home
         self._in_server = bool(os.environ.get("GUILD_LEDGER"))
         header = app.header()
         self.actions = AppActions(self._another)

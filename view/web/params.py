@@ -113,15 +113,26 @@ def _joined(filters: Sequence[str]) -> str:
     return filters[0] if len(filters) == 1 else " and ".join(f"({text})" for text in filters)
 
 
-def field(body: object, name: str, kind: type, *, default: object = None) -> object:
-    """Return a field of a JSON object that was sent.
+def field(body: Mapping[str, object], name: str, kind: type) -> object:
+    """Return a field of a JSON object that was sent; None when it is not there.
 
     Raises:
-        BadRequestError: it is of another kind, or there is no object.
+        BadRequestError: it is of another kind.
     """
-    if not isinstance(body, Mapping):
-        raise BadRequestError("a JSON object is expected")
-    found = body.get(name, default)
+    found = body.get(name)
     if found is not None and (not isinstance(found, kind) or (kind is int and isinstance(found, bool))):
-        raise BadRequestError(f"'{name}' is not what it should be: {kind.__name__}")
+        kinds = {str: "a text", int: "a whole number", bool: "true or false", list: "a list", dict: "an object"}
+        raise BadRequestError(f"'{name}' is {kinds[kind]}")
+    return found
+
+
+def texts_field(body: Mapping[str, object], name: str) -> list[str]:
+    """Return a field that is a list of texts.
+
+    Raises:
+        BadRequestError: it is not there, or something else.
+    """
+    found = field(body, name, list)
+    if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+        raise BadRequestError(f"'{name}' is a list of texts")
     return found

@@ -9,10 +9,16 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from ledger.errors import GuildError
+from view.web.acting import act, preview, undo
 from view.web.answers import answer, problem, refusal
+from view.web.auditing import log
+from view.web.feed import Feed, events
+from view.web.files import file, files, text
 from view.web.guard import Guard
 from view.web.listing import columns, runs
 from view.web.params import Params
+from view.web.run_page import details, history, output, source
+from view.web.series import Followers, series
 from view.web.statics import page, static
 
 if TYPE_CHECKING:
@@ -24,11 +30,12 @@ if TYPE_CHECKING:
     from view.web.site import Site
 
 
-def application(site: Site, keys: Keys, hosts: Sequence[str]) -> ASGIApp:
+def application(site: Site, feed: Feed, keys: Keys, hosts: Sequence[str]) -> ASGIApp:
     """Return what answers the requests of one server.
 
     Args:
         site: the home.
+        feed: tells pages what happens.
         keys: the secrets.
         hosts: what the Host header may say, port included.
     """
@@ -38,6 +45,19 @@ def application(site: Site, keys: Keys, hosts: Sequence[str]) -> ASGIApp:
         Route("/api/config", config, methods=["GET"]),
         Route("/api/runs", runs, methods=["GET"]),
         Route("/api/columns", columns, methods=["GET"]),
+        Route("/api/runs/{run_id}", details, methods=["GET"]),
+        Route("/api/runs/{run_id}/history", history, methods=["GET"]),
+        Route("/api/runs/{run_id}/output", output, methods=["GET"]),
+        Route("/api/runs/{run_id}/files", files, methods=["GET"]),
+        Route("/api/runs/{run_id}/file", file, methods=["GET"]),
+        Route("/api/runs/{run_id}/text", text, methods=["GET"]),
+        Route("/api/runs/{run_id}/source", source, methods=["GET"]),
+        Route("/api/series", series, methods=["GET"]),
+        Route("/api/log", log, methods=["GET"]),
+        Route("/api/events", events, methods=["GET"]),
+        Route("/api/actions/preview", preview, methods=["POST"]),
+        Route("/api/actions", act, methods=["POST"]),
+        Route("/api/undo", undo, methods=["POST"]),
     ]
     app = Starlette(
         routes=routes,
@@ -45,6 +65,8 @@ def application(site: Site, keys: Keys, hosts: Sequence[str]) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     app.state.site = site
+    app.state.feed = feed
+    app.state.followers = Followers()
     app.state.scopes = tuple(site.config()["scopes"])  # type: ignore[arg-type]  # names
     return Guard(app, keys, hosts)
 

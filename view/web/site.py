@@ -113,6 +113,10 @@ class Site(Protocol):
     def actions(self) -> Actions:
         """What can be done to runs."""
 
+    @property
+    def home(self) -> Home:
+        """The home."""
+
     def opened(self) -> AbstractContextManager[Session]:
         """Give a session for one request. It makes nothing: a home that is gone is an error.
 
