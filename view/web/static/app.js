@@ -36,6 +36,8 @@ const app = {
       return;
     }
     this.frame();
+    // What the command line asked for is where a page without a place of its own begins.
+    if (!location.hash && this.config.query) go(["runs"], new URLSearchParams(this.config.query), { replace: true });
     addEventListener("hashchange", () => this.show());
     addEventListener("guild-changed", (event) => this.view?.onLedger?.(event.detail));
     addEventListener("guild-theme", () => this.view?.onTheme?.());
@@ -43,9 +45,13 @@ const app = {
     live.addEventListener("ledger", (event) => this.view?.onLedger?.(event.detail));
     live.addEventListener("output", (event) => this.view?.onOutput?.(event.detail));
     live.addEventListener("series", (event) => this.view?.onSeries?.(event.detail));
+    live.addEventListener("hello", ({ detail: { seq } }) => { if (seq > (this.view?.seq ?? seq)) this.view.onLedger({ runs: [], more: true }); });
     live.addEventListener("state", () => this.tellState());
-    live.follow();
+    live.addEventListener("trouble", ({ detail: { error, hint } }) => this.warn(error, hint ?? ""));
+    live.addEventListener("ledger", () => { if (live.state === "live") banner.hidden = true; });
     await this.show();
+    // The other views are loaded while nobody waits: they open at once then, and even when the server has gone meanwhile.
+    setTimeout(() => { for (const load of Object.values(VIEWS)) load().catch(() => {}); }, 600);
   },
 
   frame() {
@@ -124,11 +130,14 @@ const app = {
     this.state.dataset.state = state;
     fill(this.state, h("span", {}, state === "live" ? "Live" : "Not live"));
     this.state.title = state === "live" ? "What happens is shown as it happens" : "The server does not tell what happens";
-    banner.hidden = state !== "lost";
-    if (state === "lost" && error) {
-      fill(banner, h("p", {}, h("strong", {}, error.message), ` ${error.hint} What you see may be out of date.`),
-        h("button", { type: "button", on: { click: () => live.retry() } }, "Try again"));
-    }
+    banner.hidden = true;
+    if (state === "lost" && error) this.warn(error.message, error.hint);
+  },
+
+  warn(message, hint) {
+    banner.hidden = false;
+    fill(banner, h("p", {}, h("strong", {}, message), ` ${hint} What you see may be out of date.`),
+      h("button", { type: "button", on: { click: () => live.retry() } }, "Try again"));
   },
 };
 

@@ -24,7 +24,7 @@ export const titleOf = (key) => ATTRIBUTES[key] ?? key.replace(/^(flag|scalar):/
 
 /**
  * Return what these runs can be compared by.
- * @returns {Array<{key: string, title: string, kind: "number"|"words", differs: boolean, present: number}>}
+ * @returns {Array<{key: string, title: string, kind: "number"|"words", differs: boolean, variety: number, present: number, isWhole: boolean}>}
  */
 export function dimensions(runs) {
   const keys = new Set(Object.keys(ATTRIBUTES));
@@ -41,7 +41,7 @@ function described(key, runs) {
   const present = values.filter((value) => value !== null);
   const numbers = present.every((value) => typeof value === "number" || ["nan", "inf", "-inf"].includes(value));
   const different = new Set(values.map((value) => JSON.stringify(value)));
-  return { key, title: titleOf(key), kind: present.length && numbers ? "number" : "words", differs: different.size > 1, present: present.length };
+  return { key, title: titleOf(key), kind: present.length && numbers ? "number" : "words", differs: different.size > 1, variety: new Set(present.map((value) => JSON.stringify(value))).size, present: present.length, isWhole: present.every((value) => typeof value !== "number" || Number.isInteger(value)) };
 }
 
 /**

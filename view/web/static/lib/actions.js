@@ -42,8 +42,8 @@ export async function act(action, ids, { value = "", ask: asks = true } = {}) {
   return Boolean(await ask(dialogOf(action, ids, value)));
 }
 
-async function perform(action, ids, value) {
-  const done = await post("actions", { action, ids, value });
+async function perform(action, ids, value, versions) {
+  const done = await post("actions", { action, ids, value, versions });
   finished(done, "Undo");
   changed(ids);
   return true;
@@ -110,7 +110,7 @@ function showPlan(plan, preview) {
   const runs = preview.runs ?? [];
   const rest = (preview.count ?? runs.length) - runs.length;
   const more = rest > 0 && h("p", { class: "muted small" }, `and ${counted(rest, "other run")}`);
-  const details = [preview.details].flat().filter(Boolean).map((line) => h("p", { class: "muted small" }, String(line)));
+  const details = [preview.details, preview.warnings].flat().filter(Boolean).map((line) => h("p", { class: "muted small" }, String(line)));
   fill(plan, preview.question && h("p", { class: "question" }, preview.question), details,
     runs.length > 0 && h("ul", { class: "preview-runs", "aria-label": "The runs" }, runs.map(runLine)), more);
 }
@@ -140,6 +140,7 @@ function dialogOf(action, ids, value) {
       if (turn !== state.asked) return;
       failed.hidden = true;
       yes.disabled = false;
+      state.versions = preview.versions; // what changes from now on was not agreed to
       if (preview.heading) heading.textContent = preview.heading;
       showPlan(plan, preview);
       if (!field && document.activeElement?.tagName !== "BUTTON") yes.focus();
@@ -164,7 +165,7 @@ function dialogOf(action, ids, value) {
       if (field && !what.empty && !field.input.value.trim()) return;
       yes.disabled = true;
       try {
-        await perform(action, ids, field?.input.value);
+        await perform(action, ids, field?.input.value, state.versions);
         close(true);
       } catch (error) {
         yes.disabled = false;

@@ -16,14 +16,19 @@ const LOST = {
   hint: "It may have been stopped: start `guild view` again in the same directory, or look at its terminal.",
 };
 
-/** Return the address of something of the API, with its parameters; lists repeat a parameter. */
+/**
+ * Return the address of something of the API, with its parameters; lists repeat a parameter. `path` among them is as the
+ * server gave it, encoded already: names of files need not be text.
+ */
 export function address(path, params = {}) {
   const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(params)) {
+  const { path: file, ...others } = params;
+  for (const [name, value] of Object.entries(others)) {
     if (value === null || value === undefined || value === "" || value === false) continue;
     for (const one of Array.isArray(value) ? value : [value]) query.append(name, one === true ? "1" : one);
   }
-  const text = query.toString();
+  if (file) query.append("path", "");
+  const text = query.toString() + (file ? file.replace(/[^\w.~%/!*'():@,;-]/g, encodeURIComponent) : "");
   return `/api/${path}${text ? `?${text}` : ""}`;
 }
 

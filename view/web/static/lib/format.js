@@ -11,6 +11,13 @@ export function number(value) {
   return minus(Number(value.toPrecision(5)).toString());
 }
 
+/** Return a number for a column of numbers that are not all whole: as many decimals for each, so that they can be compared. */
+export function aligned(value) {
+  if (typeof value !== "number" || !Number.isFinite(value)) return number(value);
+  const size = Math.abs(value);
+  return size !== 0 && (size < 1e-3 || size >= 1e5) ? number(value) : minus(value.toFixed(4));
+}
+
 const minus = (text) => text.replace(/^-/, "−").replace("e-", "e−");
 
 /** Return a value of a flag. */

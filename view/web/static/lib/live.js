@@ -35,7 +35,7 @@ class Live extends EventTarget {
     this.#source = source;
     source.addEventListener("hello", (event) => this.#hello(JSON.parse(event.data)));
     source.addEventListener("ledger", (event) => this.#ledger(JSON.parse(event.data)));
-    for (const name of ["output", "series"]) source.addEventListener(name, (event) => this.#tell(name, JSON.parse(event.data)));
+    for (const name of ["output", "series", "trouble"]) source.addEventListener(name, (event) => this.#tell(name, JSON.parse(event.data)));
     source.addEventListener("error", () => { if (source === this.#source) this.#broken(); });
   }
 
@@ -46,6 +46,7 @@ class Live extends EventTarget {
     this.#seq = Math.max(this.#seq, seq);
     this.#become("live");
     if (missed || back) this.#tell("ledger", { seq, runs: [], more: true });
+    else this.#tell("hello", { seq });
   }
 
   #ledger(data) {

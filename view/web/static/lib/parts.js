@@ -1,6 +1,6 @@
 // Small things that several views show.
 
-import { h } from "./dom.js";
+import { h, icon } from "./dom.js";
 import { link } from "./router.js";
 
 /** Return a status: a dot whose shape and colour say how it went, and the word. */
@@ -34,7 +34,7 @@ export function segments(label, options, chosen, onChoose) {
  * Escape and a click elsewhere close it.
  */
 export function menu(content, build, { right = false, label = null, cls = "" } = {}) {
-  const button = h("button", { type: "button", class: cls, "aria-haspopup": "true", "aria-expanded": "false", "aria-label": label }, content);
+  const button = h("button", { type: "button", class: cls, "aria-haspopup": "true", "aria-expanded": "false", "aria-label": label }, content, icon("chevron"));
   const box = h("div", { class: right ? "menu right" : "menu" }, button);
   let sheet = null;
   const outside = (event) => { if (!box.contains(event.target)) close(); };

@@ -14,7 +14,7 @@ const TABLE = /\.(csv|tsv)$/i;
 /** Fill a place with a preview of a file of a run. */
 export async function preview(place, id, path, entry) {
   const raw = address(`runs/${id}/file`, { path });
-  const name = path.split("/").at(-1);
+  const name = entry?.name ?? path.split("/").at(-1);
   const head = h("div", { class: "preview-head" }, h("h3", { class: "mono" }, name), h("span", { class: "muted small num" }, bytes(entry?.size)),
     h("a", { class: "button", href: raw, download: name }, "Download"));
   const body = h("div", { class: "preview-body" });

@@ -15,7 +15,7 @@ import { Curves } from "./compare_curves.js";
 import { CompareTable } from "./compare_table.js";
 
 const MOST_RUNS = 300;
-const FILTERS = ["scope", "place", "op", "status", "label", "tag", "marked", "started", "filter", "select"];
+const FILTERS = ["scope", "place", "op", "status", "label", "unlabeled", "tag", "marked", "comment", "started", "digest", "filter", "select"];
 const MOST_AXES = 8;
 const REFRESH = 700;
 
@@ -73,7 +73,7 @@ export class CompareView {
   /** Return what is asked of the server. */
   asked() {
     const ids = (this.params.get("ids") ?? "").split(",").filter(Boolean);
-    if (ids.length) return { scope: "all", place: this.params.get("place") ?? "", select: ids.slice(0, 500).join(","), limit: 500, columns: 1 };
+    if (ids.length) return { scope: "all", place: this.params.get("place") ?? "", select: ids.slice(0, 500).join(" "), limit: 500, columns: 1 };
     const asked = { limit: MOST_RUNS, columns: 1, scope: this.app.config.project ? "project" : "all" };
     for (const name of FILTERS) if (this.params.has(name)) asked[name] = this.params.getAll(name);
     return asked;
@@ -167,8 +167,8 @@ export class CompareView {
   chosenAxes() {
     const wanted = this.params.get("axes")?.split(",").filter(Boolean);
     if (wanted) return wanted.map((key) => this.dims.find((one) => one.key === key)).filter(Boolean);
-    const flags = this.dims.filter((one) => one.key.startsWith("flag:") && one.differs && one.present >= this.runs.length / 3);
-    const scalars = this.dims.filter((one) => one.key.startsWith("scalar:") && one.key !== "scalar:step" && one.differs && one.present >= this.runs.length / 3);
+    const flags = this.dims.filter((one) => one.key.startsWith("flag:") && one.variety > 1 && one.present >= this.runs.length / 3);
+    const scalars = this.dims.filter((one) => one.key.startsWith("scalar:") && one.key !== "scalar:step" && one.variety > 1 && one.present >= this.runs.length / 3);
     return [...flags.slice(0, MOST_AXES - Math.min(3, scalars.length)), ...scalars.slice(0, 3)];
   }
 
@@ -194,7 +194,8 @@ export class CompareView {
     const find = (name, other) => numbers.find((one) => one.key === this.params.get(name)) ?? other;
     const scalar = numbers.find((one) => one.key.startsWith("scalar:") && one.differs) ?? numbers.find((one) => one.key.startsWith("scalar:"));
     const y = find("y", scalar ?? numbers.find((one) => one.key === "duration"));
-    const x = find("x", numbers.find((one) => one.key.startsWith("flag:") && one.differs && one.kind === "number") ?? numbers.find((one) => one.key === "started"));
+    const flags = numbers.filter((one) => one.key.startsWith("flag:") && one.kind === "number").sort((one, other) => other.variety - one.variety);
+    const x = find("x", flags[0] ?? numbers.find((one) => one.key === "started"));
     const log = (name, dim) => (this.params.has(name) ? this.params.get(name) === "1" : Boolean(dim) && name === "xlog" && suitsLog(dim, this.runs)) && dim?.kind === "number";
     const look = { x, y, xlog: log("xlog", x), ylog: log("ylog", y) };
     this.scatter.show(this.shown, look, this.colours, this.names);

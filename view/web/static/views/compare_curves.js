@@ -40,7 +40,7 @@ export class Curves {
     this.known = dims.filter((one) => one.key.startsWith("scalar:") && one.present && one.key !== "scalar:step").map((one) => ({ key: one.key.slice(7), present: one.present }));
     this.element.hidden = !this.known.length;
     const wanted = this.how.params().getAll("key");
-    const usual = [...this.known].sort((a, b) => b.present - a.present || liked(b.key) - liked(a.key)).slice(0, FIRST_SHOWN).map(({ key }) => key);
+    const usual = [...this.known].sort((a, b) => rank(b, runs.length) - rank(a, runs.length)).slice(0, FIRST_SHOWN).map(({ key }) => key);
     this.keys = wanted.length ? wanted : usual;
     this.draw();
     this.load();
@@ -112,6 +112,9 @@ export class Curves {
 
   highlight(id) { for (const { plot } of this.plots.values()) plot.highlight(id); }
 }
+
+/** What many runs have comes first, and among that what somebody most likely wants. */
+const rank = ({ key, present }, all) => (present >= all / 2 ? 10 : 10 * (present / all)) + liked(key);
 
 /** Return how likely a scalar is what somebody wants to see first. */
 const liked = (key) => (/^(val|test|eval).*loss|^loss$/i.test(key) ? 3 : /loss/i.test(key) ? 2 : /acc|score|auc|f1/i.test(key) ? 1 : 0);

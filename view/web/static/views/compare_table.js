@@ -1,6 +1,6 @@
 // The runs that are compared, as a table; a click on a column's name sorts by it.
 
-import { numeric } from "../lib/format.js";
+import { aligned, numeric } from "../lib/format.js";
 import { textOf, valueOf } from "../charts/dimensions.js";
 import { fill, h, icon } from "../lib/dom.js";
 import { check, runLink, statusMark } from "../lib/parts.js";
@@ -53,7 +53,9 @@ export class CompareTable {
 
   cell(run, one) {
     if (one.key === "status") return h("td", {}, statusMark(run.status));
-    return h("td", { class: one.kind === "number" ? "num" : null }, textOf(one.key, valueOf(run, one.key)));
+    const value = valueOf(run, one.key);
+    const text = one.key.startsWith("scalar:") && !one.isWhole ? aligned(value) : textOf(one.key, value);
+    return h("td", { class: one.kind === "number" ? "num" : null }, text);
   }
 
   highlight(id) { for (const [one, line] of this.rows) line.classList.toggle("bright", one === id); }

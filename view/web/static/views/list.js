@@ -13,7 +13,7 @@ import { Filters, isNarrowed, widened } from "./list_filters.js";
 import { Grid } from "./list_grid.js";
 
 const REFRESH = 400;
-const ASKED = ["scope", "place", "op", "status", "label", "tag", "marked", "started", "filter", "sort", "reverse", "select"];
+const ASKED = ["scope", "place", "op", "status", "label", "unlabeled", "tag", "marked", "comment", "started", "digest", "filter", "sort", "reverse", "select"];
 
 export class ListView {
   title = "Runs";
@@ -70,8 +70,12 @@ export class ListView {
     return asked;
   }
 
-  fetch(offset, limit, signal) {
-    return get("runs", { ...this.apiParams(), offset, limit, columns: 1 }, signal);
+  async fetch(offset, limit, signal) {
+    const got = await get("runs", { ...this.apiParams(), offset, limit, columns: 1 }, signal);
+    this.seq = got.seq;
+    this.isExact = got.exact !== false;
+    this.unknown = got.unknown ?? [];
+    return got;
   }
 
   async start() {
@@ -79,7 +83,7 @@ export class ListView {
     try {
       await this.grid.restart();
       if (turn !== this.turn || this.closed) return;
-      this.filters.showError(null);
+      this.filters.showError(null, this.unknown);
       this.showColumns();
       this.settle();
     } catch (error) { if (turn === this.turn) this.failed(error); }
@@ -89,7 +93,7 @@ export class ListView {
     if (document.hidden || this.closed) { this.stale = true; return; }
     try {
       await this.grid.refresh();
-      this.filters.showError(null);
+      this.filters.showError(null, this.unknown);
       if (!this.hadRows) this.showColumns();
       this.settle();
     } catch (error) { this.failed(error); }
@@ -150,7 +154,7 @@ export class ListView {
   counts() {
     const { total } = this.grid.virtual;
     const [first, last] = this.grid.virtual.seen();
-    const text = total ? `${number(first + 1)}–${number(last + 1)} of ${counted(total, "run")}` : "";
+    const text = total ? `${number(first + 1)}–${number(last + 1)} of ${this.isExact ? "" : "at least "}${counted(total, "run")}` : "";
     if (this.foot.firstChild?.textContent !== text) {
       fill(this.foot, h("span", {}, text), h("span", { class: "hint" }, "Press ", h("kbd", {}, "?"), " for keys"));
     }

@@ -129,14 +129,18 @@ export class Filters {
     }));
   }
 
-  /** Show why the server refused the filters; null when it did not. */
-  showError(error) {
+  /** Show why the server refused the filters, null when it did not; and which names in the expression no run has. */
+  showError(error, unknown = []) {
     const isExpression = error && error.column !== null && this.params.get("filter");
     this.expression.setAttribute("aria-invalid", String(Boolean(isExpression)));
-    this.error.hidden = !error;
-    if (!error) return;
+    this.error.hidden = !error && !unknown.length;
+    this.error.classList.toggle("mild", !error);
+    if (!error) {
+      if (unknown.length) fill(this.error, h("p", {}, `No run has ${unknown.join(", ")}.`));
+      return;
+    }
     fill(this.error, isExpression && pointed(this.params.get("filter"), error.column),
-      h("p", {}, error.message, error.hint && h("span", { class: "muted" }, ` ${error.hint}`)));
+      h("p", {}, isExpression ? error.message.split("\n")[0] : error.message, error.hint && h("span", { class: "muted" }, ` ${error.hint}`)));
   }
 }
 

@@ -62,7 +62,8 @@ export class Grid {
 
   /** Show these columns, sorted by one of them. */
   show(keys, sort, reverse) {
-    this.columns = keys.map(column);
+    const runs = [...this.virtual.rows.values()];
+    this.columns = keys.map((key) => column(key, runs));
     this.sorted = [sort, reverse];
     this.element.style.setProperty("--columns", `34px ${this.columns.map((one) => one.width).join(" ")}`);
     this.scroller.setAttribute("aria-colcount", this.columns.length + 1);

@@ -84,6 +84,7 @@ export class LogView {
     this.newest = Math.max(this.newest, ...seqs);
     this.oldest = seqs.at(-1) ?? this.oldest;
     this.more.hidden = !got.more;
+    this.oldest = got.before ?? this.oldest;
   }
 
   async loadMore() {
@@ -122,6 +123,8 @@ export class LogView {
     const word = one.redo ? "Redo" : "Undo";
     const runs = one.runs ?? [];
     const ids = runs.map((run) => (typeof run === "string" ? run : run.id));
+    const isTold = ids.length <= 1; // the summary names it
+    const count = one.count ?? ids.length;
     const command = Array.isArray(one.command) ? one.command.join(" ") : one.command ?? "";
     const notes = [one.undoes && `takes back ${one.undoes}`, one.undone_by && `taken back by ${one.undone_by}`].filter(Boolean);
     const isHere = String(one.seq) === this.route.params.get("at");
@@ -129,14 +132,21 @@ export class LogView {
       h("span", { class: "seq num" }, `#${one.seq}`),
       h("span", { class: "when muted num", title: one.time }, fullTime(one.time)),
       h("div", {},
-        h("p", {}, h("span", { class: "what" }, one.summary), notes.map((note) => [" ", h("span", { class: "tag" }, note)])),
+        h("p", {}, h("span", { class: "what" }, isTold ? linked(one.summary, ids[0]) : one.summary), notes.map((note) => [" ", h("span", { class: "tag" }, note)])),
         h("p", { class: "muted small" }, `${one.actor}@${one.host}`, command && h("span", { class: "mono" }, `  ${command}`)),
-        ids.length > 0 && h("p", { class: "small run-links" }, ids.slice(0, RUNS_SHOWN).map((id) => h("a", { class: "mono", href: runLink(id) }, id.slice(0, 8))),
-          ids.length > RUNS_SHOWN && h("span", { class: "muted" }, `and ${ids.length - RUNS_SHOWN} more`))),
+        !isTold && h("p", { class: "small run-links" }, ids.slice(0, RUNS_SHOWN).map((id) => h("a", { class: "mono", href: runLink(id) }, id.slice(0, 8))),
+          count > RUNS_SHOWN && h("span", { class: "muted" }, `and ${count - RUNS_SHOWN} more`))),
       one.undoable ? h("button", { type: "button", on: { click: () => askToTakeBack(one.seq, word) } }, word) : h("span", {}));
   }
 
   keyTable() {
     return { title: "Audit log", keys: [["/", "filter by who", () => this.inputs[0].focus()]] };
   }
+}
+
+/** Return a summary in which the run that it names is a link. */
+function linked(summary, id) {
+  if (!id) return summary;
+  const short = id.slice(0, 8);
+  return summary.split(short).flatMap((part, place) => (place ? [h("a", { class: "mono", href: runLink(id) }, short), part] : [part]));
 }

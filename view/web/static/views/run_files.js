@@ -40,29 +40,31 @@ export class Files {
 
   showList(entries) {
     const parts = this.path.split("/").filter(Boolean);
-    const crumbs = parts.map((part, place) => [" / ", h("a", { href: this.address({ path: parts.slice(0, place + 1).join("/") }) }, part)]);
+    const crumbs = parts.map((part, place) => [" / ", h("a", { href: this.address({ path: parts.slice(0, place + 1).join("/") }) }, readable(part))]);
     fill(this.list,
       h("p", { class: "crumbs mono" }, h("a", { href: this.address({}) }, "run directory"), crumbs),
-      entries.length ? h("table", { class: "rows" }, h("thead", { class: "hidden-head" }, h("tr", {}, ["Name", "Size", "Changed"].map((one) => h("th", { scope: "col", class: one === "Size" ? "num" : null }, one)))),
+      entries.length ? h("table", { class: "rows" }, h("thead", {}, h("tr", {}, ["Name", "Size", "Changed"].map((one) => h("th", { scope: "col", class: one === "Name" ? null : "num" }, one)))),
         h("tbody", {}, entries.map((entry) => this.row(entry)))) : notice("No files", "", { inline: true }));
   }
 
   row(entry) {
-    const full = this.path ? `${this.path}/${entry.name}` : entry.name;
-    const to = entry.kind === "dir" ? this.address({ path: full }) : this.address({ path: this.path, file: entry.name });
-    return h("tr", { "aria-current": entry.name === this.file ? "true" : null, data: { name: entry.name } },
+    const to = entry.kind === "dir" ? this.address({ path: entry.path }) : this.address({ path: this.path, file: entry.path });
+    return h("tr", { "aria-current": entry.path === this.file ? "true" : null, data: { path: entry.path } },
       h("td", {}, h("a", { class: "file", href: to }, icon(entry.kind === "dir" ? "folder" : entry.kind === "link" ? "link" : "file"), entry.name)),
       h("td", { class: "num muted" }, entry.kind === "dir" ? "" : bytes(entry.size)),
       h("td", { class: "num muted" }, moment(entry.modified)));
   }
 
-  show(name) {
-    this.file = name;
-    for (const row of this.list.querySelectorAll("tbody tr")) row.toggleAttribute("aria-current", row.dataset.name === name);
-    const entry = this.entries?.find((one) => one.name === name);
-    this.preview.hidden = !name;
-    this.preview.parentElement.classList.toggle("both", Boolean(name));
-    if (!name) return;
-    preview(this.preview, this.page.id, this.path ? `${this.path}/${name}` : name, entry);
+  show(path) {
+    this.file = path;
+    for (const row of this.list.querySelectorAll("tbody tr")) row.toggleAttribute("aria-current", row.dataset.path === path);
+    const entry = this.entries?.find((one) => one.path === path);
+    this.preview.hidden = !path;
+    this.preview.parentElement.classList.toggle("both", Boolean(path));
+    if (path) preview(this.preview, this.page.id, path, entry);
   }
+}
+
+function readable(part) {
+  try { return decodeURIComponent(part); } catch { return part; }
 }

@@ -19,13 +19,13 @@ export class Source {
 
   async load() {
     try {
-      const { files = [], entries = files } = await get(`runs/${this.page.id}/source`);
-      this.entries = entries;
-      if (!entries.length) { fill(this.element, notice("No source code was kept", "The run has no copy of its project's files.")); return; }
-      const path = (entry) => (typeof entry === "string" ? entry : entry.path ?? entry.name);
-      fill(this.list, h("table", { class: "rows" }, h("tbody", {}, entries.map((entry) => h("tr", { data: { name: path(entry) } },
-        h("td", {}, h("a", { class: "file", href: link(["run", this.page.id, "source"], { file: path(entry) }) }, icon("file"), path(entry))),
-        h("td", { class: "num muted" }, typeof entry === "string" ? "" : bytes(entry.size)))))));
+      const { files, count, more } = await get(`runs/${this.page.id}/source`);
+      this.known = files;
+      if (!files.length) { fill(this.element, notice("No source code was kept", "The run has no copy of its project's files.")); return; }
+      fill(this.list, h("table", { class: "rows" }, h("tbody", {}, files.map((entry) => h("tr", { data: { path: entry.path } },
+        h("td", {}, h("a", { class: "file", href: link(["run", this.page.id, "source"], { file: entry.path }) }, icon("file"), entry.name)),
+        h("td", { class: "num muted" }, bytes(entry.size)))))),
+      more && h("p", { class: "muted pad" }, `The first ${files.length} of ${count} files.`));
       this.show(this.wanted ?? "");
     } catch (error) { fill(this.element, failure(error, () => this.page.load())); }
   }
@@ -34,16 +34,18 @@ export class Source {
     const wanted = route.params.get("file") ?? "";
     if (wanted === this.wanted) return;
     this.wanted = wanted;
-    if (this.entries) this.show(wanted);
+    if (this.known) this.show(wanted);
   }
+
+  nameOf(path) { return this.known.find((one) => one.path === path)?.name ?? path; }
 
   async show(path) {
     this.element.classList.toggle("both", Boolean(path));
-    for (const row of this.list.querySelectorAll("tbody tr")) row.toggleAttribute("aria-current", row.dataset.name === path);
+    for (const row of this.list.querySelectorAll("tbody tr")) row.toggleAttribute("aria-current", row.dataset.path === path);
     this.text.hidden = !path;
     if (!path) return;
     const body = h("div", { class: "preview-body" }, h("p", { class: "spin" }, "Loading…"));
-    fill(this.text, h("div", { class: "preview-head" }, h("h3", { class: "mono" }, path)), body);
+    fill(this.text, h("div", { class: "preview-head" }, h("h3", { class: "mono" }, this.nameOf(path))), body);
     try {
       const { text, binary, truncated } = await get(`runs/${this.page.id}/source`, { path });
       if (path !== this.wanted) return;
