@@ -174,12 +174,13 @@ class Query:
         """
         if sort == _STARTED and not reverse:
             return self._newest_first(offset, limit, after)
-        rows = self._sorted(sort, None if limit is None or after is not None else offset + limit, reverse=reverse)
-        if after is not None:
-            # There is no index to go on in: passed by are those that were shown.
-            for row in rows:
-                if row.run_id == after.run_id:
-                    break
+        if after is None:
+            return self._sorted(sort, offset, limit, reverse=reverse)
+        rows = self._sorted(sort, 0, None, reverse=reverse)
+        # There is no index to go on in: passed by are those that were shown.
+        for row in rows:
+            if row.run_id == after.run_id:
+                break
         return islice(rows, offset, None if limit is None else offset + limit)
 
     def _newest_first(self, offset: int, limit: int | None, after: RunRow | None) -> Iterator[RunRow]:
@@ -193,7 +194,7 @@ class Query:
             offset, after = 0, page[-1]
             left = None if left is None else left - size
 
-    def _sorted(self, sort: str, most: int | None, *, reverse: bool) -> Iterator[RunRow]:
+    def _sorted(self, sort: str, offset: int, most: int | None, *, reverse: bool) -> Iterator[RunRow]:
         from projections.sorting import Shape, phases
 
         wanted = {op for op, *_ in self._totals()}
@@ -205,14 +206,23 @@ class Query:
             if left == 0:
                 return
             with index_errors():
+                limits = f"FROM {phase.source} WHERE {phase.where} AND {where}"
+                bound = (*phase.values, *values)
                 found = self.index.db.execute(
-                    f"SELECT {COLUMNS} FROM {phase.source} WHERE {phase.where} AND {where}"  # noqa: S608 - phases
-                    f" ORDER BY {phase.order} LIMIT ?",
-                    (*phase.values, *values, -1 if left is None else left),
+                    f"SELECT {COLUMNS} {limits} ORDER BY {phase.order} LIMIT ? OFFSET ?",
+                    (*bound, -1 if left is None else left, offset),
                 )
+            is_passed_by = offset > 0
             while page := self._fetched(found):
+                is_passed_by = False
                 yield from page
                 left = None if left is None else left - len(page)
+            if is_passed_by:
+                with index_errors():
+                    count = self.index.db.execute(f"SELECT count(*) {limits}", bound).fetchone()[0]
+                offset = max(0, offset - count)
+            else:
+                offset = 0
 
     def _few(self) -> str | None:
         """Return where the matching runs are looked up when they are few in comparison with all; else None."""
