@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -21,12 +22,15 @@ from projections.rows import RunFilter, RunRow
 from view.web.answers import GoneError
 from view.web.site import Asked, LogAsked
 
+_REAP_SECONDS = 1.0
+
 
 class HomeSession:
     """`view.web.site.Session`: a context of the command line, and what it tells."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, last_reaped: list[float]) -> None:
         self._app = app
+        self._last_reaped = last_reaped
         self.home = app.home
         self.cwd = app.cwd
 
@@ -45,8 +49,11 @@ class HomeSession:
         return self._app.rebuild_index(why)
 
     def reap(self) -> None:
-        """Record the end of runs whose supervisor is gone."""
-        reap(self._app)
+        """Record the end of runs whose supervisor is gone; several pages need not look one after the other."""
+        now = time.monotonic()
+        if now - self._last_reaped[0] > _REAP_SECONDS:
+            self._last_reaped[0] = now
+            reap(self._app)
 
     def details(self, row: RunRow) -> Mapping[str, Value]:
         """Return all that is known of a run but its environment."""
@@ -81,6 +88,7 @@ class HomeSite:
     def __init__(self, app: App, project: str | None, query: str) -> None:
         self._app = app
         self._project = project
+        self._last_reaped = [-_REAP_SECONDS]
         self.home = app.home
         self._in_server = bool(os.environ.get("GUILD_LEDGER"))
         header = app.header()
@@ -113,7 +121,7 @@ class HomeSite:
     def opened(self) -> Iterator[HomeSession]:
         """Give a session."""
         with heard(), self._another() as app:
-            yield HomeSession(app)
+            yield HomeSession(app, self._last_reaped)
 
     def files(self) -> Sequence[str]:
         """Return the ledger's files."""

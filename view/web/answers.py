@@ -17,7 +17,24 @@ MOST_EXACT = 2**53 - 1
 """The largest integer that a browser's numbers hold exactly."""
 
 _TYPE = "application/json"
+REFUSED = 409
+
+
+class GoneError(GuildError):
+    """The home is not there any more."""
+
+
+class TooLargeError(GuildError):
+    """A request goes on and on."""
+
+
+class BadRequestError(UsageError):
+    """What was sent is not what is documented."""
+
+
 _STATUSES: tuple[tuple[type[GuildError], int], ...] = (
+    (GoneError, 503),
+    (TooLargeError, 413),
     (SelectionError, 404),
     (RunFilesError, 404),
     (UsageError, 400),
@@ -26,15 +43,6 @@ _STATUSES: tuple[tuple[type[GuildError], int], ...] = (
     (LedgerBusyError, 503),
     (NoSpaceError, 507),
 )
-REFUSED = 409
-
-
-class GoneError(GuildError):
-    """The home is not there any more."""
-
-
-class BadRequestError(UsageError):
-    """What was sent is not what is documented."""
 
 
 def answer(values: object, status: int = 200) -> Response:
@@ -75,9 +83,13 @@ def refusal(error: GuildError) -> Response:
 
 def status_of(error: GuildError) -> int:
     """Return the HTTP status of an error."""
-    if isinstance(error, GoneError):
-        return 503
     return next((status for kind, status in _STATUSES if isinstance(error, kind)), REFUSED)
+
+
+def unforeseen(error: Exception) -> Response:
+    """Return what is told of an error that is a mistake of the program."""
+    what = f"something went wrong that was not foreseen: {type(error).__name__}"
+    return problem(500, what, "What was recorded stays recorded.")
 
 
 def problem(status: int, error: str, hint: str | None = None) -> Response:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from artifacts.beneath import folder_below, open_below
-from artifacts.home import check_run_id
 from artifacts.run_files import OWN, RunFilesError
-from ledger.ids import RunId
+from ledger.ids import RunId, is_run_id
 from ledger.text import utc_time
 from projections.query import RunRow, runs_by_id
 from projections.schema import DELETED, LIVE
@@ -43,12 +42,23 @@ def known_run(session: Session, request: Request) -> RunRow:
     Raises:
         SelectionError: there is none.
     """
-    text = request.path_params["run_id"]
-    run_id = check_run_id(text) if len(text) == 32 else RunId("")  # noqa: PLR2004 - an id
-    row = runs_by_id(session.index, [run_id]).get(run_id) if run_id else None
+    run_id = run_id_of(request)
+    row = runs_by_id(session.index, [run_id]).get(run_id)
     if row is None:
         raise SelectionError("there is no such run")
     return row
+
+
+def run_id_of(request: Request) -> RunId:
+    """Return the id in an address.
+
+    Raises:
+        SelectionError: it is none.
+    """
+    text = request.path_params["run_id"]
+    if not is_run_id(text):
+        raise SelectionError("there is no such run", hint="A run is named by its whole id, 32 hexadecimal digits.")
+    return RunId(text)
 
 
 def directory_of(session: Session, row: RunRow) -> str:

@@ -13,8 +13,7 @@ from urllib.parse import parse_qs
 
 from starlette.responses import HTMLResponse, Response
 
-from ledger.errors import GuildError
-from view.web.answers import problem, refusal
+from view.web.answers import TooLargeError, problem, unforeseen
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,6 +32,7 @@ _APP_POLICY = (
 _HEADERS = (
     ("content-security-policy", _APP_POLICY),
     ("x-content-type-options", "nosniff"),
+    ("x-dns-prefetch-control", "off"),
     ("x-frame-options", "DENY"),
     ("referrer-policy", "no-referrer"),
     ("cross-origin-opener-policy", "same-origin"),
@@ -76,13 +76,11 @@ class Guard:
             return
         try:
             await self._app(scope, _Body(receive), guarded)
-        except _TooLargeError:
-            await _last_word(guarded, scope, receive, problem(413, _TOO_LARGE))
-        except GuildError as error:
-            await _last_word(guarded, scope, receive, refusal(error))
         except Exception as error:  # noqa: BLE001 - the last line of defence: a message instead of a traceback
-            what = f"something went wrong that was not foreseen: {type(error).__name__}"
-            await _last_word(guarded, scope, receive, problem(500, what, "What was recorded stays recorded."))
+            if not guarded.has_begun:
+                await unforeseen(error)(scope, receive, guarded)
+            elif not guarded.is_complete:
+                raise ConnectionAbortedError from None  # the client finds that it is too short
 
     def _refused(self, scope: Scope, headers: Mapping[str, str]) -> Response | None:
         """Return why a request is not answered; None for one that is."""
@@ -160,10 +158,6 @@ def _token(scope: Scope) -> str | None:
     return found[0] if found else None
 
 
-class _TooLargeError(Exception):
-    """A request goes on and on."""
-
-
 class _Body:
     """What a client sends, up to `MOST_BODY`."""
 
@@ -175,7 +169,7 @@ class _Body:
         message = await self._receive()
         self._left -= len(message.get("body", b""))
         if self._left < 0:
-            raise _TooLargeError
+            raise TooLargeError(_TOO_LARGE)
         return message
 
 
@@ -184,13 +178,14 @@ class _Answer:
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self.has_begun = False
+        self.has_begun = self.is_complete = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.has_begun = True
             _complete(message)
         await self._send(message)
+        self.is_complete = message["type"] == "http.response.body" and not message.get("more_body")
 
 
 def _complete(message: MutableMapping[str, Any]) -> None:
@@ -205,10 +200,3 @@ def _oversized(headers: Mapping[str, str]) -> Response | None:
     if length.isascii() and length.isdecimal() and int(length[:20]) <= MOST_BODY:
         return None
     return problem(413, _TOO_LARGE)
-
-
-async def _last_word(send: _Answer, scope: Scope, receive: Receive, response: Response) -> None:
-    """Send an error, unless the answer has begun already: then it just ends, and the client finds it too short."""
-    if send.has_begun:
-        raise ConnectionAbortedError
-    await response(scope, receive, send)

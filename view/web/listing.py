@@ -51,6 +51,7 @@ def runs(request: Request) -> Response:
     with_values = bool(params.flag("columns"))
 
     def page(session: Session) -> Mapping[str, object]:
+        session.reap()
         wanted = site.wanted(asked)
         with session.index.reading():
             query = _query(session, wanted, specs)
@@ -58,10 +59,10 @@ def runs(request: Request) -> Response:
             found = list(query.rows(offset=offset, limit=limit, after=behind, sort=sort, reverse=reverse))
             total, exact = _total(query, offset + len(found))
             objects = row_objects(session, found, with_values=with_values)
+            seq = session.index.checkpoint().seq
         has_indexes = sort in (STARTED, f"attr:{STARTED}") and not (reverse or specs or after)
         for number, one in enumerate(objects, offset):
             one["index"] = number if has_indexes else None
-        seq = session.index.checkpoint().seq
         return {
             "seq": seq, "total": total, "exact": exact, "offset": offset, "runs": objects,
             "unknown": query.unknown_names(),

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from ledger.errors import GuildError
 from view.web.acting import act, preview, undo
-from view.web.answers import answer, problem, refusal
+from view.web.answers import answer, problem, refusal, unforeseen
 from view.web.auditing import log
 from view.web.feed import Feed, events
 from view.web.files import file, files, text
@@ -61,7 +61,7 @@ def application(site: Site, feed: Feed, keys: Keys, hosts: Sequence[str]) -> ASG
     ]
     app = Starlette(
         routes=routes,
-        exception_handlers={GuildError: _refused, 404: _unknown, 405: _unknown},
+        exception_handlers={GuildError: _refused, Exception: _unforeseen, 404: _unknown, 405: _unknown},
     )
     app.router.redirect_slashes = False
     app.state.site = site
@@ -81,6 +81,10 @@ def config(request: Request) -> Response:
 async def _refused(_request: Request, error: Exception) -> Response:
     assert isinstance(error, GuildError)  # noqa: S101 - that is what it is registered for
     return refusal(error)
+
+
+async def _unforeseen(_request: Request, error: Exception) -> Response:
+    return unforeseen(error)
 
 
 async def _unknown(request: Request, _error: Exception) -> Response:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from artifacts.beneath import open_below
-from artifacts.home import check_run_id
 from artifacts.output import OUTPUT
 from artifacts.run_files import OWN, RunFilesError
 from artifacts.source_manifest import read_manifest, snapshot_dir
@@ -17,7 +16,7 @@ from ledger.errors import GuildError
 from projections.details import digests_of
 from projections.selection import SelectionError
 from view.web.answers import answer
-from view.web.files import directory_of, known_run
+from view.web.files import directory_of, known_run, run_id_of
 from view.web.listing import row_objects
 from view.web.params import Params
 from view.web.sending import text_of
@@ -42,6 +41,7 @@ def details(request: Request) -> Response:
     site: Site = request.app.state.site
 
     def found(session: Session) -> Mapping[str, object]:
+        session.reap()
         row = known_run(session, request)
         (known,) = row_objects(session, [row])
         for name in ("index", "tags", "comments", "flags", "scalars"):
@@ -55,7 +55,7 @@ def history(request: Request) -> Response:
     """Return the life of a run, also of one that was purged."""
     Params(request, ())
     site: Site = request.app.state.site
-    run_id = check_run_id(request.path_params["run_id"])
+    run_id = run_id_of(request)
 
     def found(session: Session) -> Mapping[str, object]:
         told = session.history(run_id)

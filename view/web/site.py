@@ -103,7 +103,7 @@ class Session(Protocol):
         """Return a page of the ledger's transactions, newest first."""
 
     def reap(self) -> None:
-        """Record the end of runs whose supervisor is gone."""
+        """Record the end of runs whose supervisor is gone; not more often than every second or two."""
 
 
 class Site(Protocol):
