@@ -4,7 +4,7 @@
 import { get, post } from "./api.js";
 import { ask, cancelButton, toast, toastError } from "./dialog.js";
 import { debounce, fill, h } from "./dom.js";
-import { counted } from "./format.js";
+import { counted, fullTime } from "./format.js";
 import { statusMark } from "./parts.js";
 
 /** What each action is called, and what it asks for. */
@@ -75,25 +75,23 @@ export function undoLast() {
   else toast("Nothing was changed from this page that could be taken back. The log shows every change.");
 }
 
-/** Show what taking a transaction back would do, and do it. */
-export async function askToTakeBack(seq, word) {
-  const plan = h("div", { class: "plan" }, h("p", { class: "muted" }, "Looking…"));
-  const failed = h("p", { class: "failed", role: "alert", hidden: true });
-  const yes = h("button", { type: "submit", class: "main", disabled: true }, word);
+/**
+ * Ask whether to take a transaction back, or to put it into effect again, and do it.
+ * @param {{seq: number, summary: string, actor: string, host: string, count?: number}} txn as the log tells it
+ * @param {"Undo"|"Redo"} word
+ */
+export async function askToTakeBack(txn, word) {
+  const yes = h("button", { type: "submit", class: "main", autofocus: true }, word);
   const done = await ask({
-    title: `${word} transaction ${seq}`,
-    body: [plan, failed],
+    title: `${word} transaction ${txn.seq}`,
+    body: [
+      h("p", { class: "question" }, `${txn.summary}, by ${txn.actor}@${txn.host} on ${fullTime(txn.time)}`),
+      h("p", { class: "muted small" }, "This is recorded as a transaction of its own, which can be undone as well."),
+    ],
     buttons: [cancelButton(), yes],
-    onOpen: async () => {
-      try {
-        showPlan(plan, await post("undo", { seq, preview: true }));
-        yes.disabled = false;
-        yes.focus();
-      } catch (error) { showFailure(failed, plan, error); }
-    },
     onSubmit: async (_, close) => {
       yes.disabled = true;
-      if (await takeBack(seq, word === "Redo" ? "Undo" : "Redo")) close(true);
+      if (await takeBack(txn.seq, word === "Redo" ? "Undo" : "Redo")) close(true);
       else yes.disabled = false;
     },
   });

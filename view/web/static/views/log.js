@@ -120,7 +120,7 @@ export class LogView {
   onVisible() { this.soon(); }
 
   line(one) {
-    const word = one.redo ? "Redo" : "Undo";
+    const word = one.undoes ? "Redo" : "Undo"; // taking back what took something back does that again
     const runs = one.runs ?? [];
     const ids = runs.map((run) => (typeof run === "string" ? run : run.id));
     const isTold = ids.length <= 1; // the summary names it
@@ -136,7 +136,7 @@ export class LogView {
         h("p", { class: "muted small" }, `${one.actor}@${one.host}`, command && h("span", { class: "mono" }, `  ${command}`)),
         !isTold && h("p", { class: "small run-links" }, ids.slice(0, RUNS_SHOWN).map((id) => h("a", { class: "mono", href: runLink(id) }, id.slice(0, 8))),
           count > RUNS_SHOWN && h("span", { class: "muted" }, `and ${count - RUNS_SHOWN} more`))),
-      one.undoable ? h("button", { type: "button", on: { click: () => askToTakeBack(one.seq, word) } }, word) : h("span", {}));
+      one.undoable ? h("button", { type: "button", on: { click: () => askToTakeBack(one, word) } }, word) : h("span", {}));
   }
 
   keyTable() {

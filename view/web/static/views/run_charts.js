@@ -10,6 +10,7 @@ import { fill, h, throttle } from "../lib/dom.js";
 const REFRESH = 700;
 const POINTS = 1000;
 const FIRST_SHOWN = 24;
+const MOST_KEYS = 50; // in one question
 
 export class Charts {
   constructor(id) {
@@ -32,13 +33,16 @@ export class Charts {
 
   update(run) {
     this.id = run.id;
+    this.known = Object.keys(run.scalars ?? {}).filter((key) => key !== "step").sort().slice(0, MOST_KEYS);
+    this.isRunning = run.status === "running";
     this.soon();
   }
 
   async load() {
-    if (document.hidden) return;
+    // A running run may report what no summary names yet: then all that it has is asked for.
+    if (document.hidden || (!this.known.length && !this.isRunning)) return;
     try {
-      const { series } = await get("series", { ids: this.id, points: POINTS });
+      const { series } = await get("series", { ids: this.id, key: this.known, points: POINTS });
       if (this.closed) return;
       this.series = series.filter((one) => one.values.length && one.key !== "step").sort((a, b) => a.key.localeCompare(b.key));
       this.redraw();

@@ -61,7 +61,7 @@ function attributes(run) {
     ["Stopped", fullTime(run.stopped)],
     ["Exit status", run.exit_status === null || run.exit_status === undefined ? "" : String(run.exit_status)],
     ["Reason", run.reason],
-    ["Batch", run.batch ? String(run.batch) : ""],
+    ["Batch", run.batch ? h("span", { class: "mono" }, String(run.batch).slice(0, 16)) : ""],
     ["Restarted from", run.proto ? runAnchor(run.proto) : ""],
     ["Needs", (run.dependencies ?? []).map((one) => dependency(one))],
     ["Output", output ? `${number(output.lines)} lines, ${bytes(output.bytes)}` : ""],
@@ -79,9 +79,8 @@ const runAnchor = (id) => h("a", { class: "mono", href: link(["run", String(id)]
 
 function dependency(one) {
   if (typeof one !== "object" || one === null) return h("div", {}, String(one));
-  const run = one.run ?? one.run_id ?? null;
-  const text = one.resource ?? one.name ?? one.file ?? one.path ?? "";
-  return h("div", {}, text ? `${text} ` : "", run ? runAnchor(run) : !text && JSON.stringify(one));
+  const from = String(one.from ?? "");
+  return h("div", {}, `${one.resource ?? ""} from `, /^[0-9a-f]{32}$/.test(from) ? runAnchor(from) : h("span", { class: "mono" }, from));
 }
 
 function comments(run) {
