@@ -65,8 +65,8 @@ class Appender:
         self._descriptor = -1
         self._is_torn = False
 
-    def append(self, rows: str) -> None:
-        """Write whole rows in one piece.
+    def append(self, rows: str) -> tuple[int, int]:
+        """Write whole rows in one piece; return where in the file they begin and end.
 
         Raises:
             OSError: they are not in the file, or not all of them.
@@ -81,6 +81,8 @@ class Appender:
         while written < len(data):
             written += os.write(self._descriptor, data[written:])
         self._is_torn = False
+        end = os.lseek(self._descriptor, 0, os.SEEK_CUR)
+        return end - len(data), end
 
     def close(self) -> None:
         """Let go of the file; the next rows open it again."""
