@@ -126,10 +126,11 @@ class ScalarRecorder:
 
     def _write(self, rows: str) -> None:
         try:
-            begin, end = self._appender.append(rows)
+            size = self._appender.append(rows)
+            end = self._appender.end()
         except OSError as error:
             self.failure = error.strerror or str(error)
             return
-        if begin > self._follower.offset:
-            self._take_appended(begin)
+        if end - size > self._follower.offset:
+            self._take_appended(end - size)
         self._follower.skip(end)
