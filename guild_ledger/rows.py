@@ -65,8 +65,8 @@ class Appender:
         self._descriptor = -1
         self._is_torn = False
 
-    def append(self, rows: str) -> None:
-        """Write whole rows in one piece.
+    def append(self, rows: str) -> int:
+        """Write whole rows in one piece; return how many bytes that were.
 
         Raises:
             OSError: they are not in the file, or not all of them.
@@ -81,6 +81,20 @@ class Appender:
         while written < len(data):
             written += os.write(self._descriptor, data[written:])
         self._is_torn = False
+        return len(data)
+
+    def end(self) -> int:
+        """Return where in the file the rows end that were appended last."""
+        return os.lseek(self._descriptor, 0, os.SEEK_CUR)
+
+    def identity(self) -> tuple[int, int]:
+        """Return what tells the open file from every other; a different one when it was closed behind our back.
+
+        Raises:
+            OSError: it is not open.
+        """
+        status = os.fstat(self._descriptor)
+        return status.st_dev, status.st_ino if status.st_nlink else -1
 
     def close(self) -> None:
         """Let go of the file; the next rows open it again."""
