@@ -35,7 +35,7 @@ def test_the_list_shows_runs_with_flags_and_scalars(browser: Browser, server: Se
         assert sight.texts(".grid-head [role=columnheader] button span")[-3:] == ["lr", "loss", "Tags"]
         assert set(sight.texts(".grid-row .state")) == {"completed"}
         assert "1.1333" in sight.row("try 0.8").inner_text()
-        assert sight.text(".foot span") == "1–4 of 4 runs"
+        assert sight.text(".foot span") == "1\u20134 of 4 runs"
         assert sight.page.title() == "Runs · Guild"
 
 
@@ -99,7 +99,7 @@ def test_everything_can_be_reached_with_the_keyboard(browser: Browser, server: S
 
 
 def test_a_label_of_markup_is_text_and_does_nothing(browser: Browser, server: Server, flowers: Guild) -> None:
-    """A label is written through the dialog, as a transaction of its own; markup in it stays text wherever it is shown."""
+    """A label is written through the dialog, as a transaction; markup in it stays text wherever it is shown."""
     hostile = "<img src=x onerror=\"document.title='owned'\"><script>alert(1)</script>"
     dialogs: list[str] = []
     with seen(browser, server) as sight:

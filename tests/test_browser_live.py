@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_a_run_appears_goes_on_and_ends_before_ones_eyes(browser: Browser, tmp_path: Path) -> None:
-    """A run of the real command appears in an open list, its output on its page, its status and scalars as they change."""
+    """A real run appears in an open list, its output on its page, its status and scalars as they change."""
     guild = trained(tmp_path, 0.1, series=False)
     signals = tmp_path / "signals"
     signals.mkdir()

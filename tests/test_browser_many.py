@@ -25,7 +25,8 @@ _FIRST = 1_600_000_000_000_000
 
 PLACE = """() => {
   const grid = document.getElementById("grid").getBoundingClientRect();
-  const row = [...document.querySelectorAll(".grid-row")].find((one) => one.getBoundingClientRect().top > grid.top + 60);
+  const isBelow = (one) => one.getBoundingClientRect().top > grid.top + 60;
+  const row = [...document.querySelectorAll(".grid-row")].find(isBelow);
   return row.row ? [row.row.id, Math.round(row.getBoundingClientRect().top)] : null;
 }"""
 """Which run is near the upper edge of the list, and where."""

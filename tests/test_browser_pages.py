@@ -82,7 +82,13 @@ def test_files_are_shown_and_a_hostile_one_does_nothing(browser: Browser, server
     dialogs: list[str] = []
     got: list[str] = []
     with seen(browser, server, f"#/run/{run['id']}/files") as sight:
-        sight.watch.allowed += ["sandboxed", "Content Security Policy", "violates the following", "was blocked", "403 (Forbidden)"]
+        sight.watch.allowed += [
+            "sandboxed",
+            "Content Security Policy",
+            "violates the following",
+            "was blocked",
+            "403 (Forbidden)",
+        ]
         sight.page.on("dialog", lambda dialog: dialogs.append(dialog.message))
         sight.page.context.on("response", lambda answer: got.append(answer.url) if _is_inner(answer) else None)
         sight.page.locator("a.file", has_text="table.csv").click()

@@ -61,7 +61,7 @@ export function scaleOf({ key, kind }, runs, log = false) {
     const share = (turn(numeric(value)) - from) / (to - from);
     return Number.isFinite(share) ? Math.max(0, Math.min(1, share)) : null;
   };
-  const places = log ? logTicks(low, high) : niceTicks(low, high);
+  const places = own(numbers, at) ?? (log ? logTicks(low, high) : niceTicks(low, high));
   return { at, log, ticks: places.map((value) => ({ at: at(value), text: textOf(key, value) })) };
 }
 
@@ -71,6 +71,16 @@ function wordScale(key, values) {
   const every = Math.ceil(words.length / 12);
   const at = (value) => (value === null ? null : place.get(textOf(key, value)) ?? null);
   return { at, log: false, words, ticks: words.filter((_, index) => index % every === 0).map((text) => ({ at: place.get(text), text })) };
+}
+
+const FEW = 6;
+const APART = 0.07; // of an axis, so that their texts do not touch
+
+/** Return the values themselves when they are few and apart, such as those of a flag that was tried out; else null. */
+function own(numbers, at) {
+  const values = [...new Set(numbers)].sort((one, other) => one - other);
+  const places = values.map(at);
+  return values.length <= FEW && values.length > 1 && places.every((place, index) => !index || place - places[index - 1] >= APART) ? values : null;
 }
 
 /** Return round numbers between two others. */
@@ -95,9 +105,9 @@ function logTicks(low, high) {
   return ticks.length > 1 ? ticks : [low, high];
 }
 
-/** Whether a dimension is read better on a logarithmic scale: above zero, and over two powers of ten. */
+/** Whether a dimension is read better on a logarithmic scale: above zero, and over more than one power of ten. */
 export function suitsLog({ key, kind }, runs) {
   if (kind !== "number" || key === "started") return false;
   const numbers = runs.map((run) => numeric(valueOf(run, key))).filter(Number.isFinite);
-  return numbers.length > 2 && Math.min(...numbers) > 0 && Math.max(...numbers) / Math.min(...numbers) >= 50;
+  return numbers.length > 2 && Math.min(...numbers) > 0 && Math.max(...numbers) / Math.min(...numbers) >= 20;
 }

@@ -80,7 +80,7 @@ export class Plot {
       focus: { alpha: this.lines.length > 1 ? 0.22 : 1 },
       scales: { x: { time: false }, y: { distr: this.look.log ? 3 : 1, log: 10 } },
       axes: [{ ...axis, size: 26, space: 70, values: (_, splits) => splits.map((one) => this.xText(one, splits)) },
-        { ...axis, size: 54, space: 34, values: (_, splits) => splits.map((one) => (one === null ? "" : number(one))) }],
+        { ...axis, grid: { ...axis.grid, filter: (_, splits) => this.tens(splits) }, size: 54, space: 34, values: (_, splits) => splits.map((one) => (one === null ? "" : number(one))) }],
       series: [{}, ...this.seriesOptions()],
       hooks: {
         setCursor: [() => this.pointed()],
@@ -88,6 +88,12 @@ export class Plot {
         setSelect: [() => { this.zoomed = true; }],
       },
     };
+  }
+
+  // Over several powers of ten, lines between them would be a thicket.
+  tens(splits) {
+    const isTen = (value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9;
+    return this.look.log && splits.filter(isTen).length > 1 ? splits.map((value) => (isTen(value) ? value : null)) : splits;
   }
 
   seriesOptions() {

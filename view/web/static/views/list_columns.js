@@ -8,13 +8,13 @@ import { check, kept, menu, runLink, statusMark, tagList } from "../lib/parts.js
 /** Each attribute: its title, the width as CSS has it, what to sort by, and its cell. */
 const ATTRIBUTES = {
   index: { title: "#", width: "52px", number: true, cell: (run) => (run.index ?? "") },
-  id: { title: "Run", width: "88px", sort: "id", cls: "id", cell: (run) => run.short_id ?? run.id.slice(0, 8) },
-  operation: { title: "Operation", width: "minmax(150px, 1.4fr)", sort: "operation", cls: "op", cell: operation },
+  id: { title: "Run", width: "84px", sort: "id", cls: "id", cell: (run) => run.short_id ?? run.id.slice(0, 8) },
+  operation: { title: "Operation", width: "minmax(164px, 1.4fr)", sort: "operation", cls: "op", cell: operation },
   label: { title: "Label", width: "minmax(110px, 1.2fr)", sort: "label", cls: "label", cell: (run) => run.label ?? "" },
-  started: { title: "Started", width: "132px", sort: "started", cls: "started num", cell: (run) => moment(run.started), hint: (run) => fullTime(run.started) },
-  stopped: { title: "Stopped", width: "132px", sort: "stopped", cls: "num", cell: (run) => moment(run.stopped) },
-  status: { title: "Status", width: "116px", sort: "status", cls: "state", cell: (run) => statusMark(run.status) },
-  duration: { title: "Duration", width: "84px", sort: "duration", number: true, cls: "took", cell: (run) => runDuration(run) },
+  started: { title: "Started", width: "128px", sort: "started", cls: "started num", cell: (run) => moment(run.started), hint: (run) => fullTime(run.started) },
+  stopped: { title: "Stopped", width: "128px", sort: "stopped", cls: "num", cell: (run) => moment(run.stopped) },
+  status: { title: "Status", width: "110px", sort: "status", cls: "state", cell: (run) => statusMark(run.status) },
+  duration: { title: "Duration", width: "78px", sort: "duration", number: true, cls: "took", cell: (run) => runDuration(run) },
   tags: { title: "Tags", width: "minmax(90px, 0.8fr)", sort: "tag", cell: (run) => tagList(run.tags) },
   comments: { title: "Comments", width: "86px", number: true, cell: (run) => (run.comments ? number(run.comments) : "") },
   project: { title: "Project", width: "minmax(120px, 1fr)", sort: "project", cell: (run) => run.project ?? "" },
@@ -36,7 +36,7 @@ export function column(key, runs) {
   const [kind, ...rest] = key.split(":");
   const name = rest.join(":");
   const common = { key, title: name, width: "92px", number: true, sort: key, cls: "num" };
-  if (kind === "flag") return { ...common, cell: (run) => flag(run.flags?.[name]) };
+  if (kind === "flag") return { ...common, width: "82px", cell: (run) => flag(run.flags?.[name]) };
   const isWhole = runs.every((run) => !(name in (run.scalars ?? {})) || !Number.isFinite(run.scalars[name]) || Number.isInteger(run.scalars[name]));
   return { ...common, cell: (run) => (isWhole ? number : aligned)(run.scalars?.[name]) };
 }

@@ -1,7 +1,7 @@
 // What a run is: charts of its scalars, their summaries, flags, attributes, comments.
 
 import { fill, h } from "../lib/dom.js";
-import { bytes, flag, fullTime, moment, number } from "../lib/format.js";
+import { aligned, bytes, flag, fullTime, moment, number } from "../lib/format.js";
 import { link } from "../lib/router.js";
 import { Charts } from "./run_charts.js";
 
@@ -36,7 +36,7 @@ export class Overview {
       h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Scalar"), ["Last", "Least", "Greatest", "Mean", "Values"].map((one) => h("th", { class: "num", scope: "col" }, one)))),
       h("tbody", {}, names.map((name) => {
         const { last, min, max, mean, count } = scalars[name];
-        return h("tr", {}, h("th", { scope: "row" }, name), cell(last), cell(min), cell(max), h("td", { class: "num" }, number(mean)), h("td", { class: "num" }, number(count)));
+        return h("tr", {}, h("th", { scope: "row" }, name), cell(last), cell(min), cell(max), h("td", { class: "num" }, aligned(mean)), h("td", { class: "num" }, number(count)));
       }))));
   }
 }
