@@ -19,7 +19,6 @@ from ledger.ids import RunId
 from ledger.log import Ledger
 from projections.index import Index
 from projections.rows import RunFilter, RunRow
-from view.web.answers import GoneError
 from view.web.site import Asked, LogAsked
 
 _REAP_SECONDS = 1.0
@@ -92,7 +91,7 @@ class HomeSite:
         self.home = app.home
         self._in_server = bool(os.environ.get("GUILD_LEDGER"))
         header = app.header()
-        self.actions = AppActions(self._another)
+        self.actions = AppActions(app.another)
         self._config: dict[str, Value] = {
             "version": __version__,
             "home": app.home.root,
@@ -109,18 +108,9 @@ class HomeSite:
         return self._config
 
     @contextmanager
-    def _another(self) -> Iterator[App]:
-        if not (self._in_server or os.path.lexists(self._app.home.ledger_path)):
-            raise GoneError(
-                f"the ledger is gone from {self._app.home.root!r}", hint="Bring it back, or end this page's server."
-            )
-        with self._app.another() as app:
-            yield app
-
-    @contextmanager
     def opened(self) -> Iterator[HomeSession]:
         """Give a session."""
-        with heard(), self._another() as app:
+        with heard(), self._app.another() as app:
             yield HomeSession(app, self._last_reaped)
 
     def files(self) -> Sequence[str]:

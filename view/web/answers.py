@@ -9,7 +9,15 @@ import orjson
 from starlette.responses import Response
 
 from artifacts.run_files import RunFilesError
-from ledger.errors import ConflictError, GuildError, IntegrityError, LedgerBusyError, NoSpaceError, UsageError
+from ledger.errors import (
+    ConflictError,
+    GuildError,
+    HomeGoneError,
+    IntegrityError,
+    LedgerBusyError,
+    NoSpaceError,
+    UsageError,
+)
 from projections.expression import ExpressionError
 from projections.selection import SelectionError
 
@@ -18,10 +26,6 @@ MOST_EXACT = 2**53 - 1
 
 _TYPE = "application/json"
 REFUSED = 409
-
-
-class GoneError(GuildError):
-    """The home is not there any more."""
 
 
 class TooLargeError(GuildError):
@@ -33,7 +37,7 @@ class BadRequestError(UsageError):
 
 
 _STATUSES: tuple[tuple[type[GuildError], int], ...] = (
-    (GoneError, 503),
+    (HomeGoneError, 503),
     (TooLargeError, 413),
     (SelectionError, 404),
     (RunFilesError, 404),
