@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 import click
 
 from commands.app import App
+from commands.lazy import completer
 from commands.listing_options import Layout
 from commands.options import SELECTION_HELP, Limits, limiting, run_words
 from commands.selecting import open_query, run_filter, selected, tell_moved
@@ -16,6 +17,7 @@ from commands.view_site import HomeSite
 from ledger.errors import UsageError
 from projections.schema import DELETED, LIVE
 
+_SORTS = completer("commands.completing_columns:sorts")
 _MOST_NAMED = 200
 """Runs that are named one by one in the page's address."""
 
@@ -24,7 +26,7 @@ _MOST_NAMED = 200
 @click.argument("specs", metavar="[RUN]...", nargs=-1, shell_complete=run_words)
 @limiting
 @click.option("-d", "--deleted", is_flag=True, help="Begin with deleted runs (those that can be restored).")
-@click.option("--sort", metavar="COLUMN", help="Begin sorted by an attribute, flag or scalar.")
+@click.option("--sort", metavar="COLUMN", shell_complete=_SORTS, help="Begin sorted by an attribute, flag or scalar.")
 @click.option("--reverse", is_flag=True, help="Begin the other way round.")
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="Address of loopback.")
 @click.option("--port", metavar="PORT", type=click.IntRange(0, 65535), default=0, help="Port; a free one without it.")

@@ -16,7 +16,7 @@ import pytest
 from ledger.errors import UsageError
 from tests.cli_kit import Guild, copied, wait_until
 from tests.view_kit import Server, serving, start
-from view.web.serving import listen
+from view.web.serving import hosts_of, listen
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,8 @@ def test_only_loopback_is_served(guild: Guild) -> None:
     for host in ("localhost", "127.0.0.1", "127.0.0.2"):
         with closing(listen(host, 0)) as found:
             assert ip_address(found.getsockname()[0]).is_loopback
+    with closing(listen("127.0.0.1", 0)) as found:
+        assert hosts_of(found) == [f"127.0.0.1:{found.getsockname()[1]}", f"localhost:{found.getsockname()[1]}"]
     assert "is not an address of this machine alone" in guild.refused("view", "-n", "--host", everywhere, code=2)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _BACKLOG = 128
+_USUAL_PORT = 80
 _LAST_SECONDS = 5
 """What an answer that is under way may still take when the server ends."""
 
@@ -75,7 +76,9 @@ def hosts_of(listening: socket.socket) -> list[str]:
     """Return how a browser may name this server: the address first that is printed."""
     address, port = listening.getsockname()[:2]
     shown = f"[{address}]" if ":" in address else address
-    return [f"{shown}:{port}", f"localhost:{port}"]
+    # A browser leaves the usual port out, of the address and of its origin.
+    ports = (f":{port}", "") if port == _USUAL_PORT else (f":{port}",)
+    return [f"{name}{end}" for end in ports for name in (shown, "localhost")]
 
 
 class _Server(uvicorn.Server):
