@@ -29,7 +29,7 @@ from tests.cli_kit import Guild, copied, damage
 from tests.kit import HEADER, ORIGIN, append, happens, make_ledger, run_id, started
 from tests.test_verify_bytes import small_ledger
 
-EVERY = 61
+EVERY = 149
 """One byte in this many is flipped; it has no factor in common with the eight bits that take turns."""
 
 Rows = tuple[list[TxnRow], list[EventRow]]
