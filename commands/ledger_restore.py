@@ -48,12 +48,12 @@ def restore_backup(app: App, *, file: str, force: bool, dry_run: bool, yes: bool
         lost = loss(path, staged)
         say(f"The backup holds {staged.report.transactions} transactions, {staged.report.events} events, and is whole.")
         say(f"head: {staged.report.head_hash}")
-        if lost.text:
-            warn(lost.text)
+        if lost:
+            warn(lost)
         if dry_run:
             note("Nothing was changed (--dry-run).")
             return
-        if lost.text and not force:
+        if lost and not force:
             raise refused(lost)
         if not yes and not confirm("Put it in the place of the ledger?"):
             return
