@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from artifacts.lease import Lease, LeaseRecord
 from ledger import sqlite_store
 from ledger.backup import back_up
 from ledger.errors import LedgerBusyError, LedgerError
@@ -249,6 +250,21 @@ def test_a_copy_that_a_killed_restoring_left_is_found_and_removed(guild: Guild, 
     assert Path(held.path).exists()
     held.drop()
     assert not list(guild.home.glob("ledger.db-restoring*"))
+
+
+def test_a_run_that_is_running_and_that_the_backup_lacks_is_told_and_needs_force(guild: Guild, tmp_path: Path) -> None:
+    """Even where the ledger is gone, so that nothing else is lost: the end of such a run could not be recorded."""
+    guild.ok("ledger", "backup", str(tmp_path / "b.db"))
+    (guild.home / "ledger.db").unlink()
+    lease = Lease.acquire(str(guild.home / "leases" / ("ab" * 16)), LeaseRecord("boot", 1, 2, "box"))
+    assert lease is not None
+    told = "1 run(s) are running whose end the backup could not take, as it lacks their start: abababab"
+    assert told in guild.refused("ledger", "restore-backup", str(tmp_path / "b.db"), "-y")
+    assert not (guild.home / "ledger.db").exists()
+    forced = guild("ledger", "restore-backup", str(tmp_path / "b.db"), "-y", "--force")
+    lease.release(remove=True)
+    assert (forced.code, told in forced.err) == (0, True)
+    assert len(guild.rows()) == 5
 
 
 def test_a_folder_in_the_ledgers_place_makes_way_when_forced(guild: Guild, tmp_path: Path) -> None:
