@@ -298,7 +298,13 @@ def test_a_reader_of_the_old_ledger_spoils_no_index_of_the_restored_one(guild: G
     assert "index: equals a fresh replay" in guild.ok("ledger", "verify")
 
 
-@pytest.mark.parametrize("args", [["verify"], ["anchor"], ["export"], ["export", "x.jsonl"], ["backup", "b.db"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        *(["verify"], ["anchor"], ["export"], ["export", "x.jsonl"], ["backup", "b.db"]),
+        *(["redact", "--txn", "1", "--reason", "x"], ["redact", "0", "--reason", "x", "--dry-run"]),
+    ],
+)
 def test_a_home_without_a_ledger_is_refused_and_not_made(tmp_path: Path, args: list[str]) -> None:
     """A mistyped home would otherwise be made, and called whole."""
     guild = Guild(tmp_path / "wrong", tmp_path)
@@ -306,6 +312,12 @@ def test_a_home_without_a_ledger_is_refused_and_not_made(tmp_path: Path, args: l
     (tmp_path / "wrong").mkdir()
     assert "there is no ledger" in guild.refused("ledger", *args)
     assert [path.name for path in tmp_path.rglob("*")] == ["wrong"]
+
+
+@pytest.mark.parametrize("args", [["backup", ""], ["export", ""], ["salvage", "ledger.db", ""]])
+def test_an_empty_name_of_a_file_is_wrong_usage(guild: Guild, args: list[str]) -> None:
+    """It comes from an unset variable of a script; the folder that one stands in is not meant."""
+    assert "empty" in guild.at(guild.home).refused("ledger", *args, code=2)
 
 
 def test_a_backup_to_standard_output_is_refused(guild: Guild) -> None:
