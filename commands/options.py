@@ -168,7 +168,7 @@ moment_words = completer("commands.completing_transactions:moments")
 
 at_option = click.option(
     "--at", metavar="TIME|SEQ|TXN", shell_complete=moment_words,
-    help="As of then: a time, or a transaction's number or id as in `guild log`.",
+    help="As of then: a time, or a transaction's number or id as in `guild log`. The ledger is replayed up to it.",
 )  # fmt: skip
 """For commands that only show what is recorded of runs; it comes in with the limits."""
 
