@@ -99,20 +99,15 @@ def test_a_short_log_reads_no_further_than_it_shows(guild: Guild) -> None:
     run = guild.ids()[0]
     guild.with_env(USER="grace", LOGNAME=None).ok("label", run, "x", "-y")
     guild.ok("mark", run)
-    filters = (
-        ["--actor", "ada"],
-        ["--actor", f"ada@{os.uname().nodename}"],
-        ["--type", "marked"],
-        ["--since", "today"],
-        [],
-    )
-    whole = [guild.ok("log", "--json", *words).splitlines() for words in filters]
-    for words, lines in zip(filters, whole, strict=True):
+    words = (["--actor", "ada"], ["--actor", f"ada@{os.uname().nodename}"], ["--type", "marked"], ["--since", "today"])
+    filters: list[list[str]] = [*words, []]
+    whole = [guild.ok("log", "--json", *given).splitlines() for given in filters]
+    for given, lines in zip(filters, whole, strict=True):
         for count in (0, 1, 3, 99):
-            assert guild.ok("log", "--json", *words, "-n", str(count)).splitlines() == lines[:count]
+            assert guild.ok("log", "--json", *given, "-n", str(count)).splitlines() == lines[:count]
     damage(guild.home / "ledger.db", ["UPDATE txn SET header = x'7b226164612261' WHERE seq < 15"])
-    for words, lines in zip(filters, whole, strict=True):
-        assert guild.ok("log", "--json", *words, "-n", "1").splitlines() == lines[:1]
+    for given, lines in zip(filters, whole, strict=True):
+        assert guild.ok("log", "--json", *given, "-n", "1").splitlines() == lines[:1]
     assert guild("log", "--actor", "ada", "-n", "5").code != 0
 
 
