@@ -106,7 +106,9 @@ def _write_manifest(folder: str, snapshot: ArchivedSnapshot) -> None:
 
 
 def one_file(archive: str, manifest: Manifest, run: ArchivedRun, path: str, folder: str) -> str:
-    """Unpack one file of a run into `folder`, an empty one, and return where it is; all of the archive is looked at.
+    """Unpack one file of a run into `folder`, an empty one, and return where it is.
+
+    The names of all members are held to the list, and the content of this one.
 
     Raises:
         RunArchiveError, OSError: as `unpack_runs`.
