@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import Any
 
 from ledger.errors import IntegrityError, LedgerBusyError, LedgerError, replaced
@@ -308,6 +308,12 @@ class SqliteStore:
         """Yield the events with `position > after` as plain tuples."""
         return self._db.execute("SELECT * FROM event WHERE position > ? ORDER BY position", (after,))
 
+    def seqs_of_types(self, types: Collection[str]) -> Iterator[int]:
+        """Yield `seq` of the transactions with an event of one of these types, newest first, each once."""
+        marks = ",".join("?" * len(types))
+        statement = f"SELECT txn_seq FROM event WHERE type IN ({marks}) ORDER BY position DESC"  # noqa: S608 - marks
+        return (seq for seq, _ in groupby(row[0] for row in self._stream(statement, *types)))
+
     def timed_events(self, after: int = 0) -> Iterator[TimedEvent]:
         """Yield the events with `position > after`, each with its transaction's time."""
         rows = self._stream(
@@ -317,11 +323,11 @@ class SqliteStore:
         )
         return map(TimedEvent._make, rows)
 
-    def _stream(self, statement: str, after: int) -> Iterator[Any]:
+    def _stream(self, statement: str, *values: int | str) -> Iterator[Any]:
         with translated(self.place):
             # Chained, because `yield from` would close the cursor with the generator: at the end of a command that
             # is after the database was closed, and an error that nobody can catch.
-            yield from chain(self._db.execute(statement, (after,)))
+            yield from chain(self._db.execute(statement, values))
 
     def txn_events(self, seq: int) -> list[EventRow]:
         """Return the events of the transaction at `seq`, in order of position."""
