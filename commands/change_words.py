@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from commands.table import local_time
 from ledger.canonical import Value
 from ledger.ids import run_of
+from ledger.registry import current_body
 from ledger.rows import EventRow
 from ledger.text import printable
 from ledger.transaction import Header
@@ -24,8 +25,10 @@ def summary(events: Sequence[EventRow]) -> str:
     runs = {type_: set[str]() for type_ in counts}
     for event in events:
         runs[_name(event)].add(event.stream)
-    parts = []
+    parts = [_merged(event) for event in events if event.type == "ledger.imported"]
     for type_ in counts:
+        if type_ == "ledger.imported":
+            continue
         subject, _, what = type_.partition(".")
         what = what.replace("_", " ")
         if subject == "ledger":
@@ -35,6 +38,13 @@ def summary(events: Sequence[EventRow]) -> str:
         else:
             parts.append(f"{what} {len(runs[type_])} runs")
     return ", ".join(parts)
+
+
+def _merged(event: EventRow) -> str:
+    body = current_body(event.type, event.schema_version, event.body or b"{}")
+    first, last = body.get("first"), body.get("last")
+    which = f"transaction {first}" if first == last else f"transactions {first} to {last}"
+    return f"merged {which} of {printable(str(body.get('origin_id'))[:8])}"
 
 
 def _name(event: EventRow) -> str:

@@ -32,6 +32,9 @@ AHEAD = 10 * 60 * 1_000_000
 """Microseconds by which another machine's clock may be ahead of this one's without a word."""
 
 
+_BEGINNINGS = ("run.started", "run.staged", "run.imported")
+
+
 class Take(NamedTuple):
     """What is taken of one origin of the other ledger.
 
@@ -92,11 +95,13 @@ class Survey:
         events: how many.
         runs: how many runs they begin.
         purges: streams of runs whose removal they ask for, as far as the caller wanted to know.
+        left: streams of those whose removal they report as done, elsewhere.
     """
 
     events: int = 0
     runs: int = 0
     purges: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
 
 
 class Merged(NamedTuple):
@@ -198,9 +203,12 @@ def survey(source: SqliteStore, plan: Plan, is_wanted: Callable[[str], bool]) ->
     for _, _, events in _taken(source, plan.takes):
         for event in events:
             found.events += 1
-            found.runs += event.stream_version == 1 and event.stream != LEDGER_STREAM
+            found.runs += event.stream_version == 1 and event.type in _BEGINNINGS
             if event.type == "run.purge_started" and is_wanted(event.stream):
                 found.purges.append(event.stream)
+            elif event.type == "run.purged" and event.stream in found.purges:
+                found.purges.remove(event.stream)
+                found.left.append(event.stream)
     return found
 
 

@@ -28,8 +28,8 @@ from projections.undoing import (
 )
 
 _AUTOMATIC = frozenset(
-    ("run.status_changed", "run.purged", "run.dependencies_resolved", "run.scalars_recorded", "run.deleted",
-     "run.restored")
+    ("ledger.imported", "run.status_changed", "run.purged", "run.dependencies_resolved", "run.scalars_recorded",
+     "run.deleted", "run.restored")
 )  # fmt: skip
 _STARTS = frozenset(("run.started", "run.restarted"))
 

@@ -37,6 +37,7 @@ REASONS: Mapping[str, tuple[str, str | None]] = {
     "run.status_changed": ("it records how a run ended, which stays so", None),
     "run.dependencies_resolved": ("it records what a run was given, which stays so", None),
     "run.scalars_recorded": ("it records what a run reported, which stays so", None),
+    "ledger.imported": ("what was merged stays", "A backup from before has the ledger without it."),
     "ledger.redacted": ("what was redacted is gone", None),
 }
 """Why other events cannot be, and what to do instead."""
