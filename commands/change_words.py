@@ -8,9 +8,11 @@ from collections.abc import Sequence
 
 from commands.table import local_time
 from ledger.canonical import Value
+from ledger.dataclass import replace
 from ledger.ids import run_of
 from ledger.registry import current_body
-from ledger.rows import EventRow
+from ledger.rows import EventRow, TxnRow
+from ledger.store import Store
 from ledger.text import printable
 from ledger.transaction import Header
 from projections.facts import Key, Touch
@@ -53,6 +55,15 @@ def _name(event: EventRow) -> str:
     if event.type == "run.comment_withdrawn":
         return "run.comment_shown_again" if is_off else event.type
     return event.type.replace(".", ".un") if is_off else event.type
+
+
+def header_of(store: Store, txn: TxnRow) -> Header:
+    """Return who did a transaction; of one whose header was redacted that is the host of its origin."""
+    header = Header.from_bytes(txn.header)
+    if txn.header is not None:
+        return header
+    labels = {origin.origin_id: origin.label for origin in store.origins()}
+    return replace(header, host=labels.get(txn.origin_id, ""))
 
 
 def who(header: Header) -> str:
