@@ -63,10 +63,12 @@ def bring_all(home: Home, other: Home, wanted: Wanted, arrived: Callable[[Sequen
     while chunk := list(islice(ids, _CHUNK)):
         asked = set(wanted([run_id for run_id, _ in chunk]))
         missing = [(run_id, path) for run_id, path in chunk if run_id in asked and not is_here(home, run_id)]
-        if missing:
-            ready = _bring_runs(home, missing, brought)
-            brought.runs += len(ready)
-            arrived(ready)
+        ready = _bring_runs(home, missing, brought) if missing else []
+        brought.runs += len(ready)
+        # A killed command may have left some of them complete.
+        waiting = [run_id for run_id in asked if os.path.lexists(home.importing_run_dir(run_id))]
+        if waiting:
+            arrived(waiting)
     return brought
 
 

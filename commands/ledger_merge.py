@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import click
 
 from artifacts.bringing import Brought, bring_all, is_here
+from artifacts.importing import clear_leftovers
+from artifacts.places import lock_places
 from commands.app import App
+from commands.archives import known_runs
 from commands.ledger_files import refuse_no_ledger
 from commands.merge_words import Telling, fork_refused
 from commands.options import dry_run_option, json_option, yes_option
@@ -157,8 +160,9 @@ def _bring(app: App, other: Other) -> Brought:
         return [run_id for run_id, row in rows.items() if row.place in (LIVE, DELETED) and row.status not in _UNSTARTED]
 
     try:
-        with progress("Copying", 0):
-            brought = bring_all(app.home, other.home, wanted, app.index.doubt)
+        with lock_places(app.home):
+            clear_leftovers(app.home, lambda runs: known_runs(app, runs))
+        brought = bring_all(app.home, other.home, wanted, app.index.doubt)
     except OSError as error:
         raise GuildError(
             f"run directories could not be copied: {error.strerror or error}",
