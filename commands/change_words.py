@@ -44,9 +44,12 @@ def summary(events: Sequence[EventRow]) -> str:
 
 def _merged(event: EventRow) -> str:
     body = current_body(event.type, event.schema_version, event.body or b"{}")
-    first, last = body.get("first"), body.get("last")
-    which = f"transaction {first}" if first == last else f"transactions {first} to {last}"
-    return f"merged {which} of {printable(str(body.get('origin_id'))[:8])}"
+    return f"merged {numbers(body.get('first'), body.get('last'))} of {printable(str(body.get('origin_id'))[:8])}"
+
+
+def numbers(first: object, last: object) -> str:
+    """Return which transactions these are: `transactions 1 to 3`."""
+    return f"transaction {first}" if first == last else f"transactions {first} to {last}"
 
 
 def _name(event: EventRow) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from artifacts.bringing import Brought
 from artifacts.reconcile import Settled
+from commands.change_words import numbers
 from commands.table import local_time, size, utc_time
 from commands.terminal import note, say, warn
 from ledger.errors import GuildError
@@ -70,7 +71,7 @@ class Telling:
             return
         say(f"To be merged: {plan.count} transactions, {found.events} events, {found.runs} new run(s):")
         for take in plan.takes:
-            say(f"  {_named(take)}  transactions {take.first - take.common} to {take.last - take.common}")
+            say(f"  {_named(take)}  {numbers(take.first - take.common, take.last - take.common)}")
         if found.purges:
             warn(f"{_runs(found.purges)}: removed for good over there; the files here go too, and do not come back")
         if found.left:

@@ -1,4 +1,4 @@
-"""A kill at every kind of step of a merge: nothing of it, or all of it; given again it ends, and no file is there by halves."""
+"""A kill at every kind of step of a merge: nothing of it, or all of it; and given again it ends, with every file whole.
 
 from __future__ import annotations
 
