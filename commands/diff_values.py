@@ -128,7 +128,7 @@ def attributes(one: One) -> dict[str, Value]:
         found["duration"] = clock((row.stopped - row.started) / 1_000_000)
     found |= {
         "label": details.get("label"),
-        "tags": details.get("tags") or None,
+        "tags": sorted(cast("list[str]", details.get("tags") or [])) or None,
         "marked": details.get("marked") or None,
         "protected": details.get("protected") or None,
         "comments": len(cast("list[Value]", details.get("comments") or [])) or None,
@@ -205,6 +205,8 @@ def _text(values: Mapping[str, Value], name: str) -> str:
     from operations.flags import flow_text
 
     value = values[name]
+    if name == "tags" and isinstance(value, list):
+        return printable(", ".join(map(str, value)), _LONGEST)
     is_plain = isinstance(value, str) and value not in ("", "-") and value == value.strip()
     return printable(str(value) if is_plain else flow_text(cast("FlagValue", value)), _LONGEST)
 
