@@ -15,22 +15,23 @@ from contextlib import suppress
 from artifacts.event_writing import Hyperparameter, flags_event, number_event, record, version_event
 from artifacts.removal import remove_tree
 from artifacts.run_files import OWN
-from artifacts.series import Series, read_series
+from artifacts.series import Series, SeriesFollower
 from ledger.dataclass import dataclass
 
 MOST_ENTRIES = 20_000
 """Of a run directory; what lies behind them is not looked at."""
 
-MOST_NUMBERS = 50_000
-"""Of a run that wrote no event file; its longer series are thinned out."""
+MOST_NUMBERS = 300_000
+"""Of all runs that wrote no event files, each time that is looked; longer series are thinned out."""
+
+MOST_OF_RUN = 50_000
+LEAST_OF_RUN = 100
 
 _EVENTS = "tfevents"
 _OWN_FILE = "events.out.tfevents.0000000000.guild"
 """TensorBoard reads the files of a folder in the order of their names: this one comes first."""
 
 _PLUGINS = "plugins"
-_LEAST_POINTS = 10
-_MOST_POINTS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +73,13 @@ class LogFolder:
             OSError: the folder cannot be written.
         """
         wanted = {run.run_id: run for run in runs}
+        most = max(LEAST_OF_RUN, min(MOST_OF_RUN, MOST_NUMBERS // max(1, len(wanted))))
         for run_id in [run_id for run_id in self._shown if run_id not in wanted]:
             self._shown.pop(run_id).remove()
         for run_id, run in wanted.items():
             if run_id not in self._shown:
                 self._shown[run_id] = _Shown(self._root, run)
-            self._shown[run_id].update(run)
+            self._shown[run_id].update(run, most)
 
     def close(self) -> None:
         """Remove all of it."""
@@ -93,11 +95,12 @@ class _Shown:
         self._folder = self._free(run)
         self._name = run.name
         self._last: dict[str, tuple[float, int]] = {}
+        self._series: SeriesFollower | None = None
         self._is_complete = False
         os.mkdir(self._folder)
         self._append(version_event(run.started), flags_event(run.started, run.run_id, run.flags))
 
-    def update(self, run: LoggedRun) -> None:
+    def update(self, run: LoggedRun, most: int) -> None:
         if run.name != self._name:
             folder = self._free(run)
             os.rename(self._folder, folder)
@@ -105,8 +108,10 @@ class _Shown:
         if self._is_complete and run.is_over:
             return
         if not self._link(run.folder):
-            self._append(*self._numbers(run))
+            self._append(*self._numbers(run, most))
         self._is_complete = run.is_over
+        if run.is_over:
+            self._series = None
 
     def _free(self, run: LoggedRun) -> str:
         """Return a folder for a run; of two runs with one name the second gets its id as well."""
@@ -127,21 +132,24 @@ class _Shown:
                 os.symlink(os.path.join(run_folder, path), link)
         return found
 
-    def _numbers(self, run: LoggedRun) -> Iterator[bytes]:
-        """Yield the events of the points that came since the last look."""
-        found = read_series(run.folder)
-        most = MOST_NUMBERS // max(1, len(found))
-        if most < _MOST_POINTS:
-            found = read_series(run.folder, most_points=max(_LEAST_POINTS, most))
-        for key, series in found.items():
-            yield from self._new(key, series)
+    def _numbers(self, run: LoggedRun, most: int) -> Iterator[bytes]:
+        """Yield the events of the points that came since the last look, not many more than `most`."""
+        if self._series is None:
+            self._series = SeriesFollower(run.folder)
+        if not self._series.read():
+            return
+        found = {key: list(self._new(key, series)) for key, series in self._series.series().items()}
+        stride = 1 + sum(map(len, found.values())) // most
+        for key, points in found.items():
+            for step, time, value in (*points[:-1:stride], *points[-1:]):
+                yield number_event(time, step, key, value)
 
-    def _new(self, key: str, series: Series) -> Iterator[bytes]:
+    def _new(self, key: str, series: Series) -> Iterator[tuple[int, float, float]]:
         seen, number = self._last.get(key, (float("-inf"), -1))
         for step, time, value in zip(series.steps, series.times, series.values, strict=True):
             if time > seen:
                 number = number + 1 if step is None else step
-                yield number_event(time, number, key, value)
+                yield number, time, value
         if series.times:
             self._last[key] = max(seen, series.times[-1]), number
 

@@ -114,7 +114,7 @@ class TensorBoard:
             try:
                 self._process = subprocess.Popen(
                     [*self._command, *words], cwd=self._folder, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
-                    start_new_session=True,
+                    env={**os.environ, "TMPDIR": self._folder}, start_new_session=True,
                 )  # fmt: skip
             except OSError as error:
                 raise GuildError(f"TensorBoard cannot be started: {error.strerror}") from error
