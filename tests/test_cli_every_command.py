@@ -114,6 +114,7 @@ BY_NAME_ONLY = {
 TESTED_APART = {
     "diff": "takes two runs, and one stands for it and the one before",
     "export": "an archive leaves out runs that have not ended",
+    "tensorboard": "it starts TensorBoard, and goes on until it is ended",
 }
 """Commands whose selections are tested with what they do, and why."""
 

@@ -215,7 +215,7 @@ def test_every_command_that_takes_runs_offers_them(iris: Guild) -> None:
         "runs info",
         "runs rm",
     ]
-    commands += ["select", "tag", "unprotect"]
+    commands += ["select", "tag", "tensorboard", "unprotect"]
     for offered_words in offers(iris, *(f"guild {command} -E " for command in commands)):
         assert offered_words[:2] == ["0", *ids]
     for words in described(iris, *(f"guild {command} -E 0" for command in commands)):
