@@ -13,6 +13,7 @@ from artifacts.line_diff import MOST_BYTES, NOTHING, Text, text_of
 from artifacts.run_files import Refused, RunFile, files_below, open_file
 from ledger.dataclass import dataclass
 from ledger.errors import GuildError
+from ledger.text import printable
 
 MOST_OF_FILE = 256 * 1024 * 1024
 """Bytes of each of two files of the same size that are compared."""
@@ -142,7 +143,7 @@ def read_text(folder: str, path: str) -> Text:
     try:
         data = _read(descriptor, MOST_BYTES + 1)
     except OSError as error:
-        raise GuildError(f"'{path}' cannot be read: {error.strerror}") from error
+        raise GuildError(f"'{printable(path)}' cannot be read: {error.strerror}") from error
     finally:
         os.close(descriptor)
     return text_of(data[:MOST_BYTES], is_cut=len(data) > MOST_BYTES)

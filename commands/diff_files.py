@@ -11,7 +11,7 @@ from artifacts.output import OUTPUT
 from artifacts.run_files import OWN, RunFile
 from artifacts.source_diff import SourceChange, snapshot_files, source_changes, source_text
 from artifacts.source_manifest import SourceFile
-from artifacts.tree_diff import FileChange, Trees
+from artifacts.tree_diff import UNKNOWN, FileChange, Trees
 from commands.diff_unified import NONE, counted, counts, plain_lines, unified_lines
 from commands.diff_values import One, Pair, heading
 from commands.table import size
@@ -227,7 +227,8 @@ class Files:
             NONE if file is None else f"{one.name}/{file.path}"
             for one, file in zip(self._pair, (change.before, change.after), strict=True)
         )
-        if any(file is not None and file.kind not in ("file", "link") for file in (change.before, change.after)):
+        is_text = all(file is None or file.kind in ("file", "link") for file in (change.before, change.after))
+        if not is_text or change.change == UNKNOWN:
             yield f"{change.change} {printable(change.path, _LONGEST)}{_sizes(change.before, change.after)}"
             return
         try:

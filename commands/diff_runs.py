@@ -106,7 +106,8 @@ def _rows(app: App, specs: Sequence[str], limits: Limits, *, deleted: bool) -> l
     if not specs:
         rows = list(open_query(app, wanted).rows(limit=_TWO))
         if len(rows) < _TWO:
-            raise SelectionError("no run matches, or only one: there is nothing to compare", hint=f"Try `{command}`.")
+            what = f"only run {rows[0].run_id[:8]} matches" if rows else "no run matches"
+            raise SelectionError(f"{what}: there is nothing to compare", hint=f"`{command} --all` lists all runs.")
         return rows[::-1]
     try:
         rows = selected(app, wanted, specs, list_command=command)

@@ -37,7 +37,7 @@ def unified_lines(diff: TextDiff, before: str, after: str) -> Iterator[str]:
     if diff.is_binary:
         yield f"Binary files {names[0]} and {names[1]} differ"
         return
-    if diff.changes:
+    if diff.changes or diff.is_cut:
         yield click.style(f"--- {names[0]}", bold=True)
         yield click.style(f"+++ {names[1]}", bold=True)
     for kind, line in unified(diff):
