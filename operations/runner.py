@@ -28,6 +28,7 @@ from ledger.transaction import Header, NewEvent, Transaction
 from operations.liveness import final_status
 from operations.process_info import evidence_of
 from operations.run_plan import AGAIN, STAGED, RunPlan
+from operations.scalar_watch import ScalarWatch
 from operations.signals import TimeUpError, stopping_raises, time_limit
 from operations.starts import begin_events
 from operations.supervise import Ending, ProcessSpec, run_process
@@ -188,12 +189,10 @@ def _supervised(
     plan: RunPlan, spec: ProcessSpec, lease: Lease, record: Callable[[Mapping[str, Value]], None] | None
 ) -> tuple[Ending, list[Event]]:
     """Run the process to its end; returns how that was, and what it has reported and nobody has recorded yet."""
-    from operations.scalar_recording import reported, watch_scalars
-
-    watch = watch_scalars(plan, spec.cwd, spec.output_dir, record)
+    watch = ScalarWatch(plan, spec.cwd, spec.output_dir, record)
     try:
         ending = run_process(replace(spec, scalars=watch), lease=lease, on_started=lambda _started: seam("run.spawned"))
-        return ending, reported(watch, ending.output, _teller(plan))
+        return ending, watch.reported(ending.output, _teller(plan))
     finally:
         watch.close()
 

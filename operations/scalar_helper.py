@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from ledger.canonical import Value
-    from operations.scalar_watch import ScalarJob
+    from operations.scalar_watch import ScalarWatch
 
 LOOK_SECONDS = 0.4
 FIRST_SECONDS = 5.0
@@ -43,8 +43,11 @@ _PR_SET_PDEATHSIG = 1
 _MOST_DESCRIPTORS = 65_536
 ALIVE, ANSWER = b".", b"="
 
+Answer = tuple[dict[str, "Value"], list[str], str | None]
+"""Summaries that the ledger does not have, patterns that were given up, and why not all series could be written."""
 
-def recorder_of(job: ScalarJob, patterns: Patterns | None) -> ScalarRecorder:
+
+def recorder_of(job: ScalarWatch, patterns: Patterns | None) -> ScalarRecorder:
     """Return what records the numbers of a run."""
     from artifacts.event_files import EventFiles
 
@@ -52,7 +55,7 @@ def recorder_of(job: ScalarJob, patterns: Patterns | None) -> ScalarRecorder:
     return ScalarRecorder(job.run_dir, output, EventFiles(job.run_dir, job.events), lambda: time.time_ns() // 1000)
 
 
-def patterns_of(job: ScalarJob) -> Patterns | None:
+def patterns_of(job: ScalarWatch) -> Patterns | None:
     """Return the operation's own patterns, None when it has none."""
     return None if job.patterns is None or job.patterns is False else Patterns(job.patterns)
 
@@ -77,12 +80,12 @@ class _Helper:
     """The work of the process.
 
     Args:
-        job: what to read.
+        job: what to read, as the supervisor knew it when the process began.
         control: one byte comes here when the run is over.
         answer: what is found then goes there, as marshal writes it: both ends are the same program.
     """
 
-    def __init__(self, job: ScalarJob, control: int, answer: int) -> None:
+    def __init__(self, job: ScalarWatch, control: int, answer: int) -> None:
         self._job = job
         self._control = control
         self._answer = answer
@@ -137,7 +140,7 @@ class _Helper:
 
 
 def become_helper(
-    job: ScalarJob, ends: tuple[int, int], parent: int, prctl: Callable[[int, int], int] | None
+    job: ScalarWatch, ends: tuple[int, int], parent: int, prctl: Callable[[int, int], int] | None
 ) -> NoReturn:
     """Turn this freshly forked copy of the supervisor into the helper, and end it with its work.
 
@@ -186,8 +189,8 @@ def _write_all(descriptor: int, data: bytes) -> None:
         rest = rest[os.write(descriptor, rest) :]
 
 
-def answer_of(data: bytes) -> tuple[dict[str, Value], list[str], str | None] | None:
-    """Return what a helper answered: summaries, patterns given up, why series were not written; None for nothing."""
+def answer_of(data: bytes) -> Answer | None:
+    """Return what a helper answered; None for nothing."""
     alive, found, answer = data.partition(ANSWER)
     if not found or alive.strip(ALIVE):
         return None

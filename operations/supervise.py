@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from artifacts.output import OutputSummary, Tee
 from ledger.dataclass import dataclass, replace
-from operations.lease_notes import note_ending, note_process
 from operations.process_info import all_processes, is_alive, start_ticks
 from operations.process_tree import (
     CannotStartError,
@@ -137,7 +136,7 @@ def run_process(
             pid, sources = start_process(spec.argv, spec.cwd, spec.env)
         except CannotStartError as error:
             ending = Ending(None, None, started_at, max(started_at, now_us()), OutputSummary(), str(error))
-            note_ending(lease, None, ending.ended_at, None)
+            lease.note(exit_status=None, ended_at=ending.ended_at, stopped_by=None)
             return ending
         started = Started(pid, start_ticks(pid) or 0, started_at)
         if not _first_started:
@@ -205,7 +204,7 @@ class _Supervision:
         for descriptor in (self._watch.descriptor, self._pidfd):
             if descriptor is not None:
                 self._tee.watch(descriptor)
-        note_process(self._lease, self._started.pid, self._started.start_ticks)
+        self._lease.note(child_pid=self._started.pid, child_ticks=self._started.start_ticks)
         try:
             on_started(self._started)
         except BaseException:
@@ -227,7 +226,7 @@ class _Supervision:
             self._failure,
             timed_out=self._timed_out,
         )
-        note_ending(self._lease, self._exit_status, ending.ended_at, stopped_by)
+        self._lease.note(exit_status=self._exit_status, ended_at=ending.ended_at, stopped_by=stopped_by)
         if self._pidfd is not None:
             self._tee.unwatch(self._pidfd)
         swept = self._sweep() if stopped_by else 0

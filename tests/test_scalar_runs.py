@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import time
 from contextlib import closing, suppress
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -195,9 +196,13 @@ def test_a_run_that_is_started_again_begins_new_series(guild: Guild) -> None:
 
 
 def test_a_run_without_numbers_leaves_no_series(guild: Guild) -> None:
-    """Neither file nor event, also when it prints and writes much else."""
+    """Neither file nor event, also when it prints and writes much else; and nothing is loaded for what there is not."""
     (guild.cwd / "train.py").write_text("open('result', 'w').write('x')\nprint('done: yes')\n")
-    assert guild("run", "train.py", "-y").code == 0
+    result = replace(guild, env={"PYTHONPROFILEIMPORTTIME": "1"})("run", "train.py", "-y")
+    loaded = {line.rpartition("|")[2].strip() for line in result.err.splitlines()}
+    assert result.code == 0
+    assert "operations.scalar_watch" in loaded
+    assert loaded.isdisjoint({"operations.scalar_reading", "artifacts.series", "artifacts.event_files"})
     assert not Path(run_dir(guild), FILE).exists()
     assert recorded(guild) == 0
 
