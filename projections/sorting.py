@@ -14,6 +14,7 @@ from typing import NamedTuple
 from projections.attributes import attribute, named_value
 from projections.rows import displayed
 from projections.schema import STATUSES, OpKey
+from projections.summaries import PARTS
 
 STARTED = "started"
 SORTS = (
@@ -107,7 +108,7 @@ def phases(sort: str, shape: Shape, *, reverse: bool) -> Iterator[Phase]:
         yield Phase(_COMMENTS, "1", (), f"commented.comments{down}, {_USUAL}")
         yield Phase(shape.run(), "NOT EXISTS (SELECT 1 FROM comment WHERE comment.run = run.run)", (), _USUAL)
     else:
-        yield from _by_value(sort, shape, down)
+        yield from (_by_summary if sort.partition(":")[0] in PARTS else _by_value)(sort, shape, down)
 
 
 def _marked(by: str, shape: Shape, *, reverse: bool) -> Iterator[Phase]:
@@ -138,3 +139,16 @@ def _by_value(sort: str, shape: Shape, down: str) -> Iterator[Phase]:
         yield Phase(source, f"key.name = ? AND {where}", (name,), f"key.{column}{down}, {_USUAL}")
     missing = "NOT EXISTS (SELECT 1 FROM value WHERE value.run = run.run AND value.name = ?)"
     yield Phase(shape.run(), missing, (name,), _USUAL)
+
+
+def _by_summary(sort: str, shape: Shape, down: str) -> Iterator[Phase]:
+    """Yield the runs by a part of a scalar's summary: numbers, then what is none, then those without."""
+    part, _, key = sort.partition(":")
+    name, own = named_value(shape.database, f"scalar:{key}", "sorted by", SORTS), PARTS[part]
+    joined = "summary CROSS JOIN run" if shape.source is None else f"{shape.source} CROSS JOIN summary"
+    source = f"{joined} ON summary.run = run.run"
+    for is_text in ("<>", "="):
+        where = f"summary.name = ? AND typeof({own}) {is_text} 'text' AND {own} IS NOT NULL"
+        yield Phase(source, where, (name,), f"{own}{down}, {_USUAL}")
+    there = f"SELECT 1 FROM summary WHERE summary.run = run.run AND summary.name = ? AND {own} IS NOT NULL"  # noqa: S608
+    yield Phase(shape.run(), f"NOT EXISTS ({there})", (name,), _USUAL)
