@@ -64,11 +64,11 @@ def as_object(row: RunRow, app: App) -> dict[str, object]:
         "marked": bool(row.marked),
         "protected": bool(row.protected),
         "deleted": row.place != LIVE,
-        "run_dir": _run_dir(row, app),
+        "run_dir": run_dir(row, app),
     }
 
 
-def _run_dir(row: RunRow, app: App) -> str | None:
+def run_dir(row: RunRow, app: App) -> str | None:
     """Return where a run's directory is; None with `--at`: files are those of now, wherever the run was then."""
     if app.at:
         return None

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CORE = ("run", "operation", "started", "time", "status", "label")
 """Columns that stand first unless they are left out, by the names of attributes."""
 
-_SAID = {"run": "id", "time": "duration", "sourcecode_digest": "digest", "dir": "run_dir"}
+_SAID = {"run": "id", "time": "duration", "sourcecode_digest": "digest"}
 """Other words for attributes, as this kind of table calls them."""
 
 _SUMMARY = {

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from ledger.dataclass import replace
 from projections.cells import ATTRIBUTES
-from projections.column_specs import ATTRIBUTE, FLAG, SCALAR, ColumnSpec
-from projections.comparison_columns import CORE
+from projections.column_specs import ANY, ATTRIBUTE, FLAG, SCALAR, ColumnError, ColumnSpec
+from projections.comparison_columns import CORE, resolved
 from projections.errors import index_errors
 from projections.query import numbers
 
@@ -15,8 +16,18 @@ if TYPE_CHECKING:
     from projections.query import Query
     from projections.schema import OpKey
 
-Declared = Mapping["OpKey", Sequence[ColumnSpec]]
-"""The columns that operations name; one that is not among them names none."""
+
+class Declared(NamedTuple):
+    """The columns that an operation names.
+
+    Attributes:
+        columns: in its order.
+        scalars: whether those scalars follow that its runs have.
+    """
+
+    columns: tuple[ColumnSpec, ...]
+    scalars: bool = False
+
 
 _LOOKED_AT = 10_000
 """In one of so many runs a column must have something to be shown; when there are more runs, it is shown anyway."""
@@ -27,14 +38,29 @@ def core_columns() -> list[ColumnSpec]:
     return [ColumnSpec(ATTRIBUTE, name) for name in CORE]
 
 
-def operation_columns(query: Query, declared: Declared) -> list[ColumnSpec]:
-    """Return the columns of the operations that have matching runs: those that they name, then flags, then scalars."""
-    ops = _wanted(query)
-    named = [spec for op in ops for spec in declared.get(query.ops[op], ())]
-    names = _used(query, [op for op in ops if query.ops[op] not in declared])
-    flags = [ColumnSpec(FLAG, name[5:]) for name in names if name.startswith("flag:")]
-    scalars = [ColumnSpec(SCALAR, name[7:]) for name in names if name.startswith("scalar:")]
-    return [*named, *flags, *scalars]
+def operation_columns(query: Query, declared: Mapping[OpKey, Declared]) -> list[ColumnSpec]:
+    """Return the columns of the operations that have matching runs: those that they name, then flags, then scalars.
+
+    Args:
+        query: the runs.
+        declared: what operations name; of others all flags and scalars are taken that their runs have.
+    """
+    wanted = set(query.wanted_ops())
+    ops = [op for op, key in sorted(query.ops.items()) if key in wanted]
+    said = {op: declared[query.ops[op]] for op in ops if query.ops[op] in declared}
+    named = [_settled(query, spec) for one in said.values() for spec in one.columns]
+    flags = _used(query, FLAG, [op for op in ops if op not in said])
+    scalars = _used(query, SCALAR, [op for op in ops if op not in said or said[op].scalars])
+    return [*(spec for spec in named if spec is not None), *flags, *scalars]
+
+
+def _settled(query: Query, spec: ColumnSpec) -> ColumnSpec | None:
+    """Return a column that an operation names: a scalar may be still to come; None for what no column can be."""
+    try:
+        resolved(query.index.db, spec)
+    except ColumnError:
+        return replace(spec, kind=SCALAR) if spec.kind == ANY else None
+    return spec
 
 
 def every_column(query: Query) -> list[ColumnSpec]:
@@ -43,24 +69,37 @@ def every_column(query: Query) -> list[ColumnSpec]:
     return [*core_columns(), *(ColumnSpec(ATTRIBUTE, name) for name in others), *operation_columns(query, {})]
 
 
-def _wanted(query: Query) -> list[int]:
-    return sorted({op for op, *_ in query.cells()})
-
-
-def _used(query: Query, ops: Sequence[int]) -> list[str]:
-    """Return the flags and scalars, with their prefix and sorted, that matching runs of these operations have."""
+def _used(query: Query, kind: str, ops: Sequence[int]) -> list[ColumnSpec]:
+    """Return the flags or the scalars that matching runs of these operations have, sorted."""
+    few = _Few(query, ops)
     with index_errors():
         found = query.index.db.execute(
-            f"SELECT DISTINCT text, name FROM used JOIN name USING (name) WHERE op IN ({numbers(ops)}) ORDER BY text"  # noqa: S608
+            f"SELECT DISTINCT text, name FROM used JOIN name USING (name) WHERE op IN ({numbers(ops)})"  # noqa: S608
+            " AND substr(text, 1, ?) = ? ORDER BY text",
+            (len(kind) + 1, f"{kind}:"),
         ).fetchall()
-        return [text for text, name in found if _is_there(query, name, ops)]
+        return [ColumnSpec(kind, text[len(kind) + 1 :]) for text, name in found if few.may_have(name)]
 
 
-def _is_there(query: Query, name: int, ops: Sequence[int]) -> bool:
-    """Tell whether one of the first matching runs has a value of this name; of very many runs, one may."""
-    where, values = query.where()
-    runs = f"SELECT run.run FROM {query.source()} WHERE {where} AND run.op IN ({numbers(ops)}) LIMIT {_LOOKED_AT}"  # noqa: S608
-    statement = f"SELECT 1 FROM ({runs}) AS few CROSS JOIN value ON value.run = few.run AND value.name = ? LIMIT 1"  # noqa: S608
-    if query.index.db.execute(statement, (*values, name)).fetchone() is not None:
-        return True
-    return query.most() > _LOOKED_AT and query.count() > _LOOKED_AT
+class _Few:
+    """The first of the matching runs of some operations: all of them, unless these are very many."""
+
+    def __init__(self, query: Query, ops: Sequence[int]) -> None:
+        where, values = query.where()
+        self._db = query.index.db
+        self._runs = (
+            f"(SELECT run.run FROM {query.source()} WHERE {where} AND run.op IN ({numbers(ops)}) LIMIT {_LOOKED_AT})"  # noqa: S608
+        )
+        self._values = values
+        self._are_all: bool | None = None
+
+    def may_have(self, name: int) -> bool:
+        """Tell whether one of them has a value of this name, or one of the others may."""
+        one = f"SELECT 1 FROM {self._runs} AS few CROSS JOIN value ON value.run = few.run AND value.name = ? LIMIT 1"  # noqa: S608
+        return self._db.execute(one, (*self._values, name)).fetchone() is not None or not self._all()
+
+    def _all(self) -> bool:
+        if self._are_all is None:
+            count = self._db.execute(f"SELECT count(*) FROM {self._runs}", self._values).fetchone()[0]  # noqa: S608
+            self._are_all = count < _LOOKED_AT
+        return self._are_all

@@ -214,7 +214,7 @@ class Query:
         else:
             parts = [
                 (f"SELECT run.run {there} ORDER BY {order}", bound)
-                for there, bound, order in self._phases(sort, reverse=reverse)
+                for there, bound, order in self._phases(sort, reverse=reverse, whole=True)
             ]
         for statement, bound in parts:
             with index_errors():
@@ -227,13 +227,15 @@ class Query:
             statement = f"SELECT {COLUMNS} FROM run WHERE run.run IN ({numbers(wanted)})"  # noqa: S608 - numbers
             return [self.row(row) for row in self.index.db.execute(statement)]
 
-    def _phases(self, sort: str, *, reverse: bool) -> Iterator[tuple[str, tuple[object, ...], str]]:
+    def _phases(
+        self, sort: str, *, reverse: bool, whole: bool = False
+    ) -> Iterator[tuple[str, tuple[object, ...], str]]:
         """Yield the phases of a sorted listing: from where, what is bound in that, and in which order."""
         from projections.sorting import Shape, phases
 
         wanted = {op for op, *_ in self._totals()}
         ops = {op: self.ops[op] for op in sorted(wanted)}
-        shape = Shape(self.index.db, ops, self.filter.cwd, self._few())
+        shape = Shape(self.index.db, ops, self.filter.cwd, self._few(), whole)
         where, values = self.where()
         for phase in phases(sort, shape, reverse=reverse):
             yield f"FROM {phase.source} WHERE {phase.where} AND {where}", (*phase.values, *values), phase.order
