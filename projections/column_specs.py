@@ -5,7 +5,8 @@ column  = [ "first" | "last" | "min" | "max" | "mean" | "avg" | "total" | "count
         | "=" FLAG [ "as" HEADING ]
         | "." ATTRIBUTE [ "as" HEADING ]
 
-A name with a blank, a comma or a quote in it is quoted. What `guild runs --columns` takes is understood as well:
+A name with a blank, a comma or a quote in it is quoted, a quote in quotes doubled. What `guild runs --columns` takes is
+understood as well:
 `flag:NAME`, `attr:NAME`, `scalar:KEY`, `min:KEY`, `max:KEY`, `step:KEY`, and a bare name.
 """
 
@@ -29,7 +30,9 @@ QUALIFIERS = {"first": "first", LAST: LAST, "min": "min", "max": "max", "mean": 
 WITH_STEP = ("first", LAST, "min", "max")
 """What of a scalar was reported at a step."""
 
-_WORD = re.compile(r"\s*(?P<mark>[=.](?=[\"']))?(?:(?P<comma>,)|(?P<text>\"[^\"]*\"|'[^']*')|(?P<bare>[^\s,\"']+))")
+_WORD = re.compile(
+    r"""\s*(?:(?P<comma>,)|(?P<mark>[=.])?(?P<text>"(?:[^"]|"")*"|'(?:[^']|'')*')|(?P<bare>[^\s,"']+))"""
+)
 _AT_LEAST = 2
 
 
@@ -74,11 +77,12 @@ class ColumnSpec:
 
 
 class _Word(NamedTuple):
-    """A word: `is_text` when it was quoted, so that it is a name and nothing else."""
+    """A word: `is_text` when it was quoted, so that it is a name and nothing else; `mark` is what stood before that."""
 
     text: str
     is_text: bool
     column: int
+    mark: str = ""
 
     def is_key(self, word: str) -> bool:
         """Tell whether it is this word of the language."""
@@ -107,9 +111,11 @@ def parse_columns(text: str) -> list[ColumnSpec]:
 
 def quoted(name: str) -> str:
     """Return a name as the language reads it: in quotes where it needs them."""
-    if name and not re.search(r"[\s,\"']", name) and name[0] not in "=." and name not in ("as", "step", *QUALIFIERS):
+    is_plain = name and not re.search(r"[\s,\"']", name) and name[0] not in "=."
+    if is_plain and name not in ("as", "step", *QUALIFIERS) and name.partition(":")[0] not in PREFIXES:
         return name
-    return f"'{name}'" if '"' in name else f'"{name}"'
+    quote = "'" if '"' in name else '"'
+    return f"{quote}{name.replace(quote, 2 * quote)}{quote}"
 
 
 def _words(text: str) -> list[_Word]:
@@ -120,13 +126,19 @@ def _words(text: str) -> list[_Word]:
         if found is None:
             at += len(text[at:]) - len(text[at:].lstrip())
             raise ColumnError("a quote is not closed", text, at)
-        kind = str(found.lastgroup)
-        said = found[kind]
-        mark = found["mark"] or ""
-        start = found.start("mark") if mark else found.start(kind)
-        words.append(_Word(mark + said[1:-1], True, start) if kind == "text" else _Word(said, False, start))
+        words.append(_word(found))
         at = found.end()
     return words
+
+
+def _word(found: re.Match[str]) -> _Word:
+    said = found["text"]
+    if said is None:
+        kind = str(found.lastgroup)
+        return _Word(found[kind], is_text=False, column=found.start(kind))
+    mark = found["mark"] or ""
+    text = said[1:-1].replace(2 * said[0], said[0])
+    return _Word(text, is_text=True, column=found.start("text") - len(mark), mark=mark)
 
 
 def _column(words: Sequence[_Word], text: str) -> ColumnSpec:
@@ -159,7 +171,9 @@ def _named(word: _Word, part: str, *, step: bool) -> tuple[str, str, str, bool]:
     """Return what a word names: its kind and name, and the part and step, which a prefix may say."""
     text = word.text
     for mark, kind in (("=", FLAG), (".", ATTRIBUTE)):
-        if text.startswith(mark):
+        if word.mark == mark:
+            return kind, text, part, step
+        if not word.is_text and text.startswith(mark):
             return kind, text[1:], part, step
     prefix, colon, name = text.partition(":")
     if not colon or word.is_text or prefix not in PREFIXES:

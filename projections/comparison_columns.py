@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -136,18 +137,25 @@ def columns_of(database: sqlite3.Connection, specs: Iterable[ColumnSpec]) -> tup
         is_headed = source in headed.get(column.header, ())
         sources = tuple(dict.fromkeys(headed[column.header])) if is_headed else (source,)
         merged.setdefault((column.header if is_headed else column.spec, is_headed), column._replace(sources=sources))
-    return _told_apart(merged.values())
+    return _told_apart([*merged.values()])
 
 
-def _told_apart(columns: Iterable[Column]) -> tuple[Column, ...]:
-    """Return the columns, each with a header of its own: of a flag and a scalar of one name the flag has its sign."""
+def _told_apart(columns: Sequence[Column]) -> tuple[Column, ...]:
+    """Return the columns, each with a header of its own: where two have the same, flags and attributes get their sign.
+
+    Of a scalar and a flag `loss` the flag is `=loss`, of an attribute and a flag `label` too.
+    """
+    for kind in (FLAG, ATTRIBUTE):
+        twice = {header for header, count in Counter(one.header for one in columns).items() if count > 1}
+        columns = [
+            one._replace(header=one.spec) if one.kind == kind and one.header in twice else one for one in columns
+        ]
     taken: set[str] = set()
     apart = []
     for column in columns:
-        header = next((one for one in (column.header, column.spec) if one not in taken), column.header)
-        number = 2
+        header, number = column.header, 2
         while header in taken:
-            header, number = f"{column.spec} {number}", number + 1
+            header, number = f"{column.header} {number}", number + 1
         taken.add(header)
         apart.append(column._replace(header=header))
     return tuple(apart)
