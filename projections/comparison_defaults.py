@@ -45,8 +45,7 @@ def operation_columns(query: Query, declared: Mapping[OpKey, Declared]) -> list[
         query: the runs.
         declared: what operations name; of others all flags and scalars are taken that their runs have.
     """
-    wanted = set(query.wanted_ops())
-    ops = [op for op, key in sorted(query.ops.items()) if key in wanted]
+    ops = _operations(query)
     said = {op: declared[query.ops[op]] for op in ops if query.ops[op] in declared}
     named = [_settled(query, spec) for one in said.values() for spec in one.columns]
     flags = _used(query, FLAG, [op for op in ops if op not in said])
@@ -69,6 +68,13 @@ def every_column(query: Query) -> list[ColumnSpec]:
     return [*core_columns(), *(ColumnSpec(ATTRIBUTE, name) for name in others), *operation_columns(query, {})]
 
 
+def _operations(query: Query) -> list[int]:
+    """Return the operations that have matching runs; of very many runs, those of the first of them."""
+    wanted = set(query.wanted_ops())
+    ops = [op for op, key in sorted(query.ops.items()) if key in wanted]
+    return ops if not query.filter.has_conditions() else _Few(query, ops).operations()
+
+
 def _used(query: Query, kind: str, ops: Sequence[int]) -> list[ColumnSpec]:
     """Return the flags or the scalars that matching runs of these operations have, sorted."""
     few = _Few(query, ops)
@@ -85,18 +91,22 @@ class _Few:
     """The first of the matching runs of some operations: all of them, unless these are very many."""
 
     def __init__(self, query: Query, ops: Sequence[int]) -> None:
-        where, values = query.where()
+        where, self._values = query.where()
+        where += f" AND run.op IN ({numbers(ops)})"
         self._db = query.index.db
-        self._runs = (
-            f"(SELECT run.run FROM {query.source()} WHERE {where} AND run.op IN ({numbers(ops)}) LIMIT {_LOOKED_AT})"  # noqa: S608
-        )
-        self._values = values
+        self._runs = f"(SELECT run.run, run.op FROM {query.source()} WHERE {where} LIMIT {_LOOKED_AT})"  # noqa: S608
         self._are_all: bool | None = None
 
     def may_have(self, name: int) -> bool:
         """Tell whether one of them has a value of this name, or one of the others may."""
         one = f"SELECT 1 FROM {self._runs} AS few CROSS JOIN value ON value.run = few.run AND value.name = ? LIMIT 1"  # noqa: S608
         return self._db.execute(one, (*self._values, name)).fetchone() is not None or not self._all()
+
+    def operations(self) -> list[int]:
+        """Return their operations."""
+        statement = f"SELECT DISTINCT op FROM {self._runs} ORDER BY op"  # noqa: S608 - numbers
+        with index_errors():
+            return [row[0] for row in self._db.execute(statement, self._values)]
 
     def _all(self) -> bool:
         if self._are_all is None:

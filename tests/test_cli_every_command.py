@@ -44,6 +44,7 @@ class Taker(NamedTuple):
 TAKERS = {
     "cat": Taker(("cat", "--output"), alone=True),
     "comment": Taker(("comment", "-m", "x", "--dry-run")),
+    "compare": Taker(("compare", "--table"), default="all"),
     "label": Taker(("label", "--set", "x", "--dry-run")),
     "ls": Taker(("ls",), alone=True),
     "mark": Taker(("mark", "--clear", "--dry-run")),
