@@ -40,7 +40,8 @@ def show(app: App, start: Start, base: Base) -> int:
 
     app.close()  # opened again by the thread in which everything is asked
     dark = is_dark(_TERMINAL, os.environ.get("COLORFGBG", ""))
-    screen = CompareApp(lambda: HomeSource(app, start, base), start, dark=dark)
+    source = HomeSource(app, start, base)
+    screen = CompareApp(lambda: source, start, dark=dark)
     try:
         left_with = screen.run()
     finally:
@@ -54,7 +55,7 @@ def _ended(app: App, screen: CompareApp, left_with: str | None) -> int:
     if screen.signal:
         return 128 + screen.signal
     if left_with:
-        note(f"The same on paper: {app.spelled(left_with)}")
+        note(f"To print this table: {app.spelled(left_with)}")
     return 0
 
 

@@ -63,6 +63,8 @@ class HomeSource:
         self._seq = self._position = self._names = 0
         self._reaped = time.monotonic()
         self._has_file = os.path.exists(app.home.ledger_path)
+        self._is_anew = False
+        """Whether what was known before is of no use: all has to be asked again."""
         self._followers: dict[RunId, SeriesFollower] = {}
 
     @property
@@ -147,6 +149,9 @@ class HomeSource:
             self._reaped = time.monotonic()
             app.index.catch_up(app.ledger)
             reap(app)
+        if self._is_anew:
+            self._is_anew = False
+            return Changes(self._known, reorder=True)
         if app.ledger.store.head().seq == self._seq:
             return None
         app.index.catch_up(app.ledger)
@@ -219,10 +224,12 @@ class HomeSource:
                     if is_last:
                         raise
                     self._app.rebuild_index(error.message)
+                    self._is_anew = True
                     self._ask(self._question)
                 except LedgerError:
                     self._app.close()
                     self._comparison = None
+                    self._is_anew = True
                     raise
         raise AssertionError("not reached")
 

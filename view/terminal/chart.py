@@ -12,8 +12,10 @@ SIGNS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 """What stands at the end of curves, so that they can be told apart without colours."""
 
 _ROWS_TO_A_MARK = 4
-_COLUMNS_TO_A_MARK = 14
+_COLUMNS_TO_A_MARK = 10
 _LEAST = 3
+_NEAR_ZERO = 0.1
+_HALF_A_DECADE, _MOST_DECADES = 0.5, 308.2
 
 Piece = tuple[str, int]
 """Text, and the curve that it belongs to; -1 for axes."""
@@ -57,7 +59,8 @@ class Scale:
         first, last = math.ceil(self.low - 1e-9), math.floor(self.high + 1e-9)
         if last - first < 1:
             span = self.high - self.low
-            return [(10**place, f"{10**place:.3g}") for place in (self.low + span * part / 4 for part in range(5))]
+            places = (10 ** (self.low + span * part / 4) for part in range(5))
+            return [(value, f"{value:.3g}") for value in places if value > 0]
         step = max(1, math.ceil((last - first) / max(1, count)))
         return [(10.0**place, f"1e{place}") for place in range(first, last + 1, step)]
 
@@ -69,8 +72,10 @@ def scale(values: Iterable[float], *, log: bool = False) -> Scale | None:
         return None
     low, high = min(found), max(found)
     if low == high:
-        room = abs(low) * 0.1 or 1.0
-        low, high = low - room, high + room
+        room = _HALF_A_DECADE if log else abs(low) * 0.1 or 1.0
+        low, high = low - room, min(high + room, _MOST_DECADES) if log else high + room
+    elif not log and 0 < low < _NEAR_ZERO * high:
+        low = 0.0  # what nearly begins at zero is best seen from there
     return Scale(low, high, log)
 
 

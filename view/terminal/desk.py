@@ -37,6 +37,10 @@ class Desk:
             self._source = self._open()
         return do(self._source)
 
+    def is_busy(self) -> bool:
+        """Tell whether something is being looked up or done."""
+        return bool(self._waiting)
+
     def close(self) -> None:
         """Finish what has begun, forget what waits, and let go of the source."""
         # In the same thread; what was waiting before it is done first, so cancelled where it can be.

@@ -38,7 +38,8 @@ class Dialog(ModalScreen[T]):
     Dialog.-tall > Vertical { height: 100%; max-width: 140; }
     Dialog VerticalScroll { height: auto; scrollbar-size-vertical: 1; background: $surface; }
     Dialog.-tall VerticalScroll { height: 1fr; }
-    Dialog:ansi > Vertical, Dialog:ansi VerticalScroll { background: ansi_default; border: round ansi_default;  }
+    Dialog:ansi > Vertical { background: ansi_default; border: round ansi_default; }
+    Dialog:ansi VerticalScroll { background: ansi_default; scrollbar-size-vertical: 0; }
     """
 
     TITLE = ""

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 _LEAST = 12
 _FRAME = 6
 
+_OWN = ("id", "directory")
+"""What two runs never have in common."""
+
 Pair = tuple[str, str, str]
 """A name, and what the one and the other have."""
 
@@ -105,7 +108,7 @@ def differences(
     for title in dict.fromkeys((*one, *other)):
         left, right = one.get(title, {}), other.get(title, {})
         pairs = [(name, left.get(name, ""), right.get(name, "")) for name in dict.fromkeys((*left, *right))]
-        pairs = [pair for pair in pairs if alike or pair[1] != pair[2]]
+        pairs = [pair for pair in pairs if (alike or pair[1] != pair[2]) and (title or pair[0] not in _OWN)]
         if pairs:
             found[title] = pairs
     return found

@@ -47,6 +47,7 @@ class Grid(ScrollView, can_focus=True):
       scrollbar-color: $panel; scrollbar-background: $background; scrollbar-color-hover: $primary;
       scrollbar-background-hover: $background; scrollbar-color-active: $primary;
       scrollbar-background-active: $background; }
+    Grid:ansi { scrollbar-size-vertical: 0; }
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 from rich.style import Style
-from textual.theme import Theme
+from textual.theme import BUILTIN_THEMES, Theme
 
 from ledger.dataclass import dataclass
 
 DARK, LIGHT, PLAIN = "guild-dark", "guild-light", "guild-plain"
+
+
+def _plain_theme() -> Theme:
+    """Return the theme that keeps to the colours of the terminal, of which none is left when there shall be none."""
+    made = copy(BUILTIN_THEMES["ansi-dark"])
+    made.name = PLAIN
+    reverse = ("input-cursor-text-style", "block-cursor-text-style", "input-selection-text-style")
+    made.variables = {**made.variables, **dict.fromkeys(reverse, "reverse")}
+    return made
+
 
 THEMES = (
     Theme(
@@ -18,7 +30,7 @@ THEMES = (
         name=LIGHT, dark=False, primary="#0a5cc0", secondary="#1a7f37", accent="#8f5200", foreground="#1f2630",
         background="#fcfcfa", surface="#f3f4f1", panel="#e3e7ec", success="#1a7f37", warning="#8f5200", error="#c0202b",
     ),
-    Theme(name=PLAIN, primary="ansi_default", foreground="ansi_default", background="ansi_default", ansi=True),
+    _plain_theme(),
 )  # fmt: skip
 
 SERIES = {

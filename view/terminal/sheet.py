@@ -79,6 +79,7 @@ class Sheet:
 
     @columns.setter
     def columns(self, columns: Sequence[Column]) -> None:
+        """Show others; the cursor stays in its column, if that is still there."""
         at = self.current_column()
         self._columns = list(columns)
         self.column = self._columns.index(at) if at in self._columns else min(self.column, len(columns) - 1)

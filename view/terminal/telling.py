@@ -21,7 +21,7 @@ def title(app: CompareApp) -> _Sides:
     what = "deleted run" if app.question.deleted else "run"
     left: list[Piece] = [(" guild compare", "strong")]
     left += [(f"  {count:,} {what}{'' if count == 1 else 's'}", "bar")] if app.every else []
-    if app.start.where:
+    if app.start.where not in ("", "--all", "-a"):
         left.append((f" {app.start.where}", "dim"))
     selected = app.sheet.count_selected()
     left += [(f"  ● {selected:,} selected", "sign")] if selected else []
@@ -63,6 +63,6 @@ def empty(app: CompareApp) -> str:
         return f"No run matches: {app.question.expression}   (f to change the filter)"
     if app.question.deleted:
         return "No deleted runs   (b to go back)"
-    if app.start.where:
+    if app.start.where not in ("", "--all", "-a"):
         return "No run matches"
     return "No runs yet: start one with `guild run`, it will appear here"
