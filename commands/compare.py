@@ -135,7 +135,7 @@ def _check_forms(*, as_table: bool, csv: str | None, as_json: bool, force: bool)
 
 def _is_screen() -> bool:
     """Tell whether there is a terminal to open the full screen on."""
-    streams = (sys.stdin, sys.stdout)
+    streams = (sys.stdin, sys.stdout, sys.stderr)
     return os.environ.get("TERM", "dumb") != "dumb" and all(one is not None and one.isatty() for one in streams)
 
 
