@@ -7,10 +7,8 @@ never claims what is not so.
 
 from __future__ import annotations
 
-import os
-
 from artifacts.home import Home
-from artifacts.places import Moved, Outcome, Place, finish_purge, move, start_purge
+from artifacts.places import Moved, Outcome, Place, finish_purge, move, move_at_once, start_purge
 from ledger.dataclass import dataclass
 from ledger.ids import RunId
 
@@ -38,21 +36,24 @@ class Settled:
     bytes: int = 0
 
 
-def settle(home: Home, run_id: RunId, place: str) -> Settled:
+def settle(home: Home, run_id: RunId, place: str, *, is_arriving: bool = False) -> Settled:
     """Bring one run directory where it belongs; the caller holds `lock_places` and calls `flush_places` afterwards.
 
     Args:
         home: whose run directory.
         run_id: which run.
         place: `live`, `deleted` or `purging`, as the index has it.
+        is_arriving: whether something lies in the run's place among those that are being taken in.
     """
-    if os.path.lexists(home.importing_run_dir(run_id)):
+    if is_arriving:
         moved = move(home, run_id, Place.IMPORTING, Place.LIVE if place == "live" else Place.TRASH, flush=False)
         if not _fine(moved):
             return Settled(run_id, place, refused=_why(moved))
     if place == "purging":
         return _purge(home, run_id)
     source, target = (Place.TRASH, Place.LIVE) if place == "live" else (Place.LIVE, Place.TRASH)
+    if move_at_once(home, run_id, source, target):
+        return Settled(run_id, place)
     moved = move(home, run_id, source, target, flush=False)
     refused = None if _fine(moved) else _why(moved)
     return Settled(run_id, place, missing=moved.outcome is Outcome.MISSING, refused=refused)

@@ -197,7 +197,8 @@ class Done:
 def perform(app: App, change: Change) -> Done:
     """Append the plan in one transaction, and let index and directories follow.
 
-    What happened is read from the index afterwards: another command's reconciling may have dealt with our directories.
+    What became of runs that were not dealt with here is read from the index afterwards: another command's reconciling
+    may have done it.
 
     Raises:
         ConflictError, TransitionError: somebody else changed one of the runs meanwhile; nothing was changed.
@@ -209,23 +210,25 @@ def perform(app: App, change: Change) -> Done:
     expected = {run_stream(row.run_id): row.version for row in change.runs} if change.guarded else {}
     transaction = Transaction(app.header(undoes=change.undoes), tuple(events), expected=expected)
     seq = app.ledger.append(transaction).seq
-    elsewhere = {result.run_id for result in follow(app) if result.elsewhere}
+    results = follow(app)
+    elsewhere = {result.run_id for result in results if result.elsewhere}
     hint = f"To redo: {app.spelled('redo')}" if change.redoable else f"To undo: {app.spelled(f'undo {seq}')}"
     left = sum(row.run_id in elsewhere for row in change.runs) if change.place == PURGED else 0
-    return Done(seq, _count_done(app, change, elsewhere), len(change.runs), hint, left)
+    settled = {result.run_id for result in results if result.refused is None} | elsewhere
+    return Done(seq, _count_done(app, change, settled), len(change.runs), hint, left)
 
 
-def _count_done(app: App, change: Change, elsewhere: Collection[RunId]) -> int:
+def _count_done(app: App, change: Change, settled: Collection[RunId]) -> int:
     if change.place is None:
         return len(change.runs)
-    now = runs_by_id(app.index, [row.run_id for row in change.runs])
-    return sum(
-        1
-        for row in change.runs
-        if row.run_id in elsewhere
-        or now[row.run_id].place == change.place
-        or (change.place != PURGED and not _was_taken_back(app, row, len(change.events(row))))
+    doubtful = [row for row in change.runs if row.run_id not in settled]
+    now = runs_by_id(app.index, [row.run_id for row in doubtful])
+    failed = (
+        now[row.run_id].place != change.place
+        and (change.place == PURGED or _was_taken_back(app, row, len(change.events(row))))
+        for row in doubtful
     )
+    return len(change.runs) - sum(failed)
 
 
 def _was_taken_back(app: App, row: RunRow, count: int) -> bool:

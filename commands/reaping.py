@@ -5,7 +5,7 @@ Apart from the rest, and importing little: nearly always no run is running, and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from commands.app import App
@@ -62,13 +62,19 @@ def _end_of(app: App, run_id: RunId) -> bool:
 
 def evidence_of_start(app: App, run_id: RunId) -> Mapping[str, Value]:
     """Return what was recorded of the machine, the process and the home when a run was last started, or taken in."""
+    return evidence_of_starts(app, [run_id])[run_id]
+
+
+def evidence_of_starts(app: App, run_ids: Sequence[RunId]) -> dict[RunId, Mapping[str, Value]]:
+    """Return for each run what `evidence_of_start` does; empty for one that was never started."""
     from ledger.registry import current_body
 
-    evidence: Value = {}
-    for row in app.ledger.store.stream_events([run_stream(run_id)]):
+    found: dict[str, Value] = {}
+    for row in app.ledger.store.stream_events(map(run_stream, run_ids)):
         if row.type in ("run.started", "run.restarted") and row.body is not None:
-            evidence = current_body(row.type, row.schema_version, row.body).get("evidence")
+            found[row.stream] = current_body(row.type, row.schema_version, row.body).get("evidence")
         elif row.type == "run.imported" and row.body is not None:
             home = current_body(row.type, row.schema_version, row.body).get("home")
-            evidence = {} if home is None else {"home": home}
-    return evidence if isinstance(evidence, dict) else {}
+            found[row.stream] = {} if home is None else {"home": home}
+    evidence = {run_id: found.get(run_stream(run_id)) for run_id in run_ids}
+    return {run_id: value if isinstance(value, dict) else {} for run_id, value in evidence.items()}

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from commands.app import App
-from commands.reaping import evidence_of_start
+from commands.reaping import evidence_of_starts
 from commands.terminal import warn
 from ledger.dataclass import replace
 from ledger.errors import LedgerBusyError, NoSpaceError
@@ -16,11 +16,12 @@ from ledger.ids import RunId, is_run_id, run_stream
 from ledger.seams import seam
 from ledger.transaction import NewEvent, Transaction
 from projections.errors import IndexDamagedError
-from projections.query import runs_by_id, unconfirmed
+from projections.query import has_unconfirmed, runs_by_id, unconfirmed
 from projections.schema import PURGED
 
 if TYPE_CHECKING:
     from artifacts.home import Home
+    from artifacts.places import Place
     from artifacts.reconcile import Settled
 
 _MOST_WARNINGS = 5
@@ -58,7 +59,7 @@ def _reconcile(app: App) -> list[Settled]:
 
     Where each belongs is read again under the lock: of a delete and a restore at the same moment the later one counts.
     """
-    if not unconfirmed(app.index):
+    if not has_unconfirmed(app.index):
         return []
     from artifacts.places import lock_places
 
@@ -66,8 +67,7 @@ def _reconcile(app: App) -> list[Settled]:
     with lock_places(app.home):
         app.index.catch_up(app.ledger)
         seam("reconcile.settle")
-        results = [_settled(app, run_id, place) for run_id, place in unconfirmed(app.index)]
-        _make_durable(app.home)
+        results = _settled(app)
         seam("reconcile.record")
         _record(app, results)
         seam("reconcile.confirm")
@@ -78,23 +78,43 @@ def _reconcile(app: App) -> list[Settled]:
     return results
 
 
-def _settled(app: App, run_id: RunId, place: str) -> Settled:
-    """Settle one run; one without a directory was never started, or is in another home that shares the ledger."""
+def _settled(app: App) -> list[Settled]:
+    """Settle all unconfirmed runs, and make the moves durable."""
+    from artifacts.places import Place, arriving
     from artifacts.reconcile import settle
 
-    result = settle(app.home, run_id, place)
-    if not result.missing:
-        return result
-    evidence = evidence_of_start(app, run_id)
-    if not evidence:
-        return replace(result, missing=False)
-    return replace(result, elsewhere=evidence.get("home", app.home.identity()) != app.home.identity())
+    coming = arriving(app.home)
+    results = [
+        settle(app.home, run_id, place, is_arriving=run_id in coming) for run_id, place in unconfirmed(app.index)
+    ]
+    is_purging = any(result.place == "purging" for result in results)
+    _make_durable(
+        app.home,
+        *(Place.LIVE, Place.TRASH),
+        *((Place.PURGING,) if is_purging else ()),
+        *((Place.IMPORTING,) if coming else ()),
+    )
+    return _explained(app, results)
 
 
-def _make_durable(home: Home) -> None:
-    from artifacts.places import Place, flush_places
+def _explained(app: App, results: list[Settled]) -> list[Settled]:
+    """Say of runs without a directory whether they were ever started, and in which of the homes of this ledger."""
+    missing = [result.run_id for result in results if result.missing]
+    if not missing:
+        return results
+    evidence, own = evidence_of_starts(app, missing), app.home.identity()
+    return [
+        replace(result, missing=bool(found), elsewhere=found.get("home", own) != own)
+        if (found := evidence.get(result.run_id)) is not None
+        else result
+        for result in results
+    ]
 
-    refusal = flush_places(home, Place.LIVE, Place.TRASH, Place.PURGING, Place.IMPORTING)
+
+def _make_durable(home: Home, *places: Place) -> None:
+    from artifacts.places import flush_places
+
+    refusal = flush_places(home, *places)
     if refusal is not None:
         warn(f"moves of run directories may not survive a power loss: {refusal.text}")
 

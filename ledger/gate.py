@@ -20,29 +20,41 @@ if TYPE_CHECKING:
 WAIT_SECONDS = 60.0
 
 
-@contextmanager
-def gate(path: str) -> Iterator[None]:
+class gate:  # noqa: N801 - used as a statement
     """Hold the exclusive lock on the file at `path` (made when missing) for the duration.
 
     A second file than the database itself: locks on a database file belong to SQLite, and closing any other descriptor
-    of it would drop them.
+    of it would drop them. A class, as `ledger.sqlite_errors.translated` is one: every append goes through it.
 
     Raises:
         LedgerBusyError: it was held for a minute, by a writer that was stopped, say.
         LedgerError: the file cannot be made or locked.
     """
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise LedgerError(
-            f"cannot write in {os.path.dirname(path)!r}: {error.strerror}",
-            hint="Check the permissions and the free space of the home, or choose another with -H.",
-        ) from error
-    try:
-        wait_for_lock(descriptor, path)
-        yield
-    finally:
-        os.close(descriptor)
+
+    __slots__ = ("_descriptor", "_path")
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor = -1
+
+    def __enter__(self) -> None:
+        """Wait for the lock."""
+        try:
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise LedgerError(
+                f"cannot write in {os.path.dirname(self._path)!r}: {error.strerror}",
+                hint="Check the permissions and the free space of the home, or choose another with -H.",
+            ) from error
+        try:
+            wait_for_lock(self._descriptor, self._path)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def __exit__(self, *_error: object) -> None:
+        """Give it up."""
+        os.close(self._descriptor)
 
 
 def is_locked(path: str) -> bool:

@@ -10,7 +10,7 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 from ledger.errors import IntegrityError, LedgerBusyError, LedgerError, replaced
@@ -35,6 +35,11 @@ _PRAGMAS = (
     "PRAGMA recursive_triggers=ON",
 )
 
+_INSERT_ROW = "INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?)"
+_ROWS = 50
+"""Events in one statement: for each statement the interpreter's lock is let go and taken back several times."""
+
+_INSERT_ROWS = _INSERT_ROW + ",(?,?,?,?,?,?,?,?,?)" * (_ROWS - 1)
 _HEAD = (
     "SELECT t.seq, (SELECT max(position) FROM event), t.recorded_at, t.lamport, o.head_seq, o.head_hash FROM origin o"
     " LEFT JOIN (SELECT seq, recorded_at, lamport FROM txn ORDER BY seq DESC LIMIT 1) t WHERE o.origin_id = ?"
@@ -156,15 +161,16 @@ class SqliteStore:
                         hint="Nothing was changed. Find the program that holds it open, and try again.",
                     ) from error
                 raise
-            with self._transaction():
-                self._may_write = True
-                try:
-                    yield
-                except BaseException:
-                    self._meta = None  # rows of `meta` that were inserted here are gone again
-                    raise
-                finally:
-                    self._may_write = False
+            self._may_write = True
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._meta = None  # rows of `meta` that were inserted here are gone again
+                self._roll_back()
+                raise
+            finally:
+                self._may_write = False
 
     def _writer(self) -> sqlite3.Connection:
         if not self._may_write:
@@ -177,24 +183,22 @@ class SqliteStore:
         self._refuse_nesting()
         with translated(self.place):
             self._db.execute("BEGIN DEFERRED")
-            with self._transaction():
+            try:
                 yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
 
     def _refuse_nesting(self) -> None:
         """Refuse a transaction inside another: at the gate it would wait for itself, for ever."""
         if self._db.in_transaction:
             raise LedgerError("a transaction of the ledger cannot begin inside another")
 
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
-            yield
-            self._db.execute("COMMIT")
-        except BaseException:
-            # A failed COMMIT (full disk) has rolled back already in some cases; a second error must not hide it.
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
+    def _roll_back(self) -> None:
+        # A failed COMMIT (full disk) has rolled back already in some cases; a second error must not hide it.
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
 
     def head(self) -> Head:
         """Return the end of the ledger."""
@@ -210,7 +214,11 @@ class SqliteStore:
         """Insert a transaction with its events and advance its origin's head."""
         database = self._writer()
         database.execute("INSERT INTO txn VALUES (?,?,?,?,?,?,?,?,?,?)", txn)
-        database.executemany("INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?)", events)
+        rest = iter(events)
+        while len(rows := list(islice(rest, _ROWS))) == _ROWS:
+            database.execute(_INSERT_ROWS, list(chain.from_iterable(rows)))
+        for row in rows:
+            database.execute(_INSERT_ROW, row)
         database.execute(
             "UPDATE origin SET head_seq = ?, head_hash = ? WHERE origin_id = ?",
             (txn.origin_seq, txn.hash, txn.origin_id),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from ledger.ids import run_of
 from ledger.rows import TimedEvent
@@ -16,10 +16,7 @@ from projections.values import VALUED, ValueWriter
 _CHUNK = 500
 _COLUMNS = "run, run_id, op, status, place, started, stopped, exit_status, label, marked, protected, digest, version"
 _INSERT = f"INSERT INTO run ({_COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)"  # noqa: S608 - a constant
-_UPDATE = (
-    "UPDATE run SET op=?, status=?, place=?, started=?, stopped=?, exit_status=?, label=?, marked=?,"
-    " protected=?, digest=?, version=? WHERE run=?"
-)
+_CHANGING = _COLUMNS.split(", ")[2:]
 _TOTAL = (
     "INSERT INTO total (op, place, status, runs) VALUES (?,?,?,?)"
     " ON CONFLICT (op, place, status) DO UPDATE SET runs = runs + excluded.runs"
@@ -32,6 +29,7 @@ _PLACE_NUMBERS = {name: number for number, name in enumerate(PLACES)}
 _UNSTARTED = ("staged", "unknown")
 
 _Cell = tuple[int, int, int]
+_T = TypeVar("_T")
 
 
 class Projector:
@@ -92,8 +90,7 @@ class Projector:
         wanted = [bytes.fromhex(run_id) for run_id in others if run_id is not None]
         wanted += [bytes.fromhex(run_id) for run_id in self._unstarted if f"run/{run_id}" in begun]
         states = {}
-        for start in range(0, len(wanted), _CHUNK):
-            chunk = wanted[start : start + _CHUNK]
+        for chunk in _chunks(wanted):
             marks = ",".join("?" * len(chunk))
             rows = self._db.execute(f"SELECT {_COLUMNS} FROM run WHERE run_id IN ({marks})", chunk)  # noqa: S608
             for row in rows:
@@ -104,7 +101,7 @@ class Projector:
 
     def _state(self, row: tuple[Any, ...]) -> RunState:
         state = RunState(row[0], row[1].hex())
-        state.new = False
+        state.stored = row[2:]
         state.op = self._keys[row[2]]
         state.status, state.place = STATUSES[row[3]], PLACES[row[4]]
         state.started, state.stopped, state.exit_status, state.label = row[5:9]
@@ -112,7 +109,8 @@ class Projector:
         return state
 
     def _save(self, states: Iterable[RunState], totals: Counter[_Cell]) -> None:
-        new, changed = [], []
+        new: list[tuple[object, ...]] = []
+        changed: dict[tuple[tuple[str, object], ...], list[int]] = {}
         for state in states:
             status, place = _STATUS_NUMBERS[state.status], _PLACE_NUMBERS[state.place]
             op = self._ops[state.op]
@@ -125,15 +123,25 @@ class Projector:
                 op, status, place, state.started, state.stopped, state.exit_status, state.label,
                 state.marked, state.protected, state.digest, state.version,
             )  # fmt: skip
-            if state.new:
+            if state.stored is None:
                 new.append((state.run, bytes.fromhex(state.run_id), *values))
             else:
-                changed.append((*values, state.run))
+                pairs = zip(_CHANGING, values, state.stored, strict=True)
+                changed.setdefault(tuple((name, now) for name, now, old in pairs if now != old), []).append(state.run)
         self._db.executemany(_INSERT, new)
-        self._db.executemany(_UPDATE, changed)
+        self._save_changed(changed)
         self._db.executemany(_TOTAL, [(*cell, runs) for cell, runs in totals.items() if runs])
         if any(runs < 0 for runs in totals.values()):
             self._db.execute("DELETE FROM total WHERE runs = 0")
+
+    def _save_changed(self, changed: Mapping[tuple[tuple[str, object], ...], Sequence[int]]) -> None:
+        """Write what is new of runs: a column that is named is written anew in each of its B-trees, changed or not."""
+        for columns, runs in changed.items():
+            sets = ", ".join(f"{name}=?" for name, _ in columns)
+            values = [value for _, value in columns]
+            for chunk in _chunks(runs):
+                marks = ",".join("?" * len(chunk))
+                self._db.execute(f"UPDATE run SET {sets} WHERE run IN ({marks})", [*values, *chunk])  # noqa: S608 - names
 
     def _new_op(self, key: OpKey) -> None:
         op = len(self._ops) + 1
@@ -141,8 +149,13 @@ class Projector:
         self._db.execute("INSERT INTO op VALUES (?,?,?,?,?)", (op, *key))
 
     def _save_unconfirmed(self, unconfirmed: dict[int, bool]) -> None:
-        for statement, wanted in (
-            ("INSERT OR IGNORE INTO unconfirmed VALUES (?)", True),
-            ("DELETE FROM unconfirmed WHERE run = ?", False),
-        ):
-            self._db.executemany(statement, [(run,) for run, moved in unconfirmed.items() if moved is wanted])
+        for chunk in _chunks([run for run, moved in unconfirmed.items() if moved]):
+            self._db.execute(f"INSERT OR IGNORE INTO unconfirmed VALUES {','.join(['(?)'] * len(chunk))}", chunk)  # noqa: S608
+        for chunk in _chunks([run for run, moved in unconfirmed.items() if not moved]):
+            marks = ",".join("?" * len(chunk))
+            self._db.execute(f"DELETE FROM unconfirmed WHERE run IN ({marks})", chunk)  # noqa: S608 - marks
+
+
+def _chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """Cut what goes into one statement: SQLite binds no more than so many values, and each statement has its price."""
+    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))

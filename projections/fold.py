@@ -22,11 +22,12 @@ class RunState:
     What a run has many of is not loaded with it: `flags` (all of them anew, and no scalars), `scalars` (those that were
     recorded), `tags` (whether added or removed), `comments` (each with its number and time) and `withdrawn` (times of
     comments that were taken back, or shown again) hold only what the events of a batch say, None when they say nothing.
+    `stored` is the run's row as the index has it, None when it has none yet.
     """
 
     __slots__ = (
-        "comments", "digest", "exit_status", "flags", "label", "marked", "new", "op", "place", "protected", "run",
-        "run_id", "scalars", "started", "status", "stopped", "tags", "version", "withdrawn",
+        "comments", "digest", "exit_status", "flags", "label", "marked", "op", "place", "protected", "run", "run_id",
+        "scalars", "started", "status", "stopped", "stored", "tags", "version", "withdrawn",
     )  # fmt: skip
 
     def __init__(self, run: int, run_id: str) -> None:
@@ -43,7 +44,7 @@ class RunState:
         self.protected = 0
         self.digest: bytes | None = None
         self.version = 0
-        self.new = True
+        self.stored: tuple[object, ...] | None = None
         self.flags: Body | None = None
         self.scalars: Body | None = None
         self.tags: dict[str, bool] | None = None

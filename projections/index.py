@@ -29,6 +29,9 @@ _CHECKPOINT = "SELECT ledger_id, seq, position, hash, recorded_at, checksum FROM
 BATCH = 20_000
 """Events folded at a time: bounds the memory of a catch-up and of a rebuild."""
 
+_CHUNK = 500
+"""Runs named in one statement."""
+
 _ROOM_FOR_THE_LEDGER = 1 << 20
 """Bytes that a new index leaves free: one that fills the disk to its end would be in the way of a purge."""
 
@@ -94,12 +97,16 @@ class Index:
 
         A run that belongs somewhere else by now, because another command's event was folded meanwhile, is left out.
         """
-        numbers = [(bytes.fromhex(run_id), PLACES.index(place)) for run_id, place in places]
+        found: dict[str, list[bytes]] = {}
+        for run_id, place in places:
+            found.setdefault(place, []).append(bytes.fromhex(run_id))
         with index_errors():
             self.db.execute("BEGIN IMMEDIATE")
-            self.db.executemany(
-                "DELETE FROM unconfirmed WHERE run = (SELECT run FROM run WHERE run_id = ? AND place = ?)", numbers
-            )
+            for place, ids in found.items():
+                for start in range(0, len(ids), _CHUNK):
+                    chunk = ids[start : start + _CHUNK]
+                    which = f"SELECT run FROM run WHERE run_id IN ({','.join('?' * len(chunk))}) AND place = ?"  # noqa: S608
+                    self.db.execute(f"DELETE FROM unconfirmed WHERE run IN ({which})", [*chunk, PLACES.index(place)])  # noqa: S608
             self.db.execute("COMMIT")
 
     def doubt(self, run_ids: Iterable[RunId]) -> None:

@@ -390,6 +390,12 @@ def running(index: Index) -> list[RunRow]:
     return list(Query(index, RunFilter(statuses=("running",))).rows())
 
 
+def has_unconfirmed(index: Index) -> bool:
+    """Tell whether there is any run whose directory may not be where it belongs."""
+    with index_errors():
+        return index.db.execute("SELECT 1 FROM unconfirmed LIMIT 1").fetchone() is not None
+
+
 def unconfirmed(index: Index) -> list[tuple[RunId, str]]:
     """Return the runs whose directory may not be where it belongs, each with its place."""
     with index_errors():

@@ -178,7 +178,7 @@ class ValueWriter:
 
     def save(self, states: Iterable[RunState]) -> None:
         """Write what was taken, and the tags and comments of these runs; a run that is new has no rows to replace."""
-        begun = [(state.run,) for state in states if state.run in self._flags and not state.new]
+        begun = [(state.run,) for state in states if state.run in self._flags and state.stored is not None]
         self._db.executemany("DELETE FROM value WHERE run = ?", begun)
         self._db.executemany(_INSERT, chain.from_iterable(self._flags.values()))
         self._db.executemany(_INSERT, chain.from_iterable(self._scalars.values()))
