@@ -93,14 +93,17 @@ def _text(value: Value) -> str:
 
 
 def _scalars(values: Value) -> dict[str, str]:
-    """Return the last value of each scalar, its step, and its lowest and highest value."""
-    found: dict[str, str] = {}
+    """Return the last value of each scalar, its step, and its lowest and highest value, below each other."""
+    rows: dict[str, list[str]] = {}
     for key, summary in sorted(values.items()) if isinstance(values, dict) else ():
         if isinstance(summary, dict):
-            last = _at(summary.get("last"))
-            parts = [f"{part} {_at(summary.get(part))}" for part in ("min", "max") if summary.get(part) is not None]
-            found[printable(key, 200)] = f"{last:<24}{'   '.join(parts)}".rstrip()
-    return found
+            parts = [(name, _at(summary.get(part))) for name, part in (("", "last"), ("min ", "min"), ("max ", "max"))]
+            rows[printable(key, 200)] = [f"{name}{text}" if text else "" for name, text in parts]
+    widths = [max((len(row[place]) for row in rows.values()), default=0) for place in range(3)]
+    return {
+        key: "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for key, row in rows.items()
+    }
 
 
 def _at(pair: Value) -> str:

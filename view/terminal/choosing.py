@@ -11,7 +11,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from projections.comparison_columns import Column
-from view.terminal.cells import cut
+from view.terminal.cells import fitted, text_width
 from view.terminal.dialogs import Dialog
 
 if TYPE_CHECKING:
@@ -28,7 +28,11 @@ class Chooser(Dialog[list[Column] | None]):
     DEFAULT_CSS = """
     Chooser OptionList { height: auto; max-height: 100%; border: none; background: $surface; padding: 0;
       scrollbar-size-vertical: 1; }
-    Chooser OptionList:focus { border: none; }
+    Chooser OptionList:focus { border: none; background-tint: $surface 0%; }
+    Chooser OptionList > .option-list--option-highlighted,
+    Chooser OptionList:focus > .option-list--option-highlighted
+      { background: $primary 25%; color: $foreground; text-style: bold; }
+    Chooser:ansi OptionList:focus > .option-list--option-highlighted { text-style: reverse; }
     Chooser:ansi OptionList { background: ansi_default; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,6 +48,7 @@ class Chooser(Dialog[list[Column] | None]):
         specs = {column.spec for column in shown}
         self._columns = [*shown, *(column for column in every if column.spec not in specs)]
         self._chosen = specs
+        self._wide = min(_WIDEST, max(text_width(column.header) for column in self._columns))
 
     def content(self) -> Iterator[Static | VerticalScroll | OptionList]:  # type: ignore[override]
         """Give the list."""
@@ -57,7 +62,7 @@ class Chooser(Dialog[list[Column] | None]):
         text = Text(no_wrap=True)
         chosen = column.spec in self._chosen
         text.append("■ " if chosen else "□ ", colours.key if chosen else colours.dim)
-        text.append(cut(column.header, _WIDEST), "" if chosen else colours.dim)
+        text.append(fitted(column.header, self._wide), "" if chosen else colours.dim)
         text.append(f"  {column.kind}", colours.dim)
         return text
 
