@@ -16,7 +16,8 @@ from ledger.ids import RunId, is_run_id, run_stream
 from ledger.seams import seam
 from ledger.transaction import NewEvent, Transaction
 from projections.errors import IndexDamagedError
-from projections.query import has_unconfirmed, runs_by_id, unconfirmed
+from projections.query import runs_by_id
+from projections.unconfirmed import has_unconfirmed, unconfirmed
 from projections.schema import PURGED
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from projections.candidates import Candidates
     from projections.counting import Counts
 
-__all__ = ["Query", "RunFilter", "RunRow", "displayed", "running", "runs_by_id", "unconfirmed"]
+__all__ = ["Query", "RunFilter", "RunRow", "displayed", "running", "runs_by_id"]
 
 PAGE = 2_000
 _CHUNK = 500
@@ -388,16 +388,3 @@ def runs_by_id(index: Index, run_ids: Sequence[RunId]) -> dict[RunId, RunRow]:
 def running(index: Index) -> list[RunRow]:
     """Return the runs that the ledger has as running."""
     return list(Query(index, RunFilter(statuses=("running",))).rows())
-
-
-def has_unconfirmed(index: Index) -> bool:
-    """Tell whether there is any run whose directory may not be where it belongs."""
-    with index_errors():
-        return index.db.execute("SELECT 1 FROM unconfirmed LIMIT 1").fetchone() is not None
-
-
-def unconfirmed(index: Index) -> list[tuple[RunId, str]]:
-    """Return the runs whose directory may not be where it belongs, each with its place."""
-    with index_errors():
-        rows = index.db.execute("SELECT run_id, place FROM unconfirmed JOIN run USING (run) ORDER BY run").fetchall()
-    return [(RunId(run_id.hex()), PLACES[place]) for run_id, place in rows]
