@@ -17,8 +17,8 @@ from ledger.seams import seam
 from ledger.transaction import NewEvent, Transaction
 from projections.errors import IndexDamagedError
 from projections.query import runs_by_id
-from projections.unconfirmed import has_unconfirmed, unconfirmed
 from projections.schema import PURGED
+from projections.unconfirmed import has_unconfirmed, unconfirmed
 
 if TYPE_CHECKING:
     from artifacts.home import Home
