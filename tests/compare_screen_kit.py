@@ -21,7 +21,7 @@ from ledger.events.life import RunStatusChanged
 from ledger.events.notes import RunScalarsRecorded
 from ledger.events.start import RunStarted
 from ledger.transaction import NewEvent
-from tests.kit import append, happens, make_ledger, run_id
+from tests.kit import NOON, append, happens, make_ledger, run_id
 from view.terminal.app import CompareApp
 from view.terminal.bars import Bar
 from view.terminal.plot import Chart
@@ -97,7 +97,7 @@ def write_series(folder: str, number: int, steps: int = 40) -> None:
     writer = Appender(os.path.join(folder, FILE))
     for step in range(steps):
         loss, accuracy = 2 * math.exp(-step / (5 + number)) + 0.05 * number, 1 - math.exp(-step / (9 + number))
-        at = (1_000 + step) * 1_000_000
+        at = NOON + step * 1_000_000
         writer.append(row("loss", step, at, loss) + row("accuracy", step, at, accuracy))
     writer.close()
 
@@ -220,9 +220,10 @@ def driven(
     size: tuple[int, int] = (120, 24),
     expression: str = "",
     past: str = "",
+    cwd: str = "/p",
 ) -> CompareApp:
     """Run the table of a home while `look` looks at it; returns it when it was left."""
-    app = table(home, expression=expression, past=past)
+    app = table(home, expression=expression, past=past, cwd=cwd)
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
@@ -238,10 +239,10 @@ def driven(
     return app
 
 
-def table(home: Path, *, expression: str = "", past: str = "") -> CompareApp:
+def table(home: Path, *, expression: str = "", past: str = "", cwd: str = "/p") -> CompareApp:
     """Return the table of a home, to be run with `run_test`."""
     compared = Compared(Limits(everywhere=True, operations=(), statuses=(), labels=()), Choice())
-    app = App("/p", None, Home(str(home)), ["guild", "compare"])
+    app = App(cwd, None, Home(str(home)), ["guild", "compare"])
     start = Start(question=Question(expression=expression), past=past)
     source = HomeSource(app, start, compared.base)
     return CompareApp(lambda: source, start)

@@ -49,6 +49,8 @@ class CompareApp(App[str]):
 
     Attributes:
         sheet: what the table shows.
+        grid: the table.
+        asking: the line in which something is typed.
         question: what was asked for and answered last.
         every: all columns that there are.
         narrowed: the columns as they were before only those that differ were shown; else None.
@@ -83,6 +85,9 @@ class CompareApp(App[str]):
         self.question = start.question
         self.desk = Desk(open_source)
         self.sheet = Sheet()
+        self.grid = Grid(self.sheet)
+        self.asking = Asking()
+        self._title, self._status = Bar("title"), Bar("status", "text")
         self.every: Sequence[Column] = ()
         self.narrowed: list[Column] | None = None
         self.done: list[int] = []
@@ -100,21 +105,11 @@ class CompareApp(App[str]):
 
     def compose(self) -> ComposeResult:
         """Make the parts of the screen, from above."""
-        yield Bar("title")
-        yield Grid(self.sheet)
-        yield Bar("status", "text")
-        yield Asking()
+        yield self._title
+        yield self.grid
+        yield self._status
+        yield self.asking
         yield Footer("keys")
-
-    @property
-    def grid(self) -> Grid:
-        """The table."""
-        return self.screen_stack[0].query_one(Grid)
-
-    @property
-    def asking(self) -> Asking:
-        """The line in which something is typed."""
-        return self.screen_stack[0].query_one(Asking)
 
     def on_mount(self) -> None:
         """Ask for the runs, and then for news."""
@@ -364,9 +359,8 @@ class CompareApp(App[str]):
         self.say(first if not error.hint else f"{first}. {error.hint}", "bad")
 
     def _draw_bars(self) -> None:
-        screen = self.screen_stack[0]
-        screen.query_one("#title", Bar).show(*telling.title(self))
-        screen.query_one("#status", Bar).show(*telling.status(self))
+        self._title.show(*telling.title(self))
+        self._status.show(*telling.status(self))
 
     # --- Leaving ------------------------------------------------------------------------------------------------------
 

@@ -13,6 +13,9 @@ SHORT_ID = 8
 LONGEST = 200
 """Characters of a text that are looked at."""
 
+NOT_FINITE = ("inf", "-inf", "nan")
+"""How numbers read that have no point to be aligned at."""
+
 _DIGITS = 5
 _EXACT = 10
 _MINUTE, _HOUR, _DAY, _YEAR = 60, 3_600, 86_400, 300 * 86_400
@@ -66,10 +69,10 @@ def _number(value: float, *, exact: bool) -> Shown:
     text = repr(value)
     if not (exact and len(text) <= _EXACT):
         text = f"{value:.{_DIGITS}g}"
+    if text in NOT_FINITE:
+        return Shown(text)
     text = text.removesuffix(".0")
     cut = next((at for at, character in enumerate(text) if character in ".e"), len(text))
-    if text in ("inf", "-inf", "nan"):
-        cut = len(text)
     return Shown(text[:cut], text[cut:], is_number=True)
 
 

@@ -139,7 +139,7 @@ def _beside(up: Scale, rows: int) -> dict[int, str]:
 
 
 def _below(across: Scale, width: int, label: int, unit: str) -> list[list[Piece]]:
-    axis, texts = ["─"] * width, [" "] * width
+    axis, texts = ["─"] * width, list(unit.rjust(width))
     for value, text in across.marks(max(2, width // _COLUMNS_TO_A_MARK)):
         place = across.place(value, width)
         if place is None or not 0 <= place < width:
@@ -148,7 +148,5 @@ def _below(across: Scale, width: int, label: int, unit: str) -> list[list[Piece]
         start = max(0, min(width - len(text), place - len(text) // 2))
         if all(character == " " for character in texts[max(0, start - 1) : start + len(text) + 1]):
             texts[start : start + len(text)] = text
-    below = "".join(texts)
-    if below[-len(unit) - 1 :].isspace():
-        below = below[: -len(unit)] + unit
+    below = "".join(texts)[:width]
     return [[(f"{'':{label}} └{''.join(axis)}", -1)], [(f"{'':{label}}  {below}", -1)]]

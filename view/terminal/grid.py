@@ -17,7 +17,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from projections.comparison_columns import Column
-from view.terminal.cells import cut, fitted, is_of
+from view.terminal.cells import NOT_FINITE, cut, fitted, is_of
 from view.terminal.palette import Palette, palette
 from view.terminal.port import Line
 from view.terminal.sheet import Sheet
@@ -302,7 +302,7 @@ class Grid(ScrollView, can_focus=True):
         if cell.is_number:
             text = cell.text + cell.rest.ljust(width.part)
             return fitted(text if len(text) <= room else cell.text + cell.rest, room, right=True)
-        return fitted(cell.text, room, right=width.is_numeric and not cell.text[:1].isalpha())
+        return fitted(cell.text, room, right=width.is_numeric and cell.text in NOT_FINITE)
 
     def _style(self, column: Column, place: int, line: Line, colours: Palette) -> Style:
         if is_of(column, "status"):

@@ -99,6 +99,7 @@ class Plot(Dialog[None]):
             self._trouble = ""
         except GuildError as error:
             series, self._trouble = [], error.message
+        self.query_one("#legend", Static).update(self._legend(self.key()))
         if not self._series or [list(map(len, one.values())) for one in series] != [
             list(map(len, one.values())) for one in self._series
         ]:
@@ -167,10 +168,16 @@ class Plot(Dialog[None]):
             last = f"{series[key].values[-1]:.5g}" if key in series and len(series[key]) else "-"
             text.append(f" {SIGNS[number % len(SIGNS)]} ━━ {one.row.run_id[:SHORT_ID]}", colour)
             text.append(f"  {last:>11}", "bold")
-            text.append(f"  {one.row.status:<10} ", self.colours.statuses.get(one.row.status, self.colours.dim))
+            status = self._status(one)
+            text.append(f"  {status:<10} ", self.colours.statuses.get(status, self.colours.dim))
             text.append(f"{cut(printable(one.words, 300), 200)}\n")
         text.rstrip()
         return text
+
+    def _status(self, one: Drawn) -> str:
+        """Return the status of a run as the table has it now."""
+        line = self.table.sheet.lines.get(one.row.number)
+        return one.row.status if line is None else line.row.status
 
     def action_scalar(self, step: int) -> None:
         """Draw the next scalar, or the one before."""
