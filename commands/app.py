@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from artifacts.home import Home
@@ -209,6 +210,16 @@ class App:
         if self._index is not None:
             self._index.close()
             self._index = None
+
+    @contextmanager
+    def another(self) -> Iterator[App]:
+        """Give a context of its own for the same home and directory, for a moment or for another thread."""
+        made = App(self.cwd, self.directory, self.home, self.argv)
+        made.home_option = self.home_option
+        try:
+            yield made
+        finally:
+            made.close()
 
     def close(self) -> None:
         """Let go of everything: no database stays open while a run's process works."""

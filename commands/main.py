@@ -31,6 +31,7 @@ _COMMANDS = {
     "cat": "commands.cat:cat",
     "check": "commands.check:check",
     "comment": "commands.comment:comment",
+    "compare": "commands.compare:compare",
     "completion": "commands.completion:completion",
     "diff": "commands.diff:diff",
     "help": "commands.help:show_help",
