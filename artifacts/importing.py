@@ -83,6 +83,25 @@ def bring_in_sources(home: Home, folder: str, digests: Sequence[str]) -> None:
         publish(os.path.join(folder, digest), os.path.join(home.sources_dir, digest))
 
 
+def flush_tree(folder: str) -> None:
+    """Make everything in a folder durable: once it is recorded that the runs are here, no power cut may take them.
+
+    Raises:
+        OSError: something cannot be opened, or the system could not.
+    """
+    for top, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(top, name)
+            if os.path.islink(path):
+                continue
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        sync_folder(top)
+
+
 def take_back(home: Home, run_ids: Sequence[RunId]) -> None:
     """Remove what was brought in of runs that did not get into the ledger; the caller holds `lock_places`."""
     for run_id in run_ids:

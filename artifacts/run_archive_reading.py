@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, cast
 
 from artifacts.archive_readers import read_first, unpack_tar, unpack_zip
 from artifacts.archives import LIMITS, ArchiveError, Unpacking, budget
-from artifacts.places import sync_folder
+from artifacts.importing import flush_tree
 from artifacts.run_archive import (
     LARGEST_MANIFEST,
     MANIFEST,
@@ -96,7 +96,7 @@ def unpack_runs(
     for snapshot in snapshots:
         _write_manifest(os.path.join(folder, SOURCES, snapshot.digest), snapshot)
     seam("import.flush")
-    _flush(folder)
+    flush_tree(folder)
 
 
 def _write_manifest(folder: str, snapshot: ArchivedSnapshot) -> None:
@@ -255,18 +255,3 @@ class Strict(Unpacking):
         if os.path.lexists(full):
             raise ArchiveError(f"'{printable(path)}' {_TWICE}")
         return full
-
-
-def _flush(folder: str) -> None:
-    """Make everything in a folder durable: once it is recorded that the runs are here, no power cut may take them."""
-    for top, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(top, name)
-            if os.path.islink(path):
-                continue
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        sync_folder(top)

@@ -43,7 +43,7 @@ from ledger.ids import RunId
 from ledger.opening import is_disk_full, unfinished_files
 from ledger.walk import UNREADABLE
 from projections.comparing import damage, first_difference, replay
-from projections.errors import IndexDamagedError
+from projections.errors import IndexDamagedError, IndexOutrunError
 from projections.files import current_file, has_any_index, leftovers
 from projections.index import Index, connect, is_only_read
 from projections.schema import DELETED, LIVE, PLACES, PURGING, STATUSES
@@ -175,6 +175,9 @@ def _opened(app: App, checked: Checked, stack: ExitStack) -> tuple[Index | None,
         stack.enter_context(index.reading())
         index.checkpoint()
         return index, damage(index.db)
+    except IndexOutrunError:
+        checked.index = "not made anew yet after a merge"  # the next command that uses it does that
+        return None, None
     except IndexDamagedError as error:
         return None, error.message
     except IntegrityError as error:

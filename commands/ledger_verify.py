@@ -13,7 +13,7 @@ from ledger.anchors import Anchor, missing, parse_anchor
 from ledger.errors import IntegrityError
 from ledger.verify import Point, Problem, Report, verify, verify_since
 from projections.comparing import difference
-from projections.errors import IndexDamagedError
+from projections.errors import IndexDamagedError, IndexOutrunError
 from projections.files import current_file
 from projections.index import connect, is_only_read
 from projections.verified import load_point, save_point
@@ -93,6 +93,8 @@ def _check_index(app: App, report: Report) -> str:
             found = difference(index, app.ledger)
         finally:
             index.close()
+    except IndexOutrunError:
+        return "not made anew yet after a merge"
     except IndexDamagedError as error:
         found = f"it cannot be read: {error.message}"
     except IntegrityError as error:

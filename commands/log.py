@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 import click
 
 from commands.app import App
-from commands.change_words import change, change_object, command_line, summary, who
+from commands.change_words import change, change_object, command_line, header_of, summary, who
 from commands.lazy import completer
 from commands.log_filter import LogFilter, Pair, log_filter
 from commands.options import json_option, run_words
@@ -22,7 +22,6 @@ from ledger.ids import run_of
 from ledger.rows import EventRow, TxnRow
 from ledger.store import Store
 from ledger.text import printable
-from ledger.transaction import Header
 from projections.facts import Touch, touches_of
 from projections.undo_choice import brief_of, is_redo, original_of
 
@@ -176,7 +175,7 @@ class _Lines:
         self._width = 0
 
     def __call__(self, txn: TxnRow, events: list[EventRow]) -> Iterator[str]:
-        header = Header.from_bytes(txn.header)
+        header = header_of(self._store, txn)
         width = self._width = max(self._width, len(str(txn.seq)))
         argv = printable(command_line(header), 120)
         yield f"{txn.seq:>{width}}  {local_time(txn.recorded_at)}  {who(header)}  {self._did(txn, events)}  ({argv})"
@@ -209,7 +208,7 @@ class _JsonLines:
 
         from ledger.canonical import encode
 
-        header = Header.from_bytes(txn.header)
+        header = header_of(self._store, txn)
         data: dict[str, object] = {
             "seq": txn.seq,
             "txn_id": txn.txn_id.hex(),
@@ -221,6 +220,7 @@ class _JsonLines:
             "program": header.program,
             "reason": header.reason,
             "undoes": header.undoes,
+            "origin_id": txn.origin_id.hex(),
             "hash": txn.hash.hex(),
             "events": [
                 {

@@ -55,13 +55,14 @@ _COMMANDS = {
     "select": "commands.select:select_run",
     "stop": "commands.stop:stop",
     "tag": "commands.tag:tag",
+    "tensorboard": "commands.tensorboard:tensorboard",
     "train": "commands.aliases:train",
     "undo": "commands.undo:undo",
     "uninstall": "commands.uninstall:uninstall",
     "unprotect": "commands.protect:unprotect",
     "watch": "commands.watch:watch",
 }
-_ALIASES = {"ops": "operations"}
+_ALIASES = {"ops": "operations", "tb": "tensorboard"}
 _DIRECTORIES = completer("commands.completing:directories")
 
 

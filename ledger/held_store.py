@@ -101,9 +101,9 @@ class HeldStore:
         """Yield `seq` of the transaction when one of its events is of one of these types."""
         return iter([self._txn.seq] if any(event.type in types for event in self._events) else [])
 
-    def timed_events(self, after: int = 0) -> Iterator[TimedEvent]:
-        """Yield the events with `position > after`, each with the time of the transaction."""
-        for row in self.events(after):
+    def timed_events(self, after: int = 0, origin_id: bytes | None = None) -> Iterator[TimedEvent]:
+        """Yield the events with `position > after`, each with the time of the transaction; of one origin, if any."""
+        for row in self.events(after) if origin_id in (None, self._txn.origin_id) else ():
             yield TimedEvent(
                 *(row.position, row.txn_seq, self._txn.recorded_at, row.stream),
                 *(row.type, row.schema_version, row.body),
@@ -112,6 +112,15 @@ class HeldStore:
     def stream_events(self, streams: Iterable[str]) -> list[EventRow]:
         """Return every event of these streams in order of position."""
         return sorted(row for stream in dict.fromkeys(streams) for row in self._streams.get(stream, ()))
+
+    def last_version(self, stream: str, origin_id: bytes) -> int:
+        """Return the version of the newest event of its origin in a stream, 0 when there is none."""
+        rows = self._streams.get(stream, ()) if origin_id == self._txn.origin_id else ()
+        return max((row.stream_version for row in rows), default=0)
+
+    def origin_txn(self, origin_id: bytes, origin_seq: int) -> TxnRow | None:
+        """Return the transaction with this number in its origin, or None."""
+        return self._txn if (origin_id, origin_seq) == (self._txn.origin_id, self._txn.origin_seq) else None
 
     def streams(self, prefix: str, limit: int) -> list[str]:
         """Return the streams whose name begins with `prefix`, in order, at most `limit`."""

@@ -87,11 +87,20 @@ class Store(Protocol):
         No body is read. Only inside `reading`.
         """
 
-    def timed_events(self, after: int = 0) -> Iterator[TimedEvent]:
-        """Yield the events with `position > after`, each with its transaction's time."""
+    def timed_events(self, after: int = 0, origin_id: bytes | None = None) -> Iterator[TimedEvent]:
+        """Yield the events with `position > after`, each with its transaction's time; only those of one origin, if any.
+
+        In order of position; `ledger.ordering` has the order in which they count.
+        """
 
     def stream_events(self, streams: Iterable[str]) -> list[EventRow]:
-        """Return every event of these streams in order of position."""
+        """Return every event of these streams in the order in which they count: see `ledger.ordering`."""
+
+    def last_version(self, stream: str, origin_id: bytes) -> int:
+        """Return the version of the newest event that an origin has in a stream, 0 when it has none."""
+
+    def origin_txn(self, origin_id: bytes, origin_seq: int) -> TxnRow | None:
+        """Return the transaction with this number in its origin, or None."""
 
     def streams(self, prefix: str, limit: int) -> list[str]:
         """Return the streams of runs whose name begins with `prefix`, in order, at most `limit`; `run/` is part of it.
