@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.backup import back_up
+from ledger.chain import txn_hash
 from ledger.errors import IntegrityError, LedgerError
 from ledger.events.life import RunDeleted, RunPurged, RunPurgeStarted, RunRestored, RunStatusChanged
 from ledger.events.notes import RunLabeled, RunMarked
-from ledger.exporting import export_lines
-from ledger.importing import Export, import_new
+from ledger.exporting import export_lines, txn_line
+from ledger.importing import Export, import_more, import_new
 from ledger.log import Ledger
 from ledger.merging import AHEAD, merge, plan_merge, refuse_ahead, verify_source
 from ledger.redacting import body_targets, header_targets, redact
@@ -319,6 +320,25 @@ def test_a_merged_ledger_is_copied_by_every_means(pair: tuple[Ledger, Ledger], t
             assert list(store.transactions()) == rows, name
             assert verify(store).problems == [], name
             assert store.head().recorded_at == max(txn.recorded_at for txn in rows)
+
+
+def test_a_continuation_that_does_not_join_the_chain_is_refused(pair: tuple[Ledger, Ledger], tmp_path: Path) -> None:
+    """An export whose last transaction is whole in itself, but follows on nothing, changes nothing."""
+    one, _ = pair
+    old = copied(one, tmp_path, "old")
+    append(one, happens(1, RunLabeled("new")))
+    forged = one.store.txn(3)
+    assert forged is not None
+    forged = forged._replace(prev_hash=bytes(32))
+    forged = forged._replace(hash=txn_hash(forged, one.store.txn_events(3)))
+    with one.store.reading():
+        lines = list(export_lines(one.store))
+    lines[-3] = txn_line(forged)
+    (tmp_path / "x.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    with open(tmp_path / "x.jsonl", "rb") as file, pytest.raises(IntegrityError, match="does not link"):
+        import_more(as_file(old.store), Export(file))
+    assert old.store.head().seq == 2
+    old.store.close()
 
 
 def test_an_end_that_another_machine_recorded_counts_once(pair: tuple[Ledger, Ledger]) -> None:
