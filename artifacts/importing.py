@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from artifacts.home import Home
 from artifacts.places import lock_places, sync_folder, where
 from artifacts.removal import remove_tree
+from artifacts.source_writer import publish
 from ledger.errors import GuildError
 from ledger.ids import RunId, is_run_id
 from ledger.seams import seam
@@ -70,6 +71,16 @@ def bring_in(home: Home, folder: str, run_ids: Sequence[RunId]) -> None:
     seam("import.sync")
     sync_folder(home.importing_dir)
     sync_folder(home.root)
+
+
+def bring_in_sources(home: Home, folder: str, digests: Sequence[str]) -> None:
+    """Give source snapshots their names; one that another process brought meanwhile stays as it is.
+
+    Raises:
+        OSError: the system could not.
+    """
+    for digest in digests:
+        publish(os.path.join(folder, digest), os.path.join(home.sources_dir, digest))
 
 
 def flush_tree(folder: str) -> None:

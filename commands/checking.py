@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from artifacts.checking_home import check_home, file_system
 from artifacts.checking_leftovers import (
     free_leases,
+    kept_end,
     left_beside,
     stale_lease,
     stale_snapshots,
@@ -223,7 +224,8 @@ def _look_at_places(app: App, checked: Checked, fresh: Index) -> None:
     for run_id in free_leases(app.home):
         state = state_of(app.ledger, run_id)
         if state is None or state.status != "running":
-            checked.findings.add(stale_lease(app.home, run_id))
+            kept = kept_end(app.home, run_id) if state is None else None
+            checked.findings.add(kept or stale_lease(app.home, run_id))
 
 
 def _confirmed(app: App, looked: Looked) -> Finding | None:

@@ -43,11 +43,11 @@ def verify_ledger(app: App, *, quick: bool, anchor_text: str | None, as_json: bo
     refuse_no_ledger(app)
     point = _point(app) if quick else None
     report = _verified(app, point)
-    if anchor is not None and (why := missing(app.ledger.store, anchor)) is not None:
-        report.problems.append(Problem(f"anchor {anchor}", why))
     checked = "not checked: the ledger itself is damaged"
     if not report.problems:
         checked = "not checked (--quick)" if point is not None else _check_index(app, report)
+    if anchor is not None and (why := missing(app.ledger.store, anchor)) is not None:
+        report.problems.append(Problem(f"anchor {anchor}", why))
     _remember(app, report)
     _say(report, checked, point, anchor, as_json=as_json)
     if report.problems:

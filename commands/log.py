@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 
 import click
 
@@ -28,6 +27,9 @@ from projections.undo_choice import brief_of, is_redo, original_of
 
 _FOLLOWED_FIRST = 10
 _PAUSE_SECONDS = 0.3
+_FEW = 1_000
+"""Transactions that are read as a whole before the first is shown."""
+
 _types = completer("commands.completing_transactions:event_types")
 
 
@@ -83,7 +85,15 @@ def log(
         _follow(app, wanted, _FOLLOWED_FIRST if limit is None else limit, lines_of)
         return
     shown = lines_of(store)
-    page(line for txn, events in islice(wanted.newest_first(store), limit) for line in shown(txn, events))
+    with store.reading():  # one view of both tables: in a server two questions see two ledgers
+        lines: Iterable[str] = (
+            line for txn, events in wanted.newest_first(store, limit) for line in shown(txn, events)
+        )
+        if limit is None or limit > _FEW:
+            page(lines)
+            return
+        lines = list(lines)
+    page(lines)  # whoever reads them takes as long as he likes, and holds nothing up
 
 
 def _follow(
@@ -96,7 +106,8 @@ def _follow(
     try:
         store = app.ledger.store
         file, shown, last = _file_at(store.place), lines_of(store), store.head().seq
-        before: list[Pair] = [pair for pair in islice(wanted.newest_first(store), limit) if pair[0].seq <= last]
+        with store.reading():
+            before: list[Pair] = [pair for pair in wanted.newest_first(store, limit) if pair[0].seq <= last]
         for txn, events in reversed(before):
             if not all(say(line) for line in shown(txn, events)):
                 return

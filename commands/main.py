@@ -174,6 +174,11 @@ def _usage(error: click.ClickException) -> int:
         message = f"unrecognized option '{error.option_name}'{guess}"
         if error.ctx is not None and any(param.metavar == FLAGS for param in error.ctx.command.params):
             message += "; a flag of the operation is given as NAME=VALUE"
+        elif error.option_name == "--archive":
+            message = (
+                "--archive is for commands that only show runs: runs, runs info, select, tag --list, comment --list,"
+            )
+            message += " ls and cat; `guild runs import FILE` takes its runs into this home"
         elif error.option_name == "--at":
             message = "--at is for commands that show what was recorded: runs, runs info, select, tag --list, and diff"
     elif isinstance(error, click.MissingParameter) and error.param is not None:

@@ -7,8 +7,9 @@ before it is used again, because a server may have dropped it while a user thoug
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import URL, Connection, Executable, Select, func, select, text, true
@@ -238,6 +239,12 @@ class SqlStore:
         """Yield the events with `position > after` as plain tuples."""
         position = tables.event.c.position
         return map(tuple, self._stream(select(tables.event).where(position > after).order_by(position)))
+
+    def seqs_of_types(self, types: Collection[str]) -> Iterator[int]:
+        """Yield `seq` of the transactions with an event of one of these types, newest first, each once."""
+        row = tables.event.c
+        found = self._stream(select(row.txn_seq).where(row.type.in_(types)).order_by(row.position.desc()))
+        return (seq for seq, _ in groupby(int(one[0]) for one in found))
 
     def timed_events(self, after: int = 0, origin_id: bytes | None = None) -> Iterator[TimedEvent]:
         """Yield the events with `position > after`, each with its transaction's time."""

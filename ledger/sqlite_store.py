@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import Any
 
 from ledger.errors import IntegrityError, LedgerBusyError, LedgerError, replaced
@@ -22,12 +22,15 @@ from ledger.rows import EventRow, EventTuple, Head, OriginRow, TimedEvent, TxnRo
 from ledger.sqlite_errors import no_space, translated
 from ledger.sqlite_uri import sqlite_uri
 
+BUSY_MS = 60_000
+"""How long a statement waits for another program's lock."""
+
 MINIMUM_SQLITE = (3, 37, 0)
 """First SQLite with STRICT tables."""
 
 _CHUNK = 500
 _PRAGMAS = (
-    "PRAGMA busy_timeout=60000",
+    f"PRAGMA busy_timeout={BUSY_MS}",
     "PRAGMA synchronous=FULL",
     "PRAGMA fullfsync=1",
     "PRAGMA checkpoint_fullfsync=1",
@@ -55,9 +58,6 @@ _TIMED = (
 )
 
 _PATIENCE_SECONDS = 60.0
-_BUSY_LOOK_MS = 100
-"""How long one try to empty the log may hold up writers."""
-
 _PAGES = 4_096
 """Pages that a backup copies between two reports of its progress."""
 
@@ -240,36 +240,11 @@ class SqliteStore:
         database.executemany("UPDATE txn SET header = NULL WHERE seq = ?", [(number,) for number in seqs])
 
     def wipe(self, patience: float = _PATIENCE_SECONDS) -> None:
-        """Write the file anew, and empty its log: pages that were split or freed may hold what is emptied.
-
-        Readers are waited for outside the gate: they hold up no writer.
-        """
-        import time
+        """Write the file anew, and empty its log: pages that were split or freed may hold what is emptied."""
+        from ledger.sqlite_wiping import wipe
 
         self._refuse_nesting()
-        end = time.monotonic() + patience
-        with translated(self.place):
-            if not patience:
-                self._empty_log(end)  # before the work is done in vain, which would make the log longer each time
-            with gate(self.place + "-gate"):
-                self._db.execute("PRAGMA secure_delete=ON")
-                self._db.execute("VACUUM")
-            self._empty_log(end)
-
-    def _empty_log(self, end: float) -> None:
-        import time
-
-        self._db.execute(f"PRAGMA busy_timeout={_BUSY_LOOK_MS}")
-        try:
-            while self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-                if time.monotonic() > end:
-                    raise LedgerBusyError(
-                        f"{self.place!r} is being read by other commands, so its log still holds what was emptied",
-                        hint="The redaction is recorded. The next command that changes something tries again.",
-                    )
-                time.sleep(_BUSY_LOOK_MS / 1000)
-        finally:
-            self._db.execute(_PRAGMAS[0])
+        wipe(self._db, self.place, patience)
 
     def insert_meta(self, key: str, value: str) -> None:
         """Insert one row of `meta`, of a ledger that is being made."""
@@ -316,6 +291,12 @@ class SqliteStore:
         """Yield the events with `position > after` as plain tuples."""
         return self._db.execute("SELECT * FROM event WHERE position > ? ORDER BY position", (after,))
 
+    def seqs_of_types(self, types: Collection[str]) -> Iterator[int]:
+        """Yield `seq` of the transactions with an event of one of these types, newest first, each once."""
+        marks = ",".join("?" * len(types))
+        statement = f"SELECT txn_seq FROM event WHERE type IN ({marks}) ORDER BY position DESC"  # noqa: S608 - marks
+        return (seq for seq, _ in groupby(row[0] for row in self._stream(statement, *types)))
+
     def timed_events(self, after: int = 0, origin_id: bytes | None = None) -> Iterator[TimedEvent]:
         """Yield the events with `position > after`, each with its transaction's time."""
         if origin_id is None:
@@ -324,7 +305,7 @@ class SqliteStore:
             rows = self._stream(f"{_TIMED} AND e.origin_id = ? ORDER BY e.position", after, origin_id)
         return map(TimedEvent._make, rows)
 
-    def _stream(self, statement: str, *values: int | bytes) -> Iterator[Any]:
+    def _stream(self, statement: str, *values: int | str | bytes) -> Iterator[Any]:
         with translated(self.place):
             # Chained, because `yield from` would close the cursor with the generator: at the end of a command that
             # is after the database was closed, and an error that nobody can catch.

@@ -6,7 +6,7 @@ same abstract test class.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -80,6 +80,12 @@ class Store(Protocol):
 
     def txn_events(self, seq: int) -> list[EventRow]:
         """Return the events of the transaction at `seq`, in order of position."""
+
+    def seqs_of_types(self, types: Collection[str]) -> Iterator[int]:
+        """Yield `seq` of the transactions with an event of one of these types, newest first, each once.
+
+        No body is read. Only inside `reading`.
+        """
 
     def timed_events(self, after: int = 0, origin_id: bytes | None = None) -> Iterator[TimedEvent]:
         """Yield the events with `position > after`, each with its transaction's time; only those of one origin, if any.

@@ -25,6 +25,11 @@ def test_runs_live_their_whole_life_in_a_server(tmp_path: Path, postgres_url: st
     assert [row.label for row in guild.rows()] == ["first"]
 
     assert "purged" in guild.ok("log")
+    whole = guild.ok("log", "--type", "labeled").splitlines()
+    assert guild.ok("log", "--type", "labeled", "-n", "1").splitlines() == whole[:1] != []
+    assert (
+        guild.ok("log", "--actor", "ada", "-n", "2").splitlines() == guild.ok("log", "--actor", "ada").splitlines()[:2]
+    )
     assert "The ledger is whole." in guild.ok("ledger", "verify")
     assert not (tmp_path / "home" / "ledger.db").exists()
 
