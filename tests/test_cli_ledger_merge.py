@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,59 +14,36 @@ from ledger.events.start import RunStarted
 from ledger.ids import RunId, run_stream
 from ledger.opening import open_existing
 from ledger.transaction import Header, NewEvent, Transaction
-from tests.cli_kit import Guild, Result, damage
-from tests.crash_kit import Kit, opened_kit
+from tests.cli_kit import Guild, damage, make_project
 from tests.kit import run_id
 from tests.test_docs_format import verified
 
 
-@dataclass(frozen=True)
-class Forked(Guild):
-    """The command in a process that is forked from one which has imported the program: a start costs nothing."""
-
-    kit: Kit = field(kw_only=True)
-
-    def __call__(self, *args: str, stdin: str = "", timeout: float = 0) -> Result:
-        """Run the command to its end, with nothing to read."""
-        assert (stdin, timeout) == ("", 0)
-        done = self.kit.guild(str(self.home), *args)
-        assert "Traceback (most recent call last)" not in done.err, done
-        return Result(done.code, done.out, done.err)
-
-
-@pytest.fixture(name="kit", scope="module")
-def kit_fixture() -> Iterator[Kit]:
-    """Give a process to fork commands from, and a project."""
-    with opened_kit(migrations=True) as kit:
-        yield kit
-
-
 @pytest.fixture(name="made", scope="module")
-def made_fixture(kit: Kit) -> dict[str, Path]:
+def made_fixture(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Guild]:
     """Give the homes of two machines, one with two runs, the other with a labelled and a deleted one, to be copied."""
-    homes = {}
-    for name in ("near", "far"):
-        home = Path(kit.new_home())
-        guild = Forked(home, Path(kit.project), kit=kit)
+    folder = tmp_path_factory.mktemp("machines")
+    project = make_project(folder / "project", "{name: m, operations: {train: {cmd: work, flags: {size: 0}}}}\n")
+    made = {name: Guild(folder / name, project) for name in ("near", "far")}
+    for name, guild in made.items():
         guild.ok("run", "train", "size=1", "-l", name, "-y")
         guild.ok("run", "train", "size=2", "-y")
-        homes[name] = home
-    guild.ok("runs", "rm", "0", "-y")
-    return homes
+    made["far"].ok("runs", "rm", "0", "-y")
+    return made
 
 
 @pytest.fixture
-def here(kit: Kit, made: dict[str, Path], tmp_path: Path) -> Forked:
+def here(made: dict[str, Guild], tmp_path: Path) -> Guild:
     """Give this machine's home, with two runs: five transactions."""
-    shutil.copytree(made["near"], tmp_path / "home")
-    return Forked(tmp_path / "home", Path(kit.project), kit=kit)
+    shutil.copytree(made["near"].home, tmp_path / "home")
+    return replace(made["near"], home=tmp_path / "home")
 
 
 @pytest.fixture
-def there(here: Forked, made: dict[str, Path], tmp_path: Path) -> Forked:
+def there(made: dict[str, Guild], tmp_path: Path) -> Guild:
     """Give the other machine's home: six transactions."""
-    shutil.copytree(made["far"], tmp_path / "there")
-    return replace(here, home=tmp_path / "there")
+    shutil.copytree(made["far"].home, tmp_path / "there")
+    return replace(made["far"], home=tmp_path / "there")
 
 
 def merge(guild: Guild, other: Path, *options: str) -> str:
@@ -83,7 +59,7 @@ def record(guild: Guild, event: NewEvent, host: str = "laptop") -> None:
     ledger.store.close()
 
 
-def test_the_runs_of_both_machines_are_listed(here: Forked, there: Forked) -> None:
+def test_the_runs_of_both_machines_are_listed(here: Guild, there: Guild) -> None:
     """A dry run changes nothing; after the merge both homes list the same, and all checks are content."""
     before = here.state()
     told = here("ledger", "merge", str(there.home), "--dry-run")
@@ -91,7 +67,7 @@ def test_the_runs_of_both_machines_are_listed(here: Forked, there: Forked) -> No
     assert "To be merged: 6 transactions, 6 events, 2 new run(s):" in told.out
     assert "Nothing was changed (--dry-run)." in told.err
     assert here.state() == before
-    answer = Guild(here.home, here.cwd)("ledger", "merge", str(there.home), stdin="n\n")
+    answer = here("ledger", "merge", str(there.home), stdin="n\n")
     assert (answer.code, here.state()) == (0, before)
     merged = here("ledger", "merge", str(there.home), "-y")
     assert "Merged 6 transactions" in merged.out
@@ -107,7 +83,7 @@ def test_the_runs_of_both_machines_are_listed(here: Forked, there: Forked) -> No
     assert verified(str(here.home / "ledger.db"))[0] == 0
 
 
-def test_what_was_done_elsewhere_is_told_with_its_host(here: Forked, there: Forked) -> None:
+def test_what_was_done_elsewhere_is_told_with_its_host(here: Guild, there: Guild) -> None:
     """The log and the history name who and where; the record of the merge says what came of whom."""
     name = there.ids()[0]
     event = RunStarted("/p", None, "m", "train", ("x",), {}, evidence={"host": os.uname().nodename, "pid": 1})
@@ -128,7 +104,7 @@ def test_what_was_done_elsewhere_is_told_with_its_host(here: Forked, there: Fork
     here.refused("undo", str(told["seq"]), "-y")
 
 
-def test_run_directories_are_copied_when_asked_for(here: Forked, there: Forked) -> None:
+def test_run_directories_are_copied_when_asked_for(here: Guild, there: Guild) -> None:
     """To where they belong, with their sources; the other home keeps its own, and a second time there is nothing."""
     one, gone = there.ids()[0], there.ids("--deleted")[0]
     merge(here, there.home)
@@ -147,7 +123,7 @@ def test_run_directories_are_copied_when_asked_for(here: Forked, there: Forked) 
     assert here("check").code == 0
 
 
-def test_a_run_without_files_here_is_deleted_restored_and_purged(here: Forked, there: Forked) -> None:
+def test_a_run_without_files_here_is_deleted_restored_and_purged(here: Guild, there: Guild) -> None:
     """Its files follow in the home that has them, as soon as that one knows, and not before it was told so."""
     one, gone = there.ids()[0], there.ids("--deleted")[0]
     merge(here, there.home)
@@ -168,7 +144,7 @@ def test_a_run_without_files_here_is_deleted_restored_and_purged(here: Forked, t
     assert there("check").code == 0
 
 
-def test_files_that_a_merged_purge_does_not_concern_stay_and_are_told(here: Forked, there: Forked) -> None:
+def test_files_that_a_merged_purge_does_not_concern_stay_and_are_told(here: Guild, there: Guild) -> None:
     """Who has copied them and purged there, has purged the copies: these files are for their owner to remove."""
     one = there.ids()[0]
     merge(here, there.home, "--artifacts")
@@ -180,7 +156,7 @@ def test_files_that_a_merged_purge_does_not_concern_stay_and_are_told(here: Fork
     assert (check.code, "is purged, but its directory is in runs/" in check.out) == (3, True)
 
 
-def test_a_copied_home_is_a_fork_with_a_way_out(here: Forked, tmp_path: Path) -> None:
+def test_a_copied_home_is_a_fork_with_a_way_out(here: Guild, tmp_path: Path) -> None:
     """Refused with the point where they parted; with --fork-as-new all that both did is there, once."""
     shutil.copytree(here.home, tmp_path / "copy")
     copy = replace(here, home=tmp_path / "copy")
@@ -204,7 +180,7 @@ def test_a_copied_home_is_a_fork_with_a_way_out(here: Forked, tmp_path: Path) ->
     assert here.rows()[1].label == copy.rows()[1].label == "two"
 
 
-def test_a_secret_that_was_redacted_over_there_leaves_no_byte_here(here: Forked, there: Forked) -> None:
+def test_a_secret_that_was_redacted_over_there_leaves_no_byte_here(here: Guild, there: Guild) -> None:
     """What had been merged before is emptied and wiped with the merge that tells of it."""
     name = there.ids()[0]
     merge(here, there.home)
@@ -217,7 +193,7 @@ def test_a_secret_that_was_redacted_over_there_leaves_no_byte_here(here: Forked,
     assert here("ledger", "verify").code == 0
 
 
-def test_an_export_is_merged_too_and_a_merged_ledger_exported(here: Forked, there: Forked, tmp_path: Path) -> None:
+def test_an_export_is_merged_too_and_a_merged_ledger_exported(here: Guild, there: Guild, tmp_path: Path) -> None:
     """The same as from the home; what was merged is imported elsewhere, and continued there."""
     there.ok("ledger", "export", str(tmp_path / "far.jsonl"))
     merge(here, tmp_path / "far.jsonl")
@@ -231,7 +207,7 @@ def test_an_export_is_merged_too_and_a_merged_ledger_exported(here: Forked, ther
     assert copy.ok("ledger", "import", str(tmp_path / "both.jsonl")).startswith("Imported 1 transactions")
 
 
-def test_what_cannot_be_merged_is_refused_with_nothing_changed(here: Forked, there: Forked, tmp_path: Path) -> None:
+def test_what_cannot_be_merged_is_refused_with_nothing_changed(here: Guild, there: Guild, tmp_path: Path) -> None:
     """No ledger, this very one, a damaged one, no answer; and options that do not fit."""
     before = here.state()
     (tmp_path / "empty").mkdir()
@@ -251,7 +227,7 @@ def test_what_cannot_be_merged_is_refused_with_nothing_changed(here: Forked, the
     assert not nowhere.home.exists()
 
 
-def test_history_from_the_future_needs_force(here: Forked, there: Forked) -> None:
+def test_history_from_the_future_needs_force(here: Guild, there: Guild) -> None:
     """A clock that is ahead is told of; what is recorded after such a merge is later still."""
     ledger = open_existing(str(there.home / "ledger.db"), clock=lambda: 4_000_000_000_000_000)
     header = Header(actor="bob", host="laptop", argv=("guild",), cwd="/", program="guild-ledger")
