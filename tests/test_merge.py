@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.backup import back_up
+from ledger.canonical import Value, decode
 from ledger.chain import txn_hash
 from ledger.errors import IntegrityError, LedgerError
 from ledger.events.life import RunDeleted, RunPurged, RunPurgeStarted, RunRestored, RunStatusChanged
@@ -27,6 +28,7 @@ from projections.as_of import moment, replay
 from projections.comparing import difference
 from projections.errors import IndexOutrunError
 from projections.files import current_file
+from projections.imported import PastEvent, SenselessError, retold
 from projections.index import connect, open_index
 from projections.rebuild import rebuild_in_memory
 from projections.undo_choice import NothingToUndoError, choose_undo
@@ -339,6 +341,30 @@ def test_a_continuation_that_does_not_join_the_chain_is_refused(pair: tuple[Ledg
         import_more(as_file(old.store), Export(file))
     assert old.store.head().seq == 2
     old.store.close()
+
+
+def test_a_run_with_the_facts_of_two_machines_is_told_to_a_third_ledger(pair: tuple[Ledger, Ledger]) -> None:
+    """Deleted on both, then restored: an archive of it is not refused for that; of one machine it would be."""
+    one, other = pair
+    merged(one, other)
+    for ledger in (one, other):
+        append(ledger, happens(2, RunDeleted()))
+    merged(one, other)
+    append(one, happens(2, RunRestored()))
+    past = [
+        PastEvent(row.type, row.schema_version, decoded(row.body), 1, "ann", "box", row.origin_id.hex())
+        for row in one.store.stream_events([f"run/{run_id(2)}"])
+    ]
+    assert [event.type for event in retold(run_id(2), past, "an archive", "home")] == ["run.imported"]
+    with pytest.raises(SenselessError):
+        retold(run_id(2), [event._replace(origin="") for event in past], "an archive", "home")
+
+
+def decoded(body: bytes | None) -> dict[str, Value]:
+    """Return the body of an event."""
+    found = decode(body or b"{}")
+    assert isinstance(found, dict)
+    return found
 
 
 def test_an_end_that_another_machine_recorded_counts_once(pair: tuple[Ledger, Ledger]) -> None:
