@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from artifacts.run_archive import ArchivedRun, RunArchiveError
+from artifacts.run_archive import ArchivedRun
+from artifacts.run_archive_values import RunArchiveError
 from commands.app import App
 from ledger.canonical import Value, decode
 from ledger.ids import RunId, run_of, run_stream
@@ -50,6 +51,17 @@ def _transaction(app: App, seq: int) -> Mapping[str, Value]:
         "time": txn.recorded_at,
         "header": header,
     }
+
+
+def source_digest(run: ArchivedRun) -> str | None:
+    """Return the digest of the source snapshot that a run was last started with; None when it has none."""
+    digest: Value = None
+    for event in run.events:
+        body = event.get("body")
+        if isinstance(body, dict) and "sources" in body:
+            sources = body["sources"]
+            digest = sources.get("digest") if isinstance(sources, dict) else None
+    return digest if isinstance(digest, str) else None
 
 
 def known_runs(app: App, run_ids: Sequence[RunId]) -> set[RunId]:

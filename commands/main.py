@@ -56,13 +56,14 @@ _COMMANDS = {
     "select": "commands.select:select_run",
     "stop": "commands.stop:stop",
     "tag": "commands.tag:tag",
+    "tensorboard": "commands.tensorboard:tensorboard",
     "train": "commands.aliases:train",
     "undo": "commands.undo:undo",
     "uninstall": "commands.uninstall:uninstall",
     "unprotect": "commands.protect:unprotect",
     "watch": "commands.watch:watch",
 }
-_ALIASES = {"ops": "operations"}
+_ALIASES = {"ops": "operations", "tb": "tensorboard"}
 _DIRECTORIES = completer("commands.completing:directories")
 
 
@@ -175,6 +176,11 @@ def _usage(error: click.ClickException) -> int:
         message = f"unrecognized option '{error.option_name}'{guess}"
         if error.ctx is not None and any(param.metavar == FLAGS for param in error.ctx.command.params):
             message += "; a flag of the operation is given as NAME=VALUE"
+        elif error.option_name == "--archive":
+            message = (
+                "--archive is for commands that only show runs: runs, runs info, select, tag --list, comment --list,"
+            )
+            message += " ls and cat; `guild runs import FILE` takes its runs into this home"
         elif error.option_name == "--at":
             message = "--at is for commands that show what was recorded: runs, runs info, select, tag --list, and diff"
     elif isinstance(error, click.MissingParameter) and error.param is not None:

@@ -5,6 +5,7 @@ Apart from the rest, and importing little: nearly always no run is running, and 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,11 @@ from projections.query import running
 
 if TYPE_CHECKING:
     from ledger.canonical import Value
+    from ledger.events.base import Event
+
+
+ELSEWHERE = "another home"
+"""What stands for the home of a run that another ledger started: no home has this name."""
 
 
 def reap(app: App) -> None:
@@ -32,11 +38,13 @@ def reap(app: App) -> None:
 
 
 def _end_of(app: App, run_id: RunId) -> bool:
-    """Record the end of one run when it is over; tell whether it was."""
+    """Record the end of one run when it is over, and what it had reported by then; tell whether it was."""
     from ledger.transaction import NewEvent, Transaction
     from operations.liveness import find_end
 
     evidence = evidence_of_start(app, run_id)
+    if evidence.get("home") == ELSEWHERE:
+        return False  # a lease of it that lies here came with a copy of a home
     try:
         end = find_end(
             app.home.lease_path(run_id),
@@ -50,7 +58,8 @@ def _end_of(app: App, run_id: RunId) -> bool:
     try:
         seam("reap.append")
         header = app.header(reason="the run was found to be over")
-        app.ledger.append(Transaction(header, (NewEvent(run_stream(run_id), end.event),)))
+        events = (*_reported(app, run_id), end.event)
+        app.ledger.append(Transaction(header, tuple(NewEvent(run_stream(run_id), event) for event in events)))
     except LedgerError:
         # Already recorded by somebody else, or a home that is read-only or full: the verdict can wait.
         end.release(remove=False)
@@ -60,8 +69,27 @@ def _end_of(app: App, run_id: RunId) -> bool:
     return True
 
 
+def _reported(app: App, run_id: RunId) -> list[Event]:
+    """Return the event that sums up the series which the run has left, if it has left any.
+
+    Its supervisor told the ledger from time to time; nobody has told it of the last numbers.
+    """
+    from artifacts.series import FILE
+
+    if not os.path.exists(os.path.join(app.home.run_dir(run_id), FILE)):
+        return []
+    from artifacts.summaries import summaries_of
+    from ledger.events.notes import RunScalarsRecorded
+
+    found = summaries_of(app.home.run_dir(run_id))
+    return [RunScalarsRecorded(found)] if found else []
+
+
 def evidence_of_start(app: App, run_id: RunId) -> Mapping[str, Value]:
-    """Return what was recorded of the machine, the process and the home when a run was last started, or taken in."""
+    """Return what was recorded of the machine, the process and the home when a run was last started, or taken in.
+
+    Of what was merged in no home is this one: not that of a copy either, which has the same name for itself.
+    """
     return evidence_of_starts(app, [run_id])[run_id]
 
 
@@ -70,8 +98,11 @@ def evidence_of_starts(app: App, run_ids: Sequence[RunId]) -> dict[RunId, Mappin
     from ledger.registry import current_body
 
     found: dict[str, Value] = {}
+    here = app.ledger.origin_id
     for row in app.ledger.store.stream_events(map(run_stream, run_ids)):
-        if row.type in ("run.started", "run.restarted") and row.body is not None:
+        if row.origin_id != here and row.type in ("run.started", "run.restarted", "run.imported"):
+            found[row.stream] = {"home": ELSEWHERE}
+        elif row.type in ("run.started", "run.restarted") and row.body is not None:
             found[row.stream] = current_body(row.type, row.schema_version, row.body).get("evidence")
         elif row.type == "run.imported" and row.body is not None:
             home = current_body(row.type, row.schema_version, row.body).get("home")

@@ -81,14 +81,14 @@ def shown_cell(attribute: str, cell: Cell) -> str:
     if isinstance(cell, Time):
         return local_time(cell)
     if attribute == "duration":
-        return _clock(float(str(cell)))
+        return clock(float(str(cell)))
     if isinstance(cell, bool):
         # A flag's value is shown as it is given, what guild knows of a run as `runs -v` shows it.
         return ("yes" if cell else "no") if attribute else str(cell).lower()
     return printable(", ".join(cell) if isinstance(cell, list) else str(cell), _LONGEST)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Return a duration as `H:MM:SS`, a short one with thousandths."""
     if seconds < _SHORT:
         return f"{seconds:.3f}s"

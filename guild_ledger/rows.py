@@ -37,10 +37,19 @@ def row(key: str, step: int | None, time_us: int, value: float) -> str:
         time_us: when it was reported, microseconds since 1970 UTC.
         value: any number; NaN and the infinities are written `nan`, `inf` and `-inf`.
     """
+    return f"{beginning(key)}{'' if step is None else step},{moment_of(time_us)},{value!r}\n"
+
+
+def beginning(key: str) -> str:
+    """Return what the rows of a key begin with."""
     if '"' in key or "," in key:
         key = '"' + key.replace('"', '""') + '"'
-    place = "" if step is None else step
-    return f"{key},{place},{time_us // _MILLION}.{time_us % _MILLION:06d},{value!r}\n"
+    return key + ","
+
+
+def moment_of(time_us: int) -> str:
+    """Return a time as it is written in a row."""
+    return f"{time_us // _MILLION}.{time_us % _MILLION:06d}"
 
 
 def is_key(text: str) -> bool:
@@ -65,8 +74,8 @@ class Appender:
         self._descriptor = -1
         self._is_torn = False
 
-    def append(self, rows: str) -> None:
-        """Write whole rows in one piece.
+    def append(self, rows: str) -> int:
+        """Write whole rows in one piece; return how many bytes that were.
 
         Raises:
             OSError: they are not in the file, or not all of them.
@@ -81,6 +90,20 @@ class Appender:
         while written < len(data):
             written += os.write(self._descriptor, data[written:])
         self._is_torn = False
+        return len(data)
+
+    def end(self) -> int:
+        """Return where in the file the rows end that were appended last."""
+        return os.lseek(self._descriptor, 0, os.SEEK_CUR)
+
+    def identity(self) -> tuple[int, int]:
+        """Return what tells the open file from every other; a different one when it was closed behind our back.
+
+        Raises:
+            OSError: it is not open.
+        """
+        status = os.fstat(self._descriptor)
+        return status.st_dev, status.st_ino if status.st_nlink else -1
 
     def close(self) -> None:
         """Let go of the file; the next rows open it again."""

@@ -163,8 +163,12 @@ class LineFollower:
         self.is_new = False
         self.offset = 0
 
-    def read(self) -> Iterator[list[str]]:
-        """Yield the new lines, block by block, without their ends; nothing when the file cannot be read."""
+    def read(self, until: int | None = None) -> Iterator[list[str]]:
+        """Yield the new lines, block by block, without their ends; nothing when the file cannot be read.
+
+        Args:
+            until: where to stop, in bytes; None for the end of the file.
+        """
         try:
             # Not through a link, and never waiting for a pipe that the run may have put there.
             flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -174,24 +178,28 @@ class LineFollower:
         try:
             if self._stands(os.fstat(descriptor)):
                 os.lseek(descriptor, self.offset, os.SEEK_SET)
-                yield from self._blocks(descriptor)
+                yield from self._blocks(descriptor, until)
         except OSError:
             return
         finally:
             os.close(descriptor)
+
+    def skip(self, offset: int) -> None:
+        """Go on behind what the caller has written itself."""
+        self.offset, self._rest, self._is_within = offset, b"", False
 
     def _stands(self, status: os.stat_result) -> bool:
         """Tell whether there is something new to read; begin anew with another file, or one that was cut."""
         if not stat.S_ISREG(status.st_mode):
             return False
         file = status.st_dev, status.st_ino
-        if file != self._file or status.st_size < self.offset:
-            self._file, self.offset = file, 0
-            self._rest, self._is_within = b"", False
+        if (self._file is not None and file != self._file) or status.st_size < self.offset:
+            self.skip(0)
+        self._file = file
         return status.st_size > self.offset
 
-    def _blocks(self, descriptor: int) -> Iterator[list[str]]:
-        while block := os.read(descriptor, _BLOCK):
+    def _blocks(self, descriptor: int, until: int | None) -> Iterator[list[str]]:
+        while block := os.read(descriptor, _BLOCK if until is None else max(0, min(_BLOCK, until - self.offset))):
             begun = self.offset == 0
             self.offset += len(block)
             *lines, self._rest = (self._rest + block).split(b"\n")

@@ -249,7 +249,7 @@ def check_sources(home: str, story: list[Happened]) -> None:
     """Check that the source code of each run is there, whole and unchanged."""
     for event in story:
         sources = event.body.get("sources")
-        if event.type == "run.started" and isinstance(sources, dict):
+        if event.type in ("run.started", "run.imported") and isinstance(sources, dict):
             digest = str(sources["digest"])
             files = read_manifest(Home(home), digest)
             assert snapshot_digest(list(files)) == digest

@@ -114,6 +114,14 @@ BY_NAME_ONLY = {
 """Commands that take runs but no filters, and why."""
 
 
+TESTED_APART = {
+    "diff": "takes two runs, and one stands for it and the one before",
+    "export": "an archive leaves out runs that have not ended",
+    "tensorboard": "it starts TensorBoard, and goes on until it is ended",
+}
+"""Commands whose selections are tested with what they do, and why."""
+
+
 def test_every_command_that_takes_runs_has_the_same_options_and_help() -> None:
     """Whatever has a RUN among its arguments also has all limits, word for word, and the help on selecting."""
     commands = {context.command_path.removeprefix("guild "): command for context, command in all_commands()}
@@ -131,13 +139,11 @@ def test_every_command_that_takes_runs_has_the_same_options_and_help() -> None:
         assert command.epilog == SELECTION_HELP, path
     assert {path for path, command in commands.items() if "filters" in limits_of(command)} == {
         *takers,
-        "diff",  # takes moments; the limits say of which runs it tells
         "runs",
         "runs list",
     }
     alike = {path.removeprefix("runs ") for path in takers}
-    # An archive leaves out runs that have not ended, so what it takes is tested with the archives.
-    assert alike == {path.removeprefix("runs ") for path in TAKERS} | {"export"}
+    assert alike == {path.removeprefix("runs ") for path in TAKERS} | set(TESTED_APART)
     for path, command in takers.items():
         assert takers.get(path.removeprefix("runs "), command) is command, path
 

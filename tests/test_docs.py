@@ -160,6 +160,7 @@ def test_every_field_of_the_json_output_is_documented(tmp_path: Path) -> None:
     world = World(str(tmp_path))
     try:
         world.execute("guild run knn:train -y")
+        world.execute("guild run knn:train k=7 -y")
         world.execute("guild mark 0")
         printed = [
             "\n".join(world.execute(f"guild {words} --json 2>/dev/null"))
@@ -174,6 +175,7 @@ def test_every_field_of_the_json_output_is_documented(tmp_path: Path) -> None:
                 "check",
                 "diff --at 1 --at now",
                 "compare --skip-op-cols",
+                "diff",
             )
         ]
     finally:
