@@ -6,16 +6,21 @@ from typing import TYPE_CHECKING
 
 from commands.compare_declared import declared_columns
 from commands.selecting import filter_of, open_query, run_filter, selected, tell_moved
+from commands.terminal import note
 from ledger.dataclass import dataclass, replace
 from ledger.errors import UsageError
 from ledger.ids import system_clock
-from projections.column_specs import ColumnSpec, parse_columns
+from ledger.text import did_you_mean, printable
+from projections.attributes import value_names
+from projections.column_specs import ATTRIBUTE, ColumnSpec, parse_columns
 from projections.comparison import Comparison, Order
 from projections.comparison_columns import Column, columns_of, resolved
 from projections.comparison_defaults import core_columns, operation_columns
 from projections.schema import DELETED, LIVE
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from commands.app import App
     from commands.options import Limits
     from projections.comparison_defaults import Declared
@@ -78,8 +83,17 @@ class Compared:
         return replace(found, order=Order(column.sources[0], bool(self._choice.greatest)))
 
     def runs(self, app: App) -> Comparison:
-        """Return the comparison in the usual order; errors as of `comparison`."""
-        return self.base(app, DELETED if self._choice.deleted else LIVE, self._limits.expression)
+        """Return the comparison in the usual order, and note columns that no run has; errors as of `comparison`."""
+        found = self.base(app, DELETED if self._choice.deleted else LIVE, self._limits.expression)
+        self._note_unknown(found.query.index.db)
+        return found
+
+    def _note_unknown(self, database: sqlite3.Connection) -> None:
+        for spec in (spec for text in (*self._choice.columns, *self._choice.strict) for spec in parse_columns(text)):
+            source = resolved(database, spec)
+            if source.kind != ATTRIBUTE and not source.number:
+                names = [name.partition(":")[2] for name in value_names(database, (source.kind,))]
+                note(f"No run has {printable(str(spec), 80)}{did_you_mean(source.name, names)}")
 
     def base(self, app: App, place: str, expression: str = "") -> Comparison:
         """Return the runs as they are now, in the usual order; errors as of `comparison`.

@@ -89,7 +89,7 @@ def resolved(database: sqlite3.Connection, spec: ColumnSpec) -> Source:
     """Return what a spec names in an index.
 
     Raises:
-        ColumnError: there is no such attribute, or no run has a flag or scalar of this bare name.
+        ColumnError: there is no such attribute, or no flag or scalar of this bare name, though runs have others.
     """
     name = attribute(_SAID.get(spec.name, spec.name))
     if spec.kind == ATTRIBUTE:
@@ -109,6 +109,8 @@ def resolved(database: sqlite3.Connection, spec: ColumnSpec) -> Source:
     if name in ATTRIBUTES:
         return Source(ATTRIBUTE, name)
     names = value_names(database, ("flag", "scalar"))
+    if not names:
+        return Source(SCALAR, spec.name)  # before the first run nothing can be called mistyped
     known = [f"={quoted(one[5:])}" if one.startswith("flag:") else one[7:] for one in names]
     guess = did_you_mean(spec.name, [*(one.partition(":")[2] for one in names), *known, *ATTRIBUTES, *_SAID])
     raise spec.error(

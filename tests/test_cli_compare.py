@@ -127,7 +127,9 @@ def test_nothing_is_selected_and_that_is_no_error(guild: Guild, tmp_path: Path) 
     )
     assert (table, as_json, grouped, deleted) == (f"{header}\n", "[\n]\n", "lr  runs\n", f"{header}\n")
     (tmp_path / "work").mkdir()
-    assert Guild(tmp_path / "home", tmp_path / "work").ok("compare") == f"{header}\n"
+    empty = Guild(tmp_path / "home", tmp_path / "work")
+    assert empty.ok("compare") == f"{header}\n"
+    assert done(empty, ["--strict-columns", "loss, =lr"], ["--group-by", "lr"]) == ["loss  lr\n", "lr  runs\n"]
 
 
 def test_json_has_an_object_for_every_run(guild: Guild) -> None:
@@ -224,6 +226,13 @@ def test_what_makes_no_sense_is_refused_with_the_place(guild: Guild) -> None:
     for result, (words, (code, said)) in zip(results, REFUSED.items(), strict=True):
         assert (result.code, result.out) == (code, ""), (words, result)
         assert said in result.err, (words, result)
+
+
+def test_columns_that_no_run_has_are_noted(guild: Guild) -> None:
+    """With their kind said they are empty, and what may have been meant is named."""
+    (result,) = many(guild, [["compare", "--strict-columns", "=sed, min los, =lr", "0"]])
+    assert result.out == "sed  min los  lr\n              0.1\n"
+    assert "No run has =sed (did you mean 'seed'?)\nNo run has min los (did you mean 'loss'?)\n" in result.err
 
 
 def test_the_past_is_compared_as_it_was(guild: Guild) -> None:

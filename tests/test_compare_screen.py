@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.cli_kit import ROOT
 from tests.compare_screen_kit import Driven, driven, make_home, write_series
 from tests.kit import run_id
 from view.terminal.asking import Asking
@@ -209,7 +210,8 @@ def test_scalars_of_selected_runs_are_drawn(home: Path) -> None:
 
 
 def test_the_help_names_every_key(home: Path) -> None:
-    """As the line below names those that fit; both come from one list."""
+    """As the line below names those that fit; both come from one list, and the page about it has them all."""
+    page = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
 
     async def look(at: Driven) -> None:
         assert at.app.query_one(Footer).said().startswith(" ? Help  q Quit  s Sort")
@@ -218,6 +220,7 @@ def test_the_help_names_every_key(home: Path) -> None:
         for group in GROUPS.values():
             for key in group:
                 assert key.long in text
+                assert f"| `{key.shown.replace(' ', '`, `')}` | {key.long} |" in page
         await at.press("escape")
         assert at.app.query_one("#title", Bar).said().startswith(f" guild compare  {RUNS} runs")
 

@@ -174,8 +174,8 @@ def test_every_field_of_the_json_output_is_documented(tmp_path: Path) -> None:
                 "ledger rebuild",
                 "check",
                 "diff --at 1 --at now",
-                "diff",
                 "compare --skip-op-cols",
+                "diff",
             )
         ]
     finally:
