@@ -103,7 +103,8 @@ def _query(session: Session, wanted: RunFilter, specs: Sequence[str]) -> Query:
     if not specs:
         return query
     if all(len(spec) == 32 and not spec.isdecimal() for spec in specs):  # noqa: PLR2004 - whole ids
-        rows: Iterable[RunRow] = runs_by_id(session.index, [check_run_id(spec) for spec in specs[:MOST_SELECTED]]).values()
+        named = [check_run_id(spec) for spec in specs[:MOST_SELECTED]]
+        rows: Iterable[RunRow] = runs_by_id(session.index, named).values()
     else:
         rows = islice(chosen(query, specs), MOST_SELECTED)
     return Query(session.index, replace(wanted, only=tuple(row.number for row in rows)))
