@@ -202,29 +202,37 @@ print("\\x1b[31mthe end\\x1b[0m", flush=True)
 """
 
 
-def trained(folder: Path, *rates: float, series: bool = True) -> Guild:
-    """Return the command in a project with a completed run for each learning rate, the last one newest.
+_homes: dict[Path, Guild] = {}
 
-    Args:
-        folder: where project and home are made.
-        rates: learning rates.
-        series: whether to give each run a series of its loss, in case it has none.
+
+def trained(factory: pytest.TempPathFactory, folder: Path) -> Guild:
+    """Return the command in a project with four completed runs, in a home of its own below `folder`.
+
+    Their labels are `try 0.8`, `try 0.4`, `try 0.2` and `try 0.1`, after their learning rates; newest first.
     """
+    base = factory.getbasetemp()
+    if base not in _homes:
+        _homes[base] = _made(base / "flowers")
+    made = _homes[base]
+    shutil.copytree(made.home, folder / "home")
+    return Guild(folder / "home", made.cwd)
+
+
+def _made(folder: Path) -> Guild:
     guild = Guild(folder / "home", make_project(folder / "project", MODELS, work=WORK, wait=WAIT))
-    results = many(guild, [["run", "train", f"lr={rate}", "-l", f"try {rate}", "-y"] for rate in rates])
-    assert [result.code for result in results] == [0] * len(rates), results
+    results = many(guild, [["run", "train", f"lr={rate}", "-l", f"try {rate}", "-y"] for rate in (0.1, 0.2, 0.4, 0.8)])
+    assert [result.code for result in results] == [0] * 4, results
     for run in guild.json("runs", "list"):
         path = Path(run["run_dir"], FILE)
-        if series and not path.exists():
-            lines = [row("loss", step, 1_795_000_000_000_000 + step * 1_000_000, 1 / step) for step in range(1, 40)]
-            path.write_bytes(HEADER + "".join(lines).encode())
+        lines = [row("loss", step, 1_795_000_000_000_000 + step * 1_000_000, 1 / step) for step in range(1, 40)]
+        path.write_bytes(HEADER + "".join(lines).encode())
     return guild
 
 
 @pytest.fixture(name="flowers", scope="module")
 def flowers_fixture(tmp_path_factory: pytest.TempPathFactory) -> Guild:
     """Give the command in a project with four runs, which a file's tests share."""
-    return trained(tmp_path_factory.mktemp("flowers"), 0.1, 0.2, 0.4, 0.8)
+    return trained(tmp_path_factory, tmp_path_factory.mktemp("flowers"))
 
 
 @pytest.fixture(name="server", scope="module")

@@ -41,7 +41,7 @@ def view_compare(guild: Guild) -> None:
     """Runs beside each other."""
     with _page(guild, f"#/compare?{urlencode(_COMPARED)}", height=900, sharp=_PLAIN) as sight:
         sight.page.wait_for_selector(".plot canvas")
-        wait_until(lambda: not sight.text(".chart h3 .muted"))  # how many of the runs are still to be drawn
+        wait_until(lambda: not sight.text(".chart h2 .muted"))  # how many of the runs are still to be drawn
         _shot(sight, "view-compare")
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.browser_kit import (  # noqa: F401 - fixtures
     browser_fixture,
     flowers_fixture,
-    reason_to_skip,
     seen,
     server_fixture,
     trained,
@@ -19,6 +16,7 @@ from tests.view_kit import serving
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
     from playwright.sync_api import Browser
 
     from tests.cli_kit import Guild
@@ -51,7 +49,7 @@ def test_filters_narrow_the_list_and_are_in_the_address(browser: Browser, server
         sight.page.go_back()
         sight.until("document.querySelector('.grid-row .label')?.textContent === 'try 0.8'")
         sight.go("#/runs?select=1:2")
-        sight.until("document.querySelectorAll('.grid-row .label').length === 2")
+        sight.until("document.querySelector('.grid-row .label')?.textContent === 'try 0.4'")
         assert sight.texts(".grid-row .label") == LABELS[1:3]
 
 
@@ -126,30 +124,29 @@ def test_a_label_of_markup_is_text_and_does_nothing(browser: Browser, server: Se
     assert not dialogs
 
 
-def test_deleting_asks_first_and_can_be_undone(browser: Browser, tmp_path: Path) -> None:
+def test_deleting_asks_first_and_can_be_undone(
+    browser: Browser, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """Chosen runs are shown before they are deleted; undo brings them back, and so does the view of deleted runs."""
-    guild = trained(tmp_path, 0.1, 0.2, series=False)
-    reason = reason_to_skip()
-    if reason:
-        pytest.skip(reason)
+    guild = trained(tmp_path_factory, tmp_path)
     with serving(guild) as server, seen(browser, server) as sight:
         sight.page.wait_for_selector(".grid-row .label")
         for key in ("j", "x", "d"):
             sight.page.keyboard.press(key)
         assert sight.text("dialog .preview-runs li").split("\n")[0] == guild.ids()[0][:8]
         sight.page.locator("dialog button.danger:enabled").click()
-        sight.until("document.querySelectorAll('.grid-row .label').length === 1")
-        assert sight.texts(".grid-row .label") == ["try 0.1"]
-        assert len(guild.ids()) == 1
+        sight.until("document.querySelectorAll('.grid-row .label').length === 3")
+        assert sight.texts(".grid-row .label") == LABELS[1:]
+        assert len(guild.ids()) == 3
         sight.page.locator(".toast button", has_text="Undo").click()
-        sight.until("document.querySelectorAll('.grid-row .label').length === 2")
-        assert len(guild.ids()) == 2
+        sight.until("document.querySelectorAll('.grid-row .label').length === 4")
+        assert len(guild.ids()) == 4
         guild.ok("runs", "delete", "1", "-y")
-        sight.until("document.querySelectorAll('.grid-row .label').length === 1")
+        sight.until("document.querySelectorAll('.grid-row .label').length === 3")
         sight.go("#/runs?place=deleted")
-        sight.until("document.querySelector('.grid-row .label')?.textContent === 'try 0.1'")
+        sight.until("document.querySelector('.grid-row .label')?.textContent === 'try 0.4'")
         for key in ("j", "r"):
             sight.page.keyboard.press(key)
         sight.page.locator("dialog button[type=submit]:enabled").click()
         sight.until("document.querySelectorAll('.grid-row .label').length === 0")
-    assert len(guild.ids()) == 2
+    assert len(guild.ids()) == 4

@@ -19,8 +19,9 @@ INKED = """() => {
   if (!canvas) return false;
   const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
   const colours = new Set();
-  for (let at = 0; at < data.length; at += 4)
+  for (let at = 0; at < data.length; at += 4) {
     if (data[at + 3] > 200) colours.add(`${data[at]} ${data[at + 1]} ${data[at + 2]}`);
+  }
   return colours.size > 3;
 }"""
 """Whether a chart has lines and not only an empty frame."""
@@ -58,7 +59,7 @@ def test_the_page_of_a_run_draws_its_scalars(browser: Browser, server: Server, f
     run = flowers.ids()[0]
     with seen(browser, server, f"#/run/{run}") as sight:
         _inked(sight)
-        assert sight.text(".chart h3") == "loss"
+        assert sight.text(".chart h2") == "loss"
         assert sight.texts(".facts dd")[:2] == ["3", "0.8"]
         sight.page.locator(".chart-tools").get_by_text("Time", exact=True).click()
         sight.page.get_by_label("Log scale").check()

@@ -22,7 +22,10 @@ MOST_RUNS = 200
 
 _MOST_EVENTS = 2_000
 _LOOK_SECONDS = 2.0
-"""So often the ledger is looked at even if its files seem unchanged: a run may be over without anybody saying so."""
+"""So often the ledger is looked at even if its files seem unchanged, or if it has none because it is in a server.
+
+A run may be over without anybody saying so.
+"""
 
 _FOLLOWED = {"output": f"{OWN}/{OUTPUT}", "series": FILE}
 """Files of a run that grow, by the event that tells it."""
@@ -80,7 +83,7 @@ class Watch:
 
     def _ledger_news(self) -> News:
         files, now = self._signature(), time.monotonic()
-        if self._seen and files and files == self._files and now - self._looked < _LOOK_SECONDS:
+        if self._seen and files == self._files and now - self._looked < _LOOK_SECONDS:
             return News(self._seen.seq)
         self._files, self._looked = files, now
         try:
@@ -111,7 +114,7 @@ class Watch:
         return News(now.seq, runs, more, is_new=True)
 
     def _signature(self) -> object:
-        """Return what changes when the ledger's files do; nothing when it has none, or they cannot be looked at."""
+        """Return what changes when the ledger's files do; nothing of those that are not there."""
         found: list[tuple[int, int, int] | None] = []
         for path in self._site.files():
             try:

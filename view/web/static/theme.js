@@ -6,7 +6,11 @@
   const system = window.matchMedia("(prefers-color-scheme: dark)");
 
   function chosen() {
-    try { return localStorage.getItem(KEY); } catch { return null; }
+    try {
+      return localStorage.getItem(KEY);
+    } catch {
+      return null;
+    }
   }
 
   function apply() {
@@ -23,7 +27,11 @@
     },
     toggle() {
       const next = this.isDark() ? "light" : "dark";
-      try { localStorage.setItem(KEY, next); } catch { /* a browser that keeps nothing follows the system */ }
+      try {
+        localStorage.setItem(KEY, next);
+      } catch {
+        /* a browser that keeps nothing follows the system */
+      }
       apply();
       return next;
     },

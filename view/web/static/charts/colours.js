@@ -1,8 +1,30 @@
 // Colours for runs: a few are picked by hand, so that neighbours differ for every eye; after those, hues a golden angle
 // apart, in turns of three lightnesses, tell hundreds from each other.
 
-const LIGHT = ["#3a57c4", "#c2571a", "#1d8a6b", "#a63d8f", "#8a6d0b", "#2b8fb8", "#b3343f", "#6b5bc2", "#5c7f1f", "#7a5a4a"];
-const DARK = ["#8fa6ff", "#f0955a", "#5cc9a7", "#dd86c9", "#d6b548", "#69c1e4", "#f0868d", "#ab9df5", "#a6cc64", "#c2a08e"];
+const LIGHT = [
+  "#3a57c4",
+  "#c2571a",
+  "#1d8a6b",
+  "#a63d8f",
+  "#8a6d0b",
+  "#2b8fb8",
+  "#b3343f",
+  "#6b5bc2",
+  "#5c7f1f",
+  "#7a5a4a",
+];
+const DARK = [
+  "#8fa6ff",
+  "#f0955a",
+  "#5cc9a7",
+  "#dd86c9",
+  "#d6b548",
+  "#69c1e4",
+  "#f0868d",
+  "#ab9df5",
+  "#a6cc64",
+  "#c2a08e",
+];
 const GOLDEN_ANGLE = 137.508;
 
 export const isDark = () => document.documentElement.dataset.dark === "yes";

@@ -2,7 +2,13 @@
 
 import { duration, flag, moment, number, numeric } from "../lib/format.js";
 
-const ATTRIBUTES = { operation: "Operation", status: "Status", label: "Label", started: "Started", duration: "Duration" };
+const ATTRIBUTES = {
+  operation: "Operation",
+  status: "Status",
+  label: "Label",
+  started: "Started",
+  duration: "Duration",
+};
 
 /** Return the value of a run: `flag:NAME`, `scalar:NAME` or an attribute. */
 export function valueOf(run, key) {
@@ -41,7 +47,15 @@ function described(key, runs) {
   const present = values.filter((value) => value !== null);
   const numbers = present.every((value) => typeof value === "number" || ["nan", "inf", "-inf"].includes(value));
   const different = new Set(values.map((value) => JSON.stringify(value)));
-  return { key, title: titleOf(key), kind: present.length && numbers ? "number" : "words", differs: different.size > 1, variety: new Set(present.map((value) => JSON.stringify(value))).size, present: present.length, isWhole: present.every((value) => typeof value !== "number" || Number.isInteger(value)) };
+  return {
+    key,
+    title: titleOf(key),
+    kind: present.length && numbers ? "number" : "words",
+    differs: different.size > 1,
+    variety: new Set(present.map((value) => JSON.stringify(value))).size,
+    present: present.length,
+    isWhole: present.every((value) => typeof value !== "number" || Number.isInteger(value)),
+  };
 }
 
 /**
@@ -54,7 +68,8 @@ export function scaleOf({ key, kind }, runs, log = false) {
   if (kind === "words") return wordScale(key, values);
   const numbers = values.map(numeric).filter((value) => Number.isFinite(value) && (!log || value > 0));
   let [low, high] = numbers.length ? [Math.min(...numbers), Math.max(...numbers)] : [0, 1];
-  if (low === high) [low, high] = log ? [low / 2, high * 2] : [low - (Math.abs(low) || 1) / 2, high + (Math.abs(high) || 1) / 2];
+  if (low === high)
+    [low, high] = log ? [low / 2, high * 2] : [low - (Math.abs(low) || 1) / 2, high + (Math.abs(high) || 1) / 2];
   const turn = log ? Math.log10 : (value) => value;
   const [from, to] = [turn(low), turn(high)];
   const at = (value) => {
@@ -66,11 +81,18 @@ export function scaleOf({ key, kind }, runs, log = false) {
 }
 
 function wordScale(key, values) {
-  const words = [...new Set(values.map((value) => textOf(key, value)))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  const words = [...new Set(values.map((value) => textOf(key, value)))].sort((a, b) =>
+    a.localeCompare(b, "en", { numeric: true }),
+  );
   const place = new Map(words.map((word, index) => [word, words.length > 1 ? index / (words.length - 1) : 0.5]));
   const every = Math.ceil(words.length / 12);
-  const at = (value) => (value === null ? null : place.get(textOf(key, value)) ?? null);
-  return { at, log: false, words, ticks: words.filter((_, index) => index % every === 0).map((text) => ({ at: place.get(text), text })) };
+  const at = (value) => (value === null ? null : (place.get(textOf(key, value)) ?? null));
+  return {
+    at,
+    log: false,
+    words,
+    ticks: words.filter((_, index) => index % every === 0).map((text) => ({ at: place.get(text), text })),
+  };
 }
 
 const FEW = 6;
@@ -80,7 +102,11 @@ const APART = 0.07; // of an axis, so that their texts do not touch
 function own(numbers, at) {
   const values = [...new Set(numbers)].sort((one, other) => one - other);
   const places = values.map(at);
-  return values.length <= FEW && values.length > 1 && places.every((place, index) => !index || place - places[index - 1] >= APART) ? values : null;
+  return values.length <= FEW &&
+    values.length > 1 &&
+    places.every((place, index) => !index || place - places[index - 1] >= APART)
+    ? values
+    : null;
 }
 
 /** Return round numbers between two others. */
@@ -89,7 +115,8 @@ export function niceTicks(low, high, count = 5) {
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= raw) ?? raw;
   const ticks = [];
-  for (let index = Math.ceil(low / step - 1e-9); index * step <= high + step * 1e-9 && ticks.length < 20; index += 1) ticks.push(Number((index * step).toPrecision(12)));
+  for (let index = Math.ceil(low / step - 1e-9); index * step <= high + step * 1e-9 && ticks.length < 20; index += 1)
+    ticks.push(Number((index * step).toPrecision(12)));
   return ticks;
 }
 
@@ -98,10 +125,11 @@ function logTicks(low, high) {
   const [from, to] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))];
   const parts = to - from <= 2 ? [1, 2, 5] : [1];
   const every = Math.ceil((to - from) / 8) || 1;
-  for (let power = from; power <= to; power += every) for (const part of parts) {
-    const value = Number((part * 10 ** power).toPrecision(12));
-    if (value >= low * 0.999 && value <= high * 1.001) ticks.push(value);
-  }
+  for (let power = from; power <= to; power += every)
+    for (const part of parts) {
+      const value = Number((part * 10 ** power).toPrecision(12));
+      if (value >= low * 0.999 && value <= high * 1.001) ticks.push(value);
+    }
   return ticks.length > 1 ? ticks : [low, high];
 }
 

@@ -15,11 +15,15 @@ export class Parallel {
     this.how = how;
     this.lines = new Map();
     this.element = h("div", { class: "drawing-box" });
-    this.resizing = new ResizeObserver(() => { if (this.element.clientWidth !== this.width) this.draw(); });
+    this.resizing = new ResizeObserver(() => {
+      if (this.element.clientWidth !== this.width) this.draw();
+    });
     this.resizing.observe(this.element);
   }
 
-  close() { this.resizing.disconnect(); }
+  close() {
+    this.resizing.disconnect();
+  }
 
   /**
    * @param {Array} runs those that are drawn
@@ -39,7 +43,12 @@ export class Parallel {
     this.scales = this.axes.map((one) => scaleOf(one, this.runs, suitsLog(one, this.runs)));
     const gap = this.axes.length > 1 ? (width - 2 * SIDE) / (this.axes.length - 1) : 0;
     this.x = (place) => (this.axes.length > 1 ? SIDE + place * gap : width / 2);
-    const drawing = svg("svg", { class: "drawing parallel", viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-label": `Parallel coordinates of ${this.runs.length} runs over ${this.axes.map((one) => one.title).join(", ")}` });
+    const drawing = svg("svg", {
+      class: "drawing parallel",
+      viewBox: `0 0 ${width} ${HEIGHT}`,
+      role: "img",
+      "aria-label": `Parallel coordinates of ${this.runs.length} runs over ${this.axes.map((one) => one.title).join(", ")}`,
+    });
     this.lines.clear();
     for (const run of this.runs) {
       const path = svg("path", { class: "run-line", d: this.path(run), stroke: this.colours.get(run.id) });
@@ -49,13 +58,17 @@ export class Parallel {
     this.axes.forEach((one, place) => drawing.append(this.axis(one, place)));
     drawing.addEventListener("pointermove", (event) => this.pointed(event, drawing));
     drawing.addEventListener("pointerleave", () => this.how.onHover(null));
-    drawing.addEventListener("click", () => { if (this.near && !this.held) this.how.onOpen(this.near); });
+    drawing.addEventListener("click", () => {
+      if (this.near && !this.held) this.how.onOpen(this.near);
+    });
     this.drawing = drawing;
     fill(this.element, drawing);
     this.dim();
   }
 
-  y(share) { return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM); }
+  y(share) {
+    return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
+  }
 
   points(run) {
     return this.axes.map((one, place) => {
@@ -67,26 +80,44 @@ export class Parallel {
   // A run without a value on an axis has no line there, rather than one that lies.
   path(run) {
     let isDown = false;
-    return this.points(run).map((point) => {
-      const command = point ? `${isDown ? "L" : "M"}${point[0].toFixed(1)} ${point[1].toFixed(1)}` : "";
-      isDown = Boolean(point);
-      return command;
-    }).join("");
+    return this.points(run)
+      .map((point) => {
+        const command = point ? `${isDown ? "L" : "M"}${point[0].toFixed(1)} ${point[1].toFixed(1)}` : "";
+        isDown = Boolean(point);
+        return command;
+      })
+      .join("");
   }
 
   axis(one, place) {
     const x = this.x(place);
     const group = svg("g", { transform: `translate(${x} 0)` });
     group.append(svg("line", { class: "axis", y1: TOP, y2: HEIGHT - BOTTOM }));
-    const title = svg("text", { class: "name", y: 14, "text-anchor": "middle" }, shortened(one.title), svg("title", {}, one.key));
+    const title = svg(
+      "text",
+      { class: "name", y: 14, "text-anchor": "middle" },
+      shortened(one.title),
+      svg("title", {}, one.key),
+    );
     group.append(title);
     for (const tick of this.scales[place].ticks) {
       const y = this.y(tick.at);
-      group.append(svg("line", { class: "axis", x1: -3, x2: 3, y1: y, y2: y }),
-        svg("text", { x: -7, y: y + 3.5, "text-anchor": "end" }, shortened(tick.text)));
+      group.append(
+        svg("line", { class: "axis", x1: -3, x2: 3, y1: y, y2: y }),
+        svg("text", { x: -7, y: y + 3.5, "text-anchor": "end" }, shortened(tick.text)),
+      );
     }
     const held = this.brushes.get(one.key);
-    if (held) group.append(svg("rect", { class: "brush", x: -8, width: 16, y: this.y(held[1]), height: this.y(held[0]) - this.y(held[1]) }));
+    if (held)
+      group.append(
+        svg("rect", {
+          class: "brush",
+          x: -8,
+          width: 16,
+          y: this.y(held[1]),
+          height: this.y(held[0]) - this.y(held[1]),
+        }),
+      );
     const handle = svg("rect", { class: "catch", x: -14, width: 28, y: TOP, height: HEIGHT - TOP - BOTTOM });
     handle.addEventListener("pointerdown", (event) => this.hold(event, one.key, handle));
     group.append(handle);
@@ -114,7 +145,9 @@ export class Parallel {
       handle.onpointermove = null;
       handle.onpointerup = null;
       const [low, high] = stretch(share(one));
-      setTimeout(() => { this.held = false; });
+      setTimeout(() => {
+        this.held = false;
+      });
       this.how.onBrush(key, (high - low) * (HEIGHT - TOP - BOTTOM) < LEAST ? null : [low, high]);
     };
   }
@@ -173,4 +206,3 @@ function distance(points, x, y) {
 }
 
 const shortened = (text) => (text.length > 16 ? `${text.slice(0, 15)}…` : text);
-

@@ -39,7 +39,13 @@ export class Plot {
     this.lines = lines;
     this.look = look;
     const data = this.data();
-    const shape = JSON.stringify([lines.map(({ id, colour }) => [id, colour]), look.axis, look.log, Boolean(look.smooth), themed("--ink")]);
+    const shape = JSON.stringify([
+      lines.map(({ id, colour }) => [id, colour]),
+      look.axis,
+      look.log,
+      Boolean(look.smooth),
+      themed("--ink"),
+    ]);
     if (this.plot && shape === this.shape) {
       const { min, max } = this.plot.scales.x;
       const zoomed = this.zoomed;
@@ -61,31 +67,63 @@ export class Plot {
     return aligned(lines.length ? lines : [[[], []]]);
   }
 
-  hasShadow() { return Boolean(this.look.smooth) && this.lines.length === 1; }
+  hasShadow() {
+    return Boolean(this.look.smooth) && this.lines.length === 1;
+  }
 
   make(data) {
     this.plot?.destroy();
     this.zoomed = false;
     const width = Math.max(120, this.element.clientWidth);
     this.plot = new uPlot(this.options(width), data, this.box);
-    this.plot.over.addEventListener("click", () => { if (this.near && !this.dragged) this.how.onOpen?.(this.near.id); });
-    this.plot.over.addEventListener("dblclick", () => { this.zoomed = false; });
+    this.plot.over.addEventListener("click", () => {
+      if (this.near && !this.dragged) this.how.onOpen?.(this.near.id);
+    });
+    this.plot.over.addEventListener("dblclick", () => {
+      this.zoomed = false;
+    });
   }
 
   options(width) {
-    const axis = { stroke: themed("--muted"), font: `11px ${themed("--sans")}`, grid: { stroke: themed("--line"), width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: themed("--muted"),
+      font: `11px ${themed("--sans")}`,
+      grid: { stroke: themed("--line"), width: 1 },
+      ticks: { show: false },
+    };
     return {
-      width, height: this.how.height, padding: [10, 10, 0, 0], legend: { show: false },
-      cursor: { focus: { prox: NEAR }, points: { size: 6 }, drag: { x: true, y: false }, y: false, dataIdx: nearestPoint },
+      width,
+      height: this.how.height,
+      padding: [10, 10, 0, 0],
+      legend: { show: false },
+      cursor: {
+        focus: { prox: NEAR },
+        points: { size: 6 },
+        drag: { x: true, y: false },
+        y: false,
+        dataIdx: nearestPoint,
+      },
       focus: { alpha: this.lines.length > 1 ? 0.22 : 1 },
       scales: { x: { time: false }, y: { distr: this.look.log ? 3 : 1, log: 10 } },
-      axes: [{ ...axis, size: 26, space: 70, values: (_, splits) => splits.map((one) => this.xText(one, splits)) },
-        { ...axis, grid: { ...axis.grid, filter: (_, splits) => this.tens(splits) }, size: 54, space: 34, values: (_, splits) => splits.map((one) => (one === null ? "" : number(one))) }],
+      axes: [
+        { ...axis, size: 26, space: 70, values: (_, splits) => splits.map((one) => this.xText(one, splits)) },
+        {
+          ...axis,
+          grid: { ...axis.grid, filter: (_, splits) => this.tens(splits) },
+          size: 54,
+          space: 34,
+          values: (_, splits) => splits.map((one) => (one === null ? "" : number(one))),
+        },
+      ],
       series: [{}, ...this.seriesOptions()],
       hooks: {
         setCursor: [() => this.pointed()],
         setSeries: [(_, place) => this.focused(place)],
-        setSelect: [() => { this.zoomed = true; }],
+        setSelect: [
+          () => {
+            this.zoomed = true;
+          },
+        ],
       },
     };
   }
@@ -93,11 +131,19 @@ export class Plot {
   // Over several powers of ten, lines between them would be a thicket.
   tens(splits) {
     const isTen = (value) => Math.abs(Math.log10(value) - Math.round(Math.log10(value))) < 1e-9;
-    return this.look.log && splits.filter(isTen).length > 1 ? splits.map((value) => (isTen(value) ? value : null)) : splits;
+    return this.look.log && splits.filter(isTen).length > 1
+      ? splits.map((value) => (isTen(value) ? value : null))
+      : splits;
   }
 
   seriesOptions() {
-    const one = (line, stroke) => ({ label: line.name, stroke, width: line.width ?? (this.lines.length > 40 ? 1.1 : 1.6), points: { show: line.points[0].length < 2 ? true : undefined, size: 4 }, spanGaps: false });
+    const one = (line, stroke) => ({
+      label: line.name,
+      stroke,
+      width: line.width ?? (this.lines.length > 40 ? 1.1 : 1.6),
+      points: { show: line.points[0].length < 2 ? true : undefined, size: 4 },
+      spanGaps: false,
+    });
     const options = this.lines.map((line) => one(line, line.colour));
     if (this.hasShadow()) options.unshift({ ...one(this.lines[0], this.lines[0].colour), alpha: FAINT, width: 1 });
     if (!options.length) options.push({ show: false });
@@ -113,7 +159,7 @@ export class Plot {
   }
 
   focused(place) {
-    const line = place ? this.lines[place - 1 - Number(this.hasShadow())] ?? this.lines[0] : null;
+    const line = place ? (this.lines[place - 1 - Number(this.hasShadow())] ?? this.lines[0]) : null;
     if (line === this.near) return;
     this.near = line;
     this.how.onHover?.(line?.id ?? null);
@@ -127,11 +173,22 @@ export class Plot {
     const { left, idxs } = plot?.cursor ?? {};
     const place = line ? this.lines.indexOf(line) + 1 + Number(this.hasShadow()) : 0;
     const index = idxs?.[place];
-    if (!line || index === null || index === undefined || left < 0) { this.tip.hidden = true; return; }
+    if (!line || index === null || index === undefined || left < 0) {
+      this.tip.hidden = true;
+      return;
+    }
     const x = plot.data[0][index];
     this.tip.replaceChildren(
-      ...(this.lines.length > 1 ? [h("span", { class: "tip-name" }, h("i", { style: { background: line.colour } }), line.name)] : []),
-      h("span", {}, h("strong", {}, number(plot.data[place][index])), h("span", { class: "muted" }, `  ${this.look.axis === "step" ? "step " : ""}${this.xText(x)}`)));
+      ...(this.lines.length > 1
+        ? [h("span", { class: "tip-name" }, h("i", { style: { background: line.colour } }), line.name)]
+        : []),
+      h(
+        "span",
+        {},
+        h("strong", {}, number(plot.data[place][index])),
+        h("span", { class: "muted" }, `  ${this.look.axis === "step" ? "step " : ""}${this.xText(x)}`),
+      ),
+    );
     this.tip.hidden = false;
     const right = plot.over.offsetLeft + left;
     const flip = right > this.element.clientWidth - 170;
@@ -148,12 +205,16 @@ export class Plot {
 
   describe() {
     const points = this.lines.reduce((sum, line) => sum + line.points[0].length, 0);
-    this.box.setAttribute("aria-label", `${this.how.label}: ${this.lines.length} line${this.lines.length === 1 ? "" : "s"}, ${points} points`);
+    this.box.setAttribute(
+      "aria-label",
+      `${this.how.label}: ${this.lines.length} line${this.lines.length === 1 ? "" : "s"}, ${points} points`,
+    );
   }
 
   resize() {
     const width = this.element.clientWidth;
-    if (this.plot && width > 0 && Math.abs(width - this.plot.width) > 1) this.plot.setSize({ width, height: this.how.height });
+    if (this.plot && width > 0 && Math.abs(width - this.plot.width) > 1)
+      this.plot.setSize({ width, height: this.how.height });
   }
 }
 

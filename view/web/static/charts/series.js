@@ -17,7 +17,12 @@ export function pointsOf(series, axis) {
   let previous = -Infinity;
   let isSorted = true;
   series.values.forEach((value, place) => {
-    const x = axis === "step" ? series.steps[place] ?? place : axis === "time" ? series.times[place] - start : series.times[place];
+    const x =
+      axis === "step"
+        ? (series.steps[place] ?? place)
+        : axis === "time"
+          ? series.times[place] - start
+          : series.times[place];
     const y = numeric(value);
     if (!Number.isFinite(x)) return;
     if (x < previous) isSorted = false;
@@ -59,17 +64,26 @@ export function aligned(lines) {
   if (all.size * lines.length > MOST_CELLS) return bucketed(lines);
   const axis = [...all].sort((a, b) => a - b);
   const place = new Map(axis.map((x, index) => [x, index]));
-  return [axis, ...lines.map(([xs, ys]) => {
-    const column = new Array(axis.length);
-    xs.forEach((x, index) => { column[place.get(x)] = ys[index]; });
-    return column;
-  })];
+  return [
+    axis,
+    ...lines.map(([xs, ys]) => {
+      const column = new Array(axis.length);
+      xs.forEach((x, index) => {
+        column[place.get(x)] = ys[index];
+      });
+      return column;
+    }),
+  ];
 }
 
 function bucketed(lines) {
   let low = Infinity;
   let high = -Infinity;
-  for (const [xs] of lines) if (xs.length) { low = Math.min(low, xs[0]); high = Math.max(high, xs.at(-1)); }
+  for (const [xs] of lines)
+    if (xs.length) {
+      low = Math.min(low, xs[0]);
+      high = Math.max(high, xs.at(-1));
+    }
   const width = (high - low) / BUCKETS || 1;
   const axis = Array.from({ length: 2 * BUCKETS + 2 }, (_, index) => low + (index * width) / 2);
   return [axis, ...lines.map((line) => extremes(line, low, width, axis.length))];

@@ -4,7 +4,11 @@ import { h } from "../lib/dom.js";
 import { check, kept, segments } from "../lib/parts.js";
 
 const STRONGEST = 0.99;
-const AXES = [["step", "Step"], ["time", "Time", "Since the first value"], ["wall", "Clock"]];
+const AXES = [
+  ["step", "Step"],
+  ["time", "Time", "Since the first value"],
+  ["wall", "Clock"],
+];
 
 /** Return how charts look: as the address says, else as they did last. */
 export function lookOf(params = new URLSearchParams()) {
@@ -25,14 +29,34 @@ export function chartTools(look, onChange, more = []) {
     onChange();
   };
   const amount = h("output", { class: "num" }, look.smooth.toFixed(2));
-  const slider = h("input", { type: "range", min: 0, max: STRONGEST, step: 0.01, value: look.smooth, "aria-label": "Smoothing", on: { input: () => {
-    look.smooth = Number(slider.value);
-    amount.textContent = look.smooth.toFixed(2);
-    changed();
-  } } });
+  const slider = h("input", {
+    type: "range",
+    min: 0,
+    max: STRONGEST,
+    step: 0.01,
+    value: look.smooth,
+    "aria-label": "Smoothing",
+    on: {
+      input: () => {
+        look.smooth = Number(slider.value);
+        amount.textContent = look.smooth.toFixed(2);
+        changed();
+      },
+    },
+  });
   slider.value = look.smooth;
-  return h("div", { class: "chart-tools" }, more,
-    segments("Horizontal axis", AXES, look.axis, (axis) => { look.axis = axis; changed(); }),
-    check("Log scale", look.log, (log) => { look.log = log; changed(); }),
-    h("label", {}, "Smoothing", slider, amount));
+  return h(
+    "div",
+    { class: "chart-tools" },
+    more,
+    segments("Horizontal axis", AXES, look.axis, (axis) => {
+      look.axis = axis;
+      changed();
+    }),
+    check("Log scale", look.log, (log) => {
+      look.log = log;
+      changed();
+    }),
+    h("label", {}, "Smoothing", slider, amount),
+  );
 }

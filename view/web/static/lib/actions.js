@@ -4,7 +4,7 @@
 import { get, post } from "./api.js";
 import { ask, cancelButton, toast, toastError } from "./dialog.js";
 import { debounce, fill, h } from "./dom.js";
-import { counted, fullTime } from "./format.js";
+import { bytes, counted, fullTime } from "./format.js";
 import { statusMark } from "./parts.js";
 
 /** What each action is called, and what it asks for. */
@@ -38,7 +38,11 @@ function changed(ids) {
  */
 export async function act(action, ids, { value = "", ask: asks = true } = {}) {
   if (!ids.length) return false;
-  if (!asks) return perform(action, ids, undefined).catch((error) => { toastError(error); return false; });
+  if (!asks)
+    return perform(action, ids, undefined).catch((error) => {
+      toastError(error);
+      return false;
+    });
   return Boolean(await ask(dialogOf(action, ids, value)));
 }
 
@@ -108,14 +112,35 @@ function showPlan(plan, preview) {
   const runs = preview.runs ?? [];
   const rest = (preview.count ?? runs.length) - runs.length;
   const more = rest > 0 && h("p", { class: "muted small" }, `and ${counted(rest, "other run")}`);
-  const details = [preview.details, preview.warnings].flat().filter(Boolean).map((line) => h("p", { class: "muted small" }, String(line)));
-  fill(plan, preview.question && h("p", { class: "question" }, preview.question), details,
-    runs.length > 0 && h("ul", { class: "preview-runs", "aria-label": "The runs" }, runs.map(runLine)), more);
+  const warnings = (preview.warnings ?? []).map((line) => h("p", { class: "warning small" }, line));
+  const size =
+    preview.bytes !== null &&
+    preview.bytes !== undefined &&
+    h("p", { class: "muted small" }, `Their directories hold ${bytes(preview.bytes)}.`);
+  fill(
+    plan,
+    h("p", { class: "question" }, runs.length ? preview.question : "All of them are as wanted already."),
+    warnings,
+    runs.length > 0 &&
+      h(
+        "ul",
+        { class: "preview-runs", tabindex: 0, "aria-label": "The runs" },
+        runs.map((run) => runLine(run, preview.details?.[run.id])),
+      ),
+    more,
+    size,
+  );
 }
 
-function runLine(run) {
-  return h("li", {}, h("span", { class: "mono muted" }, run.short_id ?? run.id.slice(0, 8)),
-    h("span", {}, run.operation, run.label ? h("span", { class: "muted" }, `  ${run.label}`) : null), statusMark(run.status));
+function runLine(run, details = []) {
+  return h(
+    "li",
+    {},
+    h("span", { class: "mono muted" }, run.short_id ?? run.id.slice(0, 8)),
+    h("span", {}, run.operation, run.label ? h("span", { class: "muted" }, `  ${run.label}`) : null),
+    statusMark(run.status),
+    details.map((line) => h("span", { class: "detail muted" }, line)),
+  );
 }
 
 function dialogOf(action, ids, value) {
@@ -137,9 +162,9 @@ function dialogOf(action, ids, value) {
       const preview = await post("actions/preview", { action, ids, value: text });
       if (turn !== state.asked) return;
       failed.hidden = true;
-      yes.disabled = false;
+      yes.disabled = !preview.runs?.length;
       state.versions = preview.versions; // what changes from now on was not agreed to
-      if (preview.heading) heading.textContent = preview.heading;
+      heading.textContent = `${what.title} ${counted(preview.count ?? ids.length, "run")}`;
       showPlan(plan, preview);
       if (!field && document.activeElement?.tagName !== "BUTTON") yes.focus();
     } catch (error) {
@@ -154,7 +179,10 @@ function dialogOf(action, ids, value) {
     buttons: [cancelButton(), yes],
     onOpen: async ({ heading }) => {
       field?.input.select();
-      field?.input.addEventListener("input", debounce(() => look(heading), 200));
+      field?.input.addEventListener(
+        "input",
+        debounce(() => look(heading), 200),
+      );
       if (field && what.suggest) suggest(field, what.suggest);
       await look(heading);
       if (!field) yes.focus();
@@ -178,13 +206,28 @@ function fieldOf(what, value) {
   if (!what.field) return null;
   const input = what.long
     ? h("textarea", { rows: 4, name: "value", autofocus: true, value })
-    : h("input", { type: "text", name: "value", autocomplete: "off", autofocus: true, value, list: what.suggest ? "suggestions" : null });
+    : h("input", {
+        type: "text",
+        name: "value",
+        autocomplete: "off",
+        autofocus: true,
+        value,
+        list: what.suggest ? "suggestions" : null,
+      });
   return { input, label: h("label", {}, what.field, input, what.note && h("span", {}, what.note)) };
 }
 
 async function suggest(field, kind) {
   try {
     const names = (await get("columns", { scope: "all" }))[kind] ?? [];
-    field.label.append(h("datalist", { id: "suggestions" }, names.map((name) => h("option", { value: name }))));
-  } catch { /* without suggestions one types */ }
+    field.label.append(
+      h(
+        "datalist",
+        { id: "suggestions" },
+        names.map((name) => h("option", { value: name })),
+      ),
+    );
+  } catch {
+    /* without suggestions one types */
+  }
 }

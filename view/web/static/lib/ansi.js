@@ -4,7 +4,8 @@ import { h } from "./dom.js";
 
 // CSI sequences; OSC, DCS and their like up to their end; two-character escapes; control characters but tab and newline.
 // eslint-disable-next-line no-control-regex
-const CODES = /\x1b\[([0-?]*)[ -/]*([@-~])|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g;
+const CODES =
+  /\x1b\[([0-?]*)[ -/]*([@-~])|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[ -/]*[0-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]/g;
 const NORMAL = { colour: "", back: "", bold: false, faint: false, italic: false, underline: false };
 
 /** Return lines of output as elements, one for each; `style` goes on from line to line. */
@@ -22,7 +23,9 @@ function overwritten(line) {
 function pieces(line, style) {
   const parts = [];
   let from = 0;
-  const put = (to) => { if (to > from) parts.push(styled(line.slice(from, to), style)); };
+  const put = (to) => {
+    if (to > from) parts.push(styled(line.slice(from, to), style));
+  };
   for (const match of line.matchAll(CODES)) {
     put(match.index);
     from = match.index + match[0].length;
@@ -33,7 +36,11 @@ function pieces(line, style) {
 }
 
 function styled(text, style) {
-  const names = [style.colour && `fg-${style.colour}`, style.back && `bg-${style.back}`, ...["bold", "faint", "italic", "underline"].map((one) => style[one] && `ansi-${one}`)].filter(Boolean);
+  const names = [
+    style.colour && `fg-${style.colour}`,
+    style.back && `bg-${style.back}`,
+    ...["bold", "faint", "italic", "underline"].map((one) => style[one] && `ansi-${one}`),
+  ].filter(Boolean);
   return names.length ? h("span", { class: names.join(" ") }, text) : text;
 }
 

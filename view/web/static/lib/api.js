@@ -8,7 +8,9 @@ export class ApiError extends Error {
   }
 
   /** Whether nothing answered at all. */
-  get lost() { return this.status === 0; }
+  get lost() {
+    return this.status === 0;
+  }
 }
 
 const LOST = {

@@ -2,7 +2,8 @@
 
 /** Return the rows of a table's text, at most `most` of them. */
 export function table(text, most = 500) {
-  const separator = (text.slice(0, 2000).match(/\t/g) ?? []).length > (text.slice(0, 2000).match(/,/g) ?? []).length ? "\t" : ",";
+  const separator =
+    (text.slice(0, 2000).match(/\t/g) ?? []).length > (text.slice(0, 2000).match(/,/g) ?? []).length ? "\t" : ",";
   const rows = [];
   let row = [];
   let cell = "";
@@ -11,9 +12,15 @@ export function table(text, most = 500) {
     const one = text[place];
     if (quoted) {
       if (one !== '"') cell += one;
-      else if (text[place + 1] === '"') { cell += one; place += 1; } else quoted = false;
+      else if (text[place + 1] === '"') {
+        cell += one;
+        place += 1;
+      } else quoted = false;
     } else if (one === '"' && cell === "") quoted = true;
-    else if (one === separator) { row.push(cell); cell = ""; } else if (one === "\n") {
+    else if (one === separator) {
+      row.push(cell);
+      cell = "";
+    } else if (one === "\n") {
       row.push(cell.replace(/\r$/, ""));
       rows.push(row);
       [row, cell] = [[], ""];

@@ -8,20 +8,34 @@ import { h } from "./dom.js";
  *   return a promise; the dialog stays open until `close(value)` is called
  * @returns {Promise<*>} what it was closed with; null when it was left
  */
-export function ask({ title, body, buttons, onOpen, onSubmit, wide = false }) {
+export function ask({ title, body, buttons, onOpen, onSubmit }) {
   return new Promise((resolve) => {
     const heading = h("h1", { id: "dialog-title" }, title);
-    const form = h("form", { method: "dialog" }, h("header", {}, heading), h("div", { class: "body" }, body), buttons && h("footer", {}, buttons));
-    const dialog = h("dialog", { "aria-labelledby": "dialog-title", class: wide ? "wide" : null }, form);
+    const form = h(
+      "form",
+      { method: "dialog" },
+      h("header", {}, heading),
+      h("div", { class: "body", tabindex: 0 }, body),
+      buttons && h("footer", {}, buttons),
+    );
+    const dialog = h("dialog", { "aria-labelledby": "dialog-title" }, form);
     let answer = null;
-    const close = (value = null) => { answer = value; dialog.close(); };
+    const close = (value = null) => {
+      answer = value;
+      dialog.close();
+    };
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       if (onSubmit) onSubmit(form, close);
       else close(true);
     });
-    dialog.addEventListener("click", (event) => { if (event.target === dialog) close(); });
-    dialog.addEventListener("close", () => { dialog.remove(); resolve(answer); });
+    dialog.addEventListener("click", (event) => {
+      if (event.target === dialog) close();
+    });
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(answer);
+    });
     document.body.append(dialog);
     dialog.showModal();
     onOpen?.({ dialog, form, close, heading });
@@ -39,10 +53,31 @@ const SHOWN_FOR = 9000;
 export function toast(text, { action = null, label = "Undo", kind = "done" } = {}) {
   const box = h("div", { class: "toast", data: { kind } }, h("p", {}, text));
   let timer = 0;
-  const leave = () => { clearTimeout(timer); box.remove(); };
+  const leave = () => {
+    clearTimeout(timer);
+    box.remove();
+  };
   const stay = () => clearTimeout(timer);
-  const go = () => { stay(); timer = setTimeout(leave, kind === "error" ? SHOWN_FOR * 2 : SHOWN_FOR); };
-  if (action) box.append(h("button", { type: "button", on: { click: () => { leave(); action(); } } }, label));
+  const go = () => {
+    stay();
+    timer = setTimeout(leave, kind === "error" ? SHOWN_FOR * 2 : SHOWN_FOR);
+  };
+  if (action)
+    box.append(
+      h(
+        "button",
+        {
+          type: "button",
+          on: {
+            click: () => {
+              leave();
+              action();
+            },
+          },
+        },
+        label,
+      ),
+    );
   box.append(h("button", { type: "button", "aria-label": "Dismiss", on: { click: leave } }, "×"));
   box.addEventListener("pointerenter", stay);
   box.addEventListener("pointerleave", go);
@@ -63,9 +98,13 @@ export function toastError(error) {
 
 /** Return a notice that fills a place: nothing here, or what went wrong, with a way on. */
 export function notice(title, text = "", { retry = null, label = "Try again", inline = false } = {}) {
-  return h("div", { class: inline ? "notice inline" : "notice" },
-    h("h2", {}, title), text && h("p", {}, text),
-    retry && h("button", { type: "button", on: { click: retry } }, label));
+  return h(
+    "div",
+    { class: inline ? "notice inline" : "notice" },
+    h("h2", {}, title),
+    text && h("p", {}, text),
+    retry && h("button", { type: "button", on: { click: retry } }, label),
+  );
 }
 
 /** Return a notice of a failure. */

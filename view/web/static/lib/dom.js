@@ -19,7 +19,8 @@ function setProperty(element, name, value) {
   if (name === "class") element.className = value;
   else if (name === "data") Object.assign(element.dataset, value);
   else if (name === "style") for (const [key, one] of Object.entries(value)) element.style.setProperty(key, one);
-  else if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+  else if (name === "on")
+    for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
   else if (name === "value" || name === "checked" || name === "disabled") element[name] = value;
   else element.setAttribute(name, value === true ? "" : String(value));
 }
@@ -69,7 +70,14 @@ const PATHS = {
 
 /** Return a small line drawing; decoration only, so screen readers skip it. */
 export function icon(name) {
-  const path = svg("path", { d: PATHS[name], fill: "none", stroke: "currentColor", "stroke-width": 1.5, "stroke-linecap": "round", "stroke-linejoin": "round" });
+  const path = svg("path", {
+    d: PATHS[name],
+    fill: "none",
+    stroke: "currentColor",
+    "stroke-width": 1.5,
+    "stroke-linecap": "round",
+    "stroke-linejoin": "round",
+  });
   return svg("svg", { viewBox: "0 0 16 16", width: 16, height: 16, "aria-hidden": "true" }, path);
 }
 
@@ -89,10 +97,23 @@ export function throttle(work, milliseconds) {
   let timer = 0;
   let again = false;
   const run = () => {
-    if (timer) { again = true; return; }
+    if (timer) {
+      again = true;
+      return;
+    }
     work();
-    timer = setTimeout(() => { timer = 0; if (again) { again = false; run(); } }, milliseconds);
+    timer = setTimeout(() => {
+      timer = 0;
+      if (again) {
+        again = false;
+        run();
+      }
+    }, milliseconds);
   };
-  run.cancel = () => { clearTimeout(timer); timer = 0; again = false; };
+  run.cancel = () => {
+    clearTimeout(timer);
+    timer = 0;
+    again = false;
+  };
   return run;
 }

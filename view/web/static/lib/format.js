@@ -80,7 +80,10 @@ export function bytes(size) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let value = size;
   let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) { value /= 1024; unit += 1; }
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit += 1;
+  }
   return `${unit && value < 10 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
 }
 

@@ -10,7 +10,9 @@ let timer = 0;
  * @param {Array<{title: string, keys: Array<[string, string, Function]>}>} groups each key as `x`, `ArrowDown`,
  *   `Shift+X` or the sequence `g l`; several for one thing are separated by commas; then what it does, in words
  */
-export function setKeys(groups) { tables = groups; }
+export function setKeys(groups) {
+  tables = groups;
+}
 
 /** Return the groups as they were set, for the help. */
 export const keyGroups = () => tables;
@@ -28,7 +30,8 @@ function find(name) {
   return null;
 }
 
-const begins = (name) => tables.some(({ keys }) => keys.some(([names]) => names.split(",").some((one) => one.startsWith(`${name} `))));
+const begins = (name) =>
+  tables.some(({ keys }) => keys.some(([names]) => names.split(",").some((one) => one.startsWith(`${name} `))));
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
@@ -51,6 +54,8 @@ document.addEventListener("keydown", (event) => {
   } else if (begins(name)) {
     event.preventDefault();
     waiting = name;
-    timer = setTimeout(() => { waiting = ""; }, PATIENCE);
+    timer = setTimeout(() => {
+      waiting = "";
+    }, PATIENCE);
   }
 });

@@ -30,13 +30,21 @@ class Live extends EventTarget {
   #open() {
     clearTimeout(this.#timer);
     this.#source?.close();
-    const query = new URLSearchParams(this.#followed.split(",").filter(Boolean).map((run) => ["run", run]));
+    const query = new URLSearchParams(
+      this.#followed
+        .split(",")
+        .filter(Boolean)
+        .map((run) => ["run", run]),
+    );
     const source = new EventSource(`/api/events${query.size ? `?${query}` : ""}`);
     this.#source = source;
     source.addEventListener("hello", (event) => this.#hello(JSON.parse(event.data)));
     source.addEventListener("ledger", (event) => this.#ledger(JSON.parse(event.data)));
-    for (const name of ["output", "series", "trouble"]) source.addEventListener(name, (event) => this.#tell(name, JSON.parse(event.data)));
-    source.addEventListener("error", () => { if (source === this.#source) this.#broken(); });
+    for (const name of ["output", "series", "trouble"])
+      source.addEventListener(name, (event) => this.#tell(name, JSON.parse(event.data)));
+    source.addEventListener("error", () => {
+      if (source === this.#source) this.#broken();
+    });
   }
 
   #hello({ seq }) {
@@ -74,7 +82,9 @@ class Live extends EventTarget {
     this.#tell("state", { state });
   }
 
-  #tell(name, data) { this.dispatchEvent(new CustomEvent(name, { detail: data })); }
+  #tell(name, data) {
+    this.dispatchEvent(new CustomEvent(name, { detail: data }));
+  }
 }
 
 export const live = new Live();

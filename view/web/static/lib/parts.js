@@ -21,7 +21,10 @@ export function segments(label, options, chosen, onChoose) {
     for (const button of box.children) button.setAttribute("aria-pressed", String(button.dataset.value === value));
   };
   for (const [value, text, title] of options) {
-    const pick = () => { show(value); onChoose(value); };
+    const pick = () => {
+      show(value);
+      onChoose(value);
+    };
     box.append(h("button", { type: "button", title: title ?? null, data: { value }, on: { click: pick } }, text));
   }
   show(chosen);
@@ -34,10 +37,17 @@ export function segments(label, options, chosen, onChoose) {
  * Escape and a click elsewhere close it.
  */
 export function menu(content, build, { right = false, label = null, cls = "" } = {}) {
-  const button = h("button", { type: "button", class: cls, "aria-haspopup": "true", "aria-expanded": "false", "aria-label": label }, content, icon("chevron"));
+  const button = h(
+    "button",
+    { type: "button", class: cls, "aria-haspopup": "true", "aria-expanded": "false", "aria-label": label },
+    content,
+    icon("chevron"),
+  );
   const box = h("div", { class: right ? "menu right" : "menu" }, button);
   let sheet = null;
-  const outside = (event) => { if (!box.contains(event.target)) close(); };
+  const outside = (event) => {
+    if (!box.contains(event.target)) close();
+  };
   const escape = (event) => {
     if (event.key !== "Escape") return;
     event.preventDefault();
@@ -74,8 +84,11 @@ export function check(text, checked, onChange, props = {}) {
 
 /** Return a choice between options, each [value, text]. */
 export function choice(label, options, chosen, onChoose) {
-  const select = h("select", { "aria-label": label, on: { change: () => onChoose(select.value) } },
-    options.map(([value, text]) => h("option", { value }, text)));
+  const select = h(
+    "select",
+    { "aria-label": label, on: { change: () => onChoose(select.value) } },
+    options.map(([value, text]) => h("option", { value }, text)),
+  );
   select.value = chosen;
   return select;
 }
@@ -83,9 +96,17 @@ export function choice(label, options, chosen, onChoose) {
 /** Keep something small for the next visit. */
 export const kept = {
   get(name, other = null) {
-    try { return JSON.parse(localStorage.getItem(`guild.${name}`)) ?? other; } catch { return other; }
+    try {
+      return JSON.parse(localStorage.getItem(`guild.${name}`)) ?? other;
+    } catch {
+      return other;
+    }
   },
   set(name, value) {
-    try { localStorage.setItem(`guild.${name}`, JSON.stringify(value)); } catch { /* it is chosen again next time */ }
+    try {
+      localStorage.setItem(`guild.${name}`, JSON.stringify(value));
+    } catch {
+      /* it is chosen again next time */
+    }
   },
 };

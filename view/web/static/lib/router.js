@@ -35,5 +35,9 @@ export function go(words, params = {}, { replace = false } = {}) {
 const readable = (text) => text.replaceAll("%2C", ",").replaceAll("%3A", ":");
 
 function decoded(word) {
-  try { return decodeURIComponent(word); } catch { return word; }
+  try {
+    return decodeURIComponent(word);
+  } catch {
+    return word;
+  }
 }

@@ -3,9 +3,15 @@
 class Selection extends EventTarget {
   ids = new Set();
 
-  has(id) { return this.ids.has(id); }
-  get size() { return this.ids.size; }
-  list() { return [...this.ids]; }
+  has(id) {
+    return this.ids.has(id);
+  }
+  get size() {
+    return this.ids.size;
+  }
+  list() {
+    return [...this.ids];
+  }
 
   set(id, on) {
     if (on) this.ids.add(id);
@@ -13,7 +19,9 @@ class Selection extends EventTarget {
     this.#tell();
   }
 
-  toggle(id) { this.set(id, !this.has(id)); }
+  toggle(id) {
+    this.set(id, !this.has(id));
+  }
 
   add(ids) {
     for (const id of ids) this.ids.add(id);
@@ -30,7 +38,9 @@ class Selection extends EventTarget {
     this.#tell();
   }
 
-  #tell() { this.dispatchEvent(new Event("change")); }
+  #tell() {
+    this.dispatchEvent(new Event("change"));
+  }
 }
 
 export const selection = new Selection();

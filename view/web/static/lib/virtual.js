@@ -34,8 +34,12 @@ export class VirtualRows {
     cancelAnimationFrame(this.frame);
   }
 
-  get viewport() { return Math.max(0, this.scroller.clientHeight - this.headHeight); }
-  get height() { return Math.min(this.total * this.rowHeight, TALLEST); }
+  get viewport() {
+    return Math.max(0, this.scroller.clientHeight - this.headHeight);
+  }
+  get height() {
+    return Math.min(this.total * this.rowHeight, TALLEST);
+  }
 
   // The place in the whole list, in pixels of full-height rows; the same as scrollTop unless the list is too tall.
   get place() {
@@ -47,7 +51,8 @@ export class VirtualRows {
   set place(pixels) {
     const most = this.total * this.rowHeight - this.viewport;
     const share = most > 0 ? Math.max(0, Math.min(1, pixels / most)) : 0;
-    this.scroller.scrollTop = this.height === this.total * this.rowHeight ? pixels : share * (this.height - this.viewport);
+    this.scroller.scrollTop =
+      this.height === this.total * this.rowHeight ? pixels : share * (this.height - this.viewport);
   }
 
   /** Return the first and last index that is seen. */
@@ -86,7 +91,10 @@ export class VirtualRows {
       const moved = Math.max(0, offset + got.total - this.total);
       const again = await this.ask(moved, limit);
       shift = shiftOf(anchors, again.runs, moved);
-      if (shift !== null) { got = again; offset = moved; }
+      if (shift !== null) {
+        got = again;
+        offset = moved;
+      }
     }
     if (round !== this.round) return 0;
     const place = this.place;
@@ -100,7 +108,11 @@ export class VirtualRows {
   async ask(offset, limit = PAGE) {
     const abort = new AbortController();
     this.pending.set(abort, abort);
-    try { return await this.fetch(offset, limit, abort.signal); } finally { this.pending.delete(abort); }
+    try {
+      return await this.fetch(offset, limit, abort.signal);
+    } finally {
+      this.pending.delete(abort);
+    }
   }
 
   forget() {
@@ -114,7 +126,8 @@ export class VirtualRows {
     got.runs.forEach((run, place) => this.rows.set(offset + place, run));
     if (this.rows.size > KEPT) {
       const [first, last] = this.seen();
-      for (const index of this.rows.keys()) if (index < first - KEPT / 4 || index > last + KEPT / 4) this.rows.delete(index);
+      for (const index of this.rows.keys())
+        if (index < first - KEPT / 4 || index > last + KEPT / 4) this.rows.delete(index);
     }
   }
 
@@ -158,7 +171,9 @@ export class VirtualRows {
   }
 
   /** Draw again what is seen, from what is known. */
-  redraw() { this.paint(true); }
+  redraw() {
+    this.paint(true);
+  }
 
   missing(from, to) {
     const pages = new Set();
@@ -171,7 +186,8 @@ export class VirtualRows {
     clearTimeout(this.asking);
     this.asking = setTimeout(() => {
       const [first, last] = this.seen();
-      for (const page of this.missing(Math.max(0, first - OVERSCAN), Math.min(this.total - 1, last + OVERSCAN))) this.load(page);
+      for (const page of this.missing(Math.max(0, first - OVERSCAN), Math.min(this.total - 1, last + OVERSCAN)))
+        this.load(page);
     }, 60);
   }
 

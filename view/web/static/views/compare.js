@@ -2,8 +2,7 @@
 // What is looked at is in the address, so that it can be shared and gone back to.
 
 import { get } from "../lib/api.js";
-import { colourOf, shade } from "../charts/colours.js";
-import { dimensions, scaleOf, suitsLog, valueOf } from "../charts/dimensions.js";
+import { dimensions } from "../charts/dimensions.js";
 import { Parallel } from "../charts/parallel.js";
 import { Scatter } from "../charts/scatter.js";
 import { failure, notice } from "../lib/dialog.js";
@@ -11,12 +10,26 @@ import { fill, h, throttle } from "../lib/dom.js";
 import { counted, number } from "../lib/format.js";
 import { check, choice, menu } from "../lib/parts.js";
 import { go, link } from "../lib/router.js";
+import { chosenAxes, coloured, isDrawable, nameOf, parsedBrush, scatterLook } from "./compare_choices.js";
 import { Curves } from "./compare_curves.js";
 import { CompareTable } from "./compare_table.js";
 
 const MOST_RUNS = 300;
-const FILTERS = ["scope", "place", "op", "status", "label", "unlabeled", "tag", "marked", "comment", "started", "digest", "filter", "select"];
-const MOST_AXES = 8;
+const FILTERS = [
+  "scope",
+  "place",
+  "op",
+  "status",
+  "label",
+  "unlabeled",
+  "tag",
+  "marked",
+  "comment",
+  "started",
+  "digest",
+  "filter",
+  "select",
+];
 const REFRESH = 700;
 
 export class CompareView {
@@ -31,17 +44,44 @@ export class CompareView {
     const open = (id) => go(["run", id]);
     this.head = h("header", { class: "compare-head" });
     this.state = h("div", {});
-    this.curves = new Curves({ params: () => this.params, set: (changes) => this.set(changes), onHover: hover, onOpen: open });
+    this.curves = new Curves({
+      params: () => this.params,
+      set: (changes, options) => this.set(changes, options),
+      onHover: hover,
+      onOpen: open,
+    });
     this.parallel = new Parallel({ onHover: hover, onOpen: open, onBrush: (key, stretch) => this.brush(key, stretch) });
     this.scatter = new Scatter({ onHover: hover, onOpen: open });
-    this.table = new CompareTable({ params: () => this.params, set: (changes) => this.set(changes), onHover: hover, hide: (id, on) => this.hide(id, on) });
+    this.table = new CompareTable({
+      params: () => this.params,
+      set: (changes, options) => this.set(changes, options),
+      onHover: hover,
+      hide: (id, on) => this.hide(id, on),
+    });
     this.parallelTools = h("div", { class: "chart-tools" });
     this.scatterTools = h("div", { class: "chart-tools" });
-    this.body = h("div", { class: "compare-body", hidden: true }, this.curves.element,
-      h("div", { class: "compare-pair" },
-        h("section", { class: "panel drawing-panel", "aria-label": "Parallel coordinates" }, h("div", { class: "panel-head" }, h("h2", {}, "Parallel coordinates"), this.parallelTools), this.parallel.element),
-        h("section", { class: "panel drawing-panel", "aria-label": "Scatter" }, h("div", { class: "panel-head" }, h("h2", {}, "Scatter"), this.scatterTools), this.scatter.element)),
-      this.table.element);
+    this.body = h(
+      "div",
+      { class: "compare-body", hidden: true },
+      this.curves.element,
+      h(
+        "div",
+        { class: "compare-pair" },
+        h(
+          "section",
+          { class: "panel drawing-panel", "aria-label": "Parallel coordinates" },
+          h("div", { class: "panel-head" }, h("h2", {}, "Parallel coordinates"), this.parallelTools),
+          this.parallel.element,
+        ),
+        h(
+          "section",
+          { class: "panel drawing-panel", "aria-label": "Scatter" },
+          h("div", { class: "panel-head" }, h("h2", {}, "Scatter"), this.scatterTools),
+          this.scatter.element,
+        ),
+      ),
+      this.table.element,
+    );
     host.append(h("div", { class: "compare" }, this.head, this.state, this.body));
     this.soon = throttle(() => this.load(), REFRESH);
     this.load();
@@ -65,7 +105,9 @@ export class CompareView {
     const params = new URLSearchParams(this.params);
     for (const [name, value] of Object.entries(changes)) {
       params.delete(name);
-      for (const one of [value].flat()) if (one !== null && one !== undefined && one !== "" && one !== false) params.append(name, one === true ? "1" : one);
+      for (const one of [value].flat())
+        if (one !== null && one !== undefined && one !== "" && one !== false)
+          params.append(name, one === true ? "1" : one);
     }
     go(["compare"], params, { replace });
   }
@@ -73,14 +115,24 @@ export class CompareView {
   /** Return what is asked of the server. */
   asked() {
     const ids = (this.params.get("ids") ?? "").split(",").filter(Boolean);
-    if (ids.length) return { scope: "all", place: this.params.get("place") ?? "", select: ids.slice(0, 500).join(" "), limit: 500, columns: 1 };
+    if (ids.length)
+      return {
+        scope: "all",
+        place: this.params.get("place") ?? "",
+        select: ids.slice(0, 500).join(" "),
+        limit: 500,
+        columns: 1,
+      };
     const asked = { limit: MOST_RUNS, columns: 1, scope: this.app.config.project ? "project" : "all" };
     for (const name of FILTERS) if (this.params.has(name)) asked[name] = this.params.getAll(name);
     return asked;
   }
 
   async load() {
-    if (document.hidden && this.runs.length) { this.stale = true; return; }
+    if (document.hidden && this.runs.length) {
+      this.stale = true;
+      return;
+    }
     const turn = (this.turn = (this.turn ?? 0) + 1);
     try {
       const { runs, total } = await get("runs", this.asked());
@@ -93,14 +145,26 @@ export class CompareView {
       if (turn !== this.turn || this.closed) return;
       if (this.runs.length && error.lost) return; // the banner tells
       this.body.hidden = true;
-      fill(this.state, failure(error, () => this.load()));
+      fill(
+        this.state,
+        failure(error, () => this.load()),
+      );
       this.showHead();
     }
   }
 
-  onLedger() { this.soon(); }
-  onVisible() { if (this.stale) { this.stale = false; this.soon(); } }
-  onTheme() { this.show(); }
+  onLedger() {
+    this.soon();
+  }
+  onVisible() {
+    if (this.stale) {
+      this.stale = false;
+      this.soon();
+    }
+  }
+  onTheme() {
+    this.show();
+  }
 
   show() {
     const isEmpty = !this.runs.length;
@@ -108,19 +172,27 @@ export class CompareView {
     this.dims = dimensions(this.runs);
     this.showHead();
     if (isEmpty) {
-      fill(this.state, notice("No runs to compare", "Choose some in the list (x) and press c, or give another filter."));
+      fill(
+        this.state,
+        notice("No runs to compare", "Choose some in the list (x) and press c, or give another filter."),
+      );
       return;
     }
     const hidden = new Set(this.params.getAll("hide"));
     this.shown = this.runs.filter((run) => !hidden.has(run.id.slice(0, 8)));
     this.names = new Map(this.runs.map((run) => [run.id, nameOf(run)]));
-    this.colours = this.coloured();
+    this.colours = coloured(this.runs, this.dims, this.params.get("colour"));
     this.brushes = new Map(this.params.getAll("brush").map(parsedBrush).filter(Boolean));
-    this.axes = this.chosenAxes();
+    this.axes = chosenAxes(this.dims, this.params.get("axes"), this.runs.length);
     this.kept = this.parallel.within(this.shown, this.axes, this.brushes);
     this.parallel.show(this.shown, this.axes, this.colours, this.brushes);
     this.showScatter();
-    this.curves.show(this.kept ? this.shown.filter((run) => this.kept.has(run.id)) : this.shown, this.dims, this.colours, this.names);
+    this.curves.show(
+      this.kept ? this.shown.filter((run) => this.kept.has(run.id)) : this.shown,
+      this.dims,
+      this.colours,
+      this.names,
+    );
     this.table.show(this.runs, this.dims, { colours: this.colours, hidden, kept: this.kept });
     this.showTools();
     this.highlight(this.bright, true);
@@ -129,10 +201,21 @@ export class CompareView {
   showHead() {
     const isChosen = this.params.has("ids");
     const drawn = this.runs.length;
-    const said = isChosen ? counted(drawn, "chosen run") : this.total > drawn ? `the first ${number(drawn)} of ${counted(this.total, "run")}` : counted(drawn, "run");
+    const said = isChosen
+      ? counted(drawn, "chosen run")
+      : this.total > drawn
+        ? `the first ${number(drawn)} of ${counted(this.total, "run")}`
+        : counted(drawn, "run");
     if (!this.filter) {
-      this.filter = h("input", { type: "search", id: "filter", "aria-label": "Filter expression", placeholder: "Filter: loss < 0.3 and lr in [0.1, 0.2]", spellcheck: "false", autocomplete: "off",
-        on: { change: () => this.set({ filter: this.filter.value.trim(), ids: "", hide: [], brush: [] }) } });
+      this.filter = h("input", {
+        type: "search",
+        id: "filter",
+        "aria-label": "Filter expression",
+        placeholder: "Filter: loss < 0.3 and lr in [0.1, 0.2]",
+        spellcheck: "false",
+        autocomplete: "off",
+        on: { change: () => this.set({ filter: this.filter.value.trim(), ids: "", hide: [], brush: [] }) },
+      });
       this.said = h("span", { class: "muted num" });
       this.colourBox = h("span", {});
       this.other = h("a", {});
@@ -142,47 +225,51 @@ export class CompareView {
     this.other.textContent = isChosen ? "all runs instead" : "choose in the list";
     this.other.href = isChosen ? link(["compare"]) : link(["runs"], this.listParams());
     if (document.activeElement !== this.filter) this.filter.value = this.params.get("filter") ?? "";
-    const options = [["", "Colour: each run"], ...this.dims?.filter((one) => one.differs && one.present).map((one) => [one.key, `Colour: ${one.title}`]) ?? []];
-    fill(this.colourBox, choice("Colour", options, this.params.get("colour") ?? "", (colour) => this.set({ colour })));
+    const options = [
+      ["", "Colour: each run"],
+      ...(this.dims?.filter((one) => one.differs && one.present).map((one) => [one.key, `Colour: ${one.title}`]) ?? []),
+    ];
+    fill(
+      this.colourBox,
+      choice("Colour", options, this.params.get("colour") ?? "", (colour) => this.set({ colour })),
+    );
   }
 
   listParams() {
-    return Object.fromEntries(FILTERS.filter((name) => this.params.has(name)).map((name) => [name, this.params.getAll(name)]));
-  }
-
-  coloured() {
-    const by = this.dims.find((one) => one.key === this.params.get("colour"));
-    if (!by) return new Map(this.runs.map((run, place) => [run.id, colourOf(place)]));
-    const scale = scaleOf(by, this.runs, suitsLog(by, this.runs));
-    const place = (value) => scale.words.indexOf(String(value));
-    return new Map(this.runs.map((run) => {
-      const value = valueOf(run, by.key);
-      const share = scale.at(value);
-      if (share === null) return [run.id, "color-mix(in srgb, gray 60%, transparent)"];
-      return [run.id, scale.words && scale.words.length <= 10 ? colourOf(Math.max(0, place(value))) : shade(share)];
-    }));
-  }
-
-  /** Return the dimensions of the parallel coordinates: those of the address, else flags that differ, then scalars. */
-  chosenAxes() {
-    const wanted = this.params.get("axes")?.split(",").filter(Boolean);
-    if (wanted) return wanted.map((key) => this.dims.find((one) => one.key === key)).filter(Boolean);
-    const flags = this.dims.filter((one) => one.key.startsWith("flag:") && one.variety > 1 && one.present >= this.runs.length / 3);
-    const scalars = this.dims.filter((one) => one.key.startsWith("scalar:") && one.key !== "scalar:step" && one.variety > 1 && one.present >= this.runs.length / 3);
-    return [...flags.slice(0, MOST_AXES - Math.min(3, scalars.length)), ...scalars.slice(0, 3)];
+    return Object.fromEntries(
+      FILTERS.filter((name) => this.params.has(name)).map((name) => [name, this.params.getAll(name)]),
+    );
   }
 
   showTools() {
     const usable = this.dims.filter((one) => one.present);
     const chosen = new Set(this.axes.map(({ key }) => key));
-    const sheet = () => usable.map((one) => check(one.title, chosen.has(one.key), (on) => {
-      if (on) chosen.add(one.key);
-      else chosen.delete(one.key);
-      this.set({ axes: usable.filter(({ key }) => chosen.has(key)).map(({ key }) => key).join(",") || "none" });
-    }, { name: one.key }));
+    const sheet = () =>
+      usable.map((one) =>
+        check(
+          one.title,
+          chosen.has(one.key),
+          (on) => {
+            if (on) chosen.add(one.key);
+            else chosen.delete(one.key);
+            this.set({
+              axes:
+                usable
+                  .filter(({ key }) => chosen.has(key))
+                  .map(({ key }) => key)
+                  .join(",") || "none",
+            });
+          },
+          { name: one.key },
+        ),
+      );
     if (!this.axesMenu) {
       this.axesMenu = menu("Axes", () => this.axesSheet(), { right: true, cls: "plain" });
-      this.release = h("button", { type: "button", class: "plain", on: { click: () => this.set({ brush: [] }) } }, "Let go");
+      this.release = h(
+        "button",
+        { type: "button", class: "plain", on: { click: () => this.set({ brush: [] }) } },
+        "Let go",
+      );
       fill(this.parallelTools, this.release, this.axesMenu);
     }
     this.axesSheet = sheet;
@@ -190,19 +277,18 @@ export class CompareView {
   }
 
   showScatter() {
-    const numbers = this.dims.filter((one) => one.present && one.key !== "scalar:step");
-    const find = (name, other) => numbers.find((one) => one.key === this.params.get(name)) ?? other;
-    const scalar = numbers.find((one) => one.key.startsWith("scalar:") && one.differs) ?? numbers.find((one) => one.key.startsWith("scalar:"));
-    const y = find("y", scalar ?? numbers.find((one) => one.key === "duration"));
-    const flags = numbers.filter((one) => one.key.startsWith("flag:") && one.kind === "number").sort((one, other) => other.variety - one.variety);
-    const x = find("x", flags[0] ?? numbers.find((one) => one.key === "started"));
-    const log = (name, dim) => (this.params.has(name) ? this.params.get(name) === "1" : Boolean(dim) && name === "xlog" && suitsLog(dim, this.runs)) && dim?.kind === "number";
-    const look = { x, y, xlog: log("xlog", x), ylog: log("ylog", y) };
+    const look = scatterLook(this.dims, this.params, this.runs);
+    const { x, y } = look;
     this.scatter.show(this.shown, look, this.colours, this.names);
-    const options = numbers.map((one) => [one.key, one.title]);
-    fill(this.scatterTools,
-      choice("Upwards", options, y?.key, (key) => this.set({ y: key })), check("log", look.ylog, (on) => this.set({ ylog: on ? "1" : "0" })), h("span", { class: "muted small" }, "over"),
-      choice("Across", options, x?.key, (key) => this.set({ x: key })), check("log", look.xlog, (on) => this.set({ xlog: on ? "1" : "0" })));
+    const options = this.dims.filter(isDrawable).map((one) => [one.key, one.title]);
+    fill(
+      this.scatterTools,
+      choice("Upwards", options, y?.key, (key) => this.set({ y: key })),
+      check("log", look.ylog, (on) => this.set({ ylog: on ? "1" : "0" })),
+      h("span", { class: "muted small" }, "over"),
+      choice("Across", options, x?.key, (key) => this.set({ x: key })),
+      check("log", look.xlog, (on) => this.set({ xlog: on ? "1" : "0" })),
+    );
   }
 
   brush(key, stretch) {
@@ -230,21 +316,13 @@ export class CompareView {
   }
 
   keyTable() {
-    return { title: "Compare", keys: [
-      ["/", "filter", () => this.filter.focus()],
-      ["v", "only columns that differ, or all", () => this.table.toggleDiffer()],
-      ["Escape", "let go of all held stretches", () => this.set({ brush: [] })],
-    ] };
+    return {
+      title: "Compare",
+      keys: [
+        ["/", "filter", () => this.filter.focus()],
+        ["v", "only columns that differ, or all", () => this.table.toggleDiffer()],
+        ["Escape", "let go of all held stretches", () => this.set({ brush: [] })],
+      ],
+    };
   }
 }
-
-function nameOf(run) {
-  return [run.short_id ?? run.id.slice(0, 8), run.label || run.operation].join("  ");
-}
-
-function parsedBrush(text) {
-  const [low, high, ...key] = text.split("~");
-  const stretch = [Number(low), Number(high)];
-  return key.length && stretch.every((one) => one >= 0 && one <= 1) ? [key.join("~"), stretch] : null;
-}
-

@@ -34,33 +34,87 @@ export class Filters {
     this.change = change;
     this.inputs = new Map();
     this.expression = h("input", {
-      type: "search", id: "filter", "aria-label": "Filter expression", placeholder: "Filter: loss < 0.3 and lr in [0.1, 0.2]",
-      autocomplete: "off", autocapitalize: "off", spellcheck: "false", "aria-describedby": "filter-error",
+      type: "search",
+      id: "filter",
+      "aria-label": "Filter expression",
+      placeholder: "Filter: loss < 0.3 and lr in [0.1, 0.2]",
+      autocomplete: "off",
+      autocapitalize: "off",
+      spellcheck: "false",
+      "aria-describedby": "filter-error",
     });
     this.error = h("div", { id: "filter-error", class: "expression-error", role: "alert", hidden: true });
     this.listen(this.expression, "filter");
-    this.scope = segments("Scope", [["project", "Project", "Runs of this project"], ["all", "All", "Runs of every project"]],
-      "project", (value) => this.set("scope", value));
+    this.scope = segments(
+      "Scope",
+      [
+        ["project", "Project", "Runs of this project"],
+        ["all", "All", "Runs of every project"],
+      ],
+      "project",
+      (value) => this.set("scope", value),
+    );
     this.scope.hidden = !project;
-    this.place = segments("Place", [["live", "Runs"], ["deleted", "Deleted", "Runs that can be restored"]], "live",
-      (value) => this.set("place", value === "live" ? null : value));
+    this.place = segments(
+      "Place",
+      [
+        ["live", "Runs"],
+        ["deleted", "Deleted", "Runs that can be restored"],
+      ],
+      "live",
+      (value) => this.set("place", value === "live" ? null : value),
+    );
     this.statusText = h("span", {}, "Status");
     this.status = menu(this.statusText, () => this.statusSheet());
-    this.more = h("button", { type: "button", "aria-expanded": "false", "aria-controls": "more-filters", on: { click: () => this.expand() } }, icon("filter"), "More");
+    this.more = h(
+      "button",
+      { type: "button", "aria-expanded": "false", "aria-controls": "more-filters", on: { click: () => this.expand() } },
+      icon("filter"),
+      "More",
+    );
     this.second = h("div", { class: "line more", id: "more-filters", hidden: true }, this.fields());
-    this.element = h("div", { class: "filters", role: "search" },
-      h("div", { class: "line" }, this.scope, this.place, h("div", { class: "expression" }, icon("search"), this.expression), this.status, this.more, tools),
-      this.second, this.error);
+    this.element = h(
+      "div",
+      { class: "filters", role: "search" },
+      h(
+        "div",
+        { class: "line" },
+        this.scope,
+        this.place,
+        h("div", { class: "expression" }, icon("search"), this.expression),
+        this.status,
+        this.more,
+        tools,
+      ),
+      this.second,
+      this.error,
+    );
     this.update(params);
   }
 
   fields() {
     const inputs = FIELDS.map(([name, title, example]) => {
-      const input = h("input", { type: "text", name, "aria-label": title, placeholder: title, title: `For example: ${example}`, autocomplete: "off", list: name === "op" || name === "tag" ? `known-${name}` : null });
+      const input = h("input", {
+        type: "text",
+        name,
+        "aria-label": title,
+        placeholder: title,
+        title: `For example: ${example}`,
+        autocomplete: "off",
+        list: name === "op" || name === "tag" ? `known-${name}` : null,
+      });
       this.listen(input, name);
       return input;
     });
-    this.marked = choice("Marked", [["", "Marked or not"], ["1", "Marked only"]], "", (value) => this.set("marked", value));
+    this.marked = choice(
+      "Marked",
+      [
+        ["", "Marked or not"],
+        ["1", "Marked only"],
+      ],
+      "",
+      (value) => this.set("marked", value),
+    );
     return [inputs, this.marked];
   }
 
@@ -68,7 +122,10 @@ export class Filters {
     this.inputs.set(name, input);
     const typed = debounce(() => this.set(name, input.value.trim()), TYPED_PAUSE);
     input.addEventListener("input", typed);
-    input.addEventListener("change", () => { typed.cancel(); this.set(name, input.value.trim()); });
+    input.addEventListener("change", () => {
+      typed.cancel();
+      this.set(name, input.value.trim());
+    });
     input.addEventListener("keydown", (event) => {
       if (event.key !== "Enter") return;
       typed.cancel();
@@ -115,18 +172,36 @@ export class Filters {
     this.suggested = true;
     try {
       const { operations = [], tags = [] } = await get("columns", { scope: this.params.get("scope") ?? "all" });
-      const lists = [["known-op", operations], ["known-tag", tags]];
-      this.second.append(...lists.map(([id, names]) => h("datalist", { id }, names.map((value) => h("option", { value })))));
-    } catch { /* without suggestions one types */ }
+      const lists = [
+        ["known-op", operations],
+        ["known-tag", tags],
+      ];
+      this.second.append(
+        ...lists.map(([id, names]) =>
+          h(
+            "datalist",
+            { id },
+            names.map((value) => h("option", { value })),
+          ),
+        ),
+      );
+    } catch {
+      /* without suggestions one types */
+    }
   }
 
   statusSheet() {
     const chosen = new Set(this.params.getAll("status"));
-    return STATUSES.map((status) => check(status, chosen.has(status), (on) => {
-      if (on) chosen.add(status);
-      else chosen.delete(status);
-      this.set("status", STATUSES.filter((one) => chosen.has(one)));
-    }));
+    return STATUSES.map((status) =>
+      check(status, chosen.has(status), (on) => {
+        if (on) chosen.add(status);
+        else chosen.delete(status);
+        this.set(
+          "status",
+          STATUSES.filter((one) => chosen.has(one)),
+        );
+      }),
+    );
   }
 
   /** Show why the server refused the filters, null when it did not; and which names in the expression no run has. */
@@ -139,8 +214,16 @@ export class Filters {
       if (unknown.length) fill(this.error, h("p", {}, `No run has ${unknown.join(", ")}.`));
       return;
     }
-    fill(this.error, isExpression && pointed(this.params.get("filter"), error.column),
-      h("p", {}, isExpression ? error.message.split("\n")[0] : error.message, error.hint && h("span", { class: "muted" }, ` ${error.hint}`)));
+    fill(
+      this.error,
+      isExpression && pointed(this.params.get("filter"), error.column),
+      h(
+        "p",
+        {},
+        isExpression ? error.message.split("\n")[0] : error.message,
+        error.hint && h("span", { class: "muted" }, ` ${error.hint}`),
+      ),
+    );
   }
 }
 

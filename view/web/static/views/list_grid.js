@@ -18,19 +18,35 @@ export class Grid {
     this.above = 0;
     this.head = h("div", { class: "grid-head", role: "row", "aria-rowindex": 1 });
     this.body = h("div", { class: "grid-body", role: "rowgroup" });
-    this.scroller = h("div", { class: "grid-scroll", id: "grid", tabindex: 0, role: "grid", "aria-label": "Runs", "aria-multiselectable": "true" },
-      h("div", { class: "grid-inner", role: "presentation" }, this.head, this.body));
+    this.scroller = h(
+      "div",
+      {
+        class: "grid-scroll",
+        id: "grid",
+        tabindex: 0,
+        role: "grid",
+        "aria-label": "Runs",
+        "aria-multiselectable": "true",
+      },
+      h("div", { class: "grid-inner", role: "presentation" }, this.head, this.body),
+    );
     this.pill = h("button", { type: "button", class: "pill", hidden: true, on: { click: () => this.toTop() } });
     this.element = h("div", { class: "grid" }, this.scroller, this.pill);
     this.virtual = new VirtualRows({
-      scroller: this.scroller, body: this.body, headHeight: 34, fetch: how.fetch,
+      scroller: this.scroller,
+      body: this.body,
+      headHeight: 34,
+      fetch: how.fetch,
       draw: (element, row, index) => this.draw(element, row, index),
       isFollowing: () => this.isFollowing(),
       onChange: () => this.painted(),
       onError: how.onError,
     });
     this.body.addEventListener("click", (event) => this.clicked(event));
-    this.body.addEventListener("dblclick", (event) => { const row = this.rowOf(event); if (row) how.open(row.id); });
+    this.body.addEventListener("dblclick", (event) => {
+      const row = this.rowOf(event);
+      if (row) how.open(row.id);
+    });
     this.measure = () => this.resized();
     NARROW.addEventListener("change", this.measure);
     this.chosen = () => this.markChosen();
@@ -67,8 +83,16 @@ export class Grid {
     this.sorted = [sort, reverse];
     this.element.style.setProperty("--columns", `34px ${this.columns.map((one) => one.width).join(" ")}`);
     this.scroller.setAttribute("aria-colcount", this.columns.length + 1);
-    this.all = h("input", { type: "checkbox", "aria-label": "Choose all runs that match", on: { change: () => this.how.chooseAll(this.all.checked) } });
-    fill(this.head, h("div", { class: "check", role: "columnheader" }, this.all), this.columns.map((one) => this.headCell(one, sort, reverse)));
+    this.all = h("input", {
+      type: "checkbox",
+      "aria-label": "Choose all runs that match",
+      on: { change: () => this.how.chooseAll(this.all.checked) },
+    });
+    fill(
+      this.head,
+      h("div", { class: "check", role: "columnheader" }, this.all),
+      this.columns.map((one) => this.headCell(one, sort, reverse)),
+    );
     this.markChosen();
     this.virtual.redraw();
   }
@@ -80,7 +104,16 @@ export class Grid {
     const props = { role: "columnheader", class: one.number ? "number" : "", "aria-sort": direction };
     if (!one.sort) return h("div", props, text);
     const press = () => this.how.sort(one.sort, direction === "ascending", direction === "descending");
-    return h("div", props, h("button", { type: "button", tabindex: -1, title: `Sort by ${one.title}`, on: { click: press } }, text, isSorted && icon(reverse ? "down" : "up")));
+    return h(
+      "div",
+      props,
+      h(
+        "button",
+        { type: "button", tabindex: -1, title: `Sort by ${one.title}`, on: { click: press } },
+        text,
+        isSorted && icon(reverse ? "down" : "up"),
+      ),
+    );
   }
 
   draw(element, row, index) {
@@ -90,17 +123,32 @@ export class Grid {
     element.setAttribute("aria-rowindex", index + 2);
     element.dataset.index = index;
     if (!row) {
-      fill(element, h("div", { class: "check" }), this.columns.map((one) => h("div", { class: one.cls })));
+      fill(
+        element,
+        h("div", { class: "check" }),
+        this.columns.map((one) => h("div", { class: one.cls })),
+      );
       return;
     }
     element.id = `row-${row.id}`;
     const old = before && before.id === row.id ? element.texts : null;
-    element.box = h("input", { type: "checkbox", tabindex: -1, "aria-label": `Choose ${row.short_id ?? row.id}`, checked: selection.has(row.id) });
+    element.box = h("input", {
+      type: "checkbox",
+      tabindex: -1,
+      "aria-label": `Choose ${row.short_id ?? row.id}`,
+      checked: selection.has(row.id),
+    });
     const cells = this.columns.map((one) => this.cell(one, row));
     element.texts = new Map(this.columns.map((one, place) => [one.key, cells[place].textContent]));
     if (old) {
       this.columns.forEach((one, place) => {
-        if (one.key !== "duration" && one.key !== "index" && old.has(one.key) && old.get(one.key) !== element.texts.get(one.key)) cells[place].classList.add("changed");
+        if (
+          one.key !== "duration" &&
+          one.key !== "index" &&
+          old.has(one.key) &&
+          old.get(one.key) !== element.texts.get(one.key)
+        )
+          cells[place].classList.add("changed");
       });
     }
     element.took = cells[this.columns.findIndex((one) => one.key === "duration")];
@@ -110,8 +158,12 @@ export class Grid {
 
   cell(one, row) {
     const content = one.cell(row);
-    const title = one.hint ? one.hint(row) : (typeof content === "string" ? content : null);
-    return h("div", { class: `${one.cls ?? ""} ${one.number ? "number num" : ""}`.trim(), role: "gridcell", title }, content);
+    const title = one.hint ? one.hint(row) : typeof content === "string" ? content : null;
+    return h(
+      "div",
+      { class: `${one.cls ?? ""} ${one.number ? "number num" : ""}`.trim(), role: "gridcell", title },
+      content,
+    );
   }
 
   markRow(element, row) {
@@ -192,7 +244,9 @@ export class Grid {
     this.markChosen();
   }
 
-  page(direction) { this.move(direction * Math.max(1, Math.floor(this.virtual.viewport / this.virtual.rowHeight) - 1)); }
+  page(direction) {
+    this.move(direction * Math.max(1, Math.floor(this.virtual.viewport / this.virtual.rowHeight) - 1));
+  }
 
   rowOf(event) {
     const element = event.target.closest(".grid-row");

@@ -19,9 +19,24 @@ export class Charts {
     this.look = lookOf();
     this.most = FIRST_SHOWN;
     this.grid = h("div", { class: "chart-grid" });
-    this.more = h("button", { type: "button", hidden: true, on: { click: () => { this.most = Infinity; this.redraw(); } } });
+    this.more = h("button", {
+      type: "button",
+      hidden: true,
+      on: {
+        click: () => {
+          this.most = Infinity;
+          this.redraw();
+        },
+      },
+    });
     this.tools = chartTools(this.look, () => this.redraw());
-    this.element = h("section", { class: "charts", "aria-label": "Charts", hidden: true }, this.tools, this.grid, this.more);
+    this.element = h(
+      "section",
+      { class: "charts", "aria-label": "Charts", hidden: true },
+      this.tools,
+      this.grid,
+      this.more,
+    );
     this.soon = throttle(() => this.load(), REFRESH);
   }
 
@@ -33,7 +48,10 @@ export class Charts {
 
   update(run) {
     this.id = run.id;
-    this.known = Object.keys(run.scalars ?? {}).filter((key) => key !== "step").sort().slice(0, MOST_KEYS);
+    this.known = Object.keys(run.scalars ?? {})
+      .filter((key) => key !== "step")
+      .sort()
+      .slice(0, MOST_KEYS);
     this.isRunning = run.status === "running";
     this.soon();
   }
@@ -44,7 +62,9 @@ export class Charts {
     try {
       const { series } = await get("series", { ids: this.id, key: this.known, points: POINTS });
       if (this.closed) return;
-      this.series = series.filter((one) => one.values.length && one.key !== "step").sort((a, b) => a.key.localeCompare(b.key));
+      this.series = series
+        .filter((one) => one.values.length && one.key !== "step")
+        .sort((a, b) => a.key.localeCompare(b.key));
       this.redraw();
     } catch (error) {
       if (!this.plots.size && !this.closed) {
@@ -59,7 +79,11 @@ export class Charts {
     this.element.hidden = !shown.length;
     const keys = new Set(shown.map(({ key }) => key));
     for (const [key, { box, plot }] of this.plots) {
-      if (!keys.has(key)) { plot.close(); box.remove(); this.plots.delete(key); }
+      if (!keys.has(key)) {
+        plot.close();
+        box.remove();
+        this.plots.delete(key);
+      }
     }
     for (const series of shown) this.draw(series);
     const rest = (this.series?.length ?? 0) - shown.length;
@@ -71,7 +95,7 @@ export class Charts {
     let one = this.plots.get(series.key);
     if (!one) {
       const plot = new Plot({ height: 190, label: series.key });
-      one = { plot, box: h("div", { class: "panel chart" }, h("h3", {}, series.key), plot.element) };
+      one = { plot, box: h("div", { class: "panel chart" }, h("h2", {}, series.key), plot.element) };
       this.plots.set(series.key, one);
       this.grid.append(one.box);
     }

@@ -33,31 +33,77 @@ export class Files {
       this.entries = entries;
       this.showList(entries);
       if (isNew || file !== this.file) this.show(file);
-    } catch (error) { fill(this.list, failure(error, () => this.load(path, file), true)); }
+    } catch (error) {
+      fill(
+        this.list,
+        failure(error, () => this.load(path, file), true),
+      );
+    }
   }
 
-  address(params) { return link(["run", this.page.id, "files"], params); }
+  address(params) {
+    return link(["run", this.page.id, "files"], params);
+  }
 
   showList(entries) {
     const parts = this.path.split("/").filter(Boolean);
-    const crumbs = parts.map((part, place) => [" / ", h("a", { href: this.address({ path: parts.slice(0, place + 1).join("/") }) }, readable(part))]);
-    fill(this.list,
+    const crumbs = parts.map((part, place) => [
+      " / ",
+      h("a", { href: this.address({ path: parts.slice(0, place + 1).join("/") }) }, readable(part)),
+    ]);
+    fill(
+      this.list,
       h("p", { class: "crumbs mono" }, h("a", { href: this.address({}) }, "run directory"), crumbs),
-      entries.length ? h("table", { class: "rows" }, h("thead", {}, h("tr", {}, ["Name", "Size", "Changed"].map((one) => h("th", { scope: "col", class: one === "Name" ? null : "num" }, one)))),
-        h("tbody", {}, entries.map((entry) => this.row(entry)))) : notice("No files", "", { inline: true }));
+      entries.length
+        ? h(
+            "table",
+            { class: "rows" },
+            h(
+              "thead",
+              {},
+              h(
+                "tr",
+                {},
+                ["Name", "Size", "Changed"].map((one) =>
+                  h("th", { scope: "col", class: one === "Name" ? null : "num" }, one),
+                ),
+              ),
+            ),
+            h(
+              "tbody",
+              {},
+              entries.map((entry) => this.row(entry)),
+            ),
+          )
+        : notice("No files", "", { inline: true }),
+    );
   }
 
   row(entry) {
-    const to = entry.kind === "dir" ? this.address({ path: entry.path }) : this.address({ path: this.path, file: entry.path });
-    return h("tr", { "aria-current": entry.path === this.file ? "true" : null, data: { path: entry.path } },
-      h("td", {}, h("a", { class: "file", href: to }, icon(entry.kind === "dir" ? "folder" : entry.kind === "link" ? "link" : "file"), entry.name)),
+    const to =
+      entry.kind === "dir" ? this.address({ path: entry.path }) : this.address({ path: this.path, file: entry.path });
+    return h(
+      "tr",
+      { "aria-current": entry.path === this.file ? "true" : null, data: { path: entry.path } },
+      h(
+        "td",
+        {},
+        h(
+          "a",
+          { class: "file", href: to },
+          icon(entry.kind === "dir" ? "folder" : entry.kind === "link" ? "link" : "file"),
+          entry.name,
+        ),
+      ),
       h("td", { class: "num muted" }, entry.kind === "dir" ? "" : bytes(entry.size)),
-      h("td", { class: "num muted" }, moment(entry.modified)));
+      h("td", { class: "num muted" }, moment(entry.modified)),
+    );
   }
 
   show(path) {
     this.file = path;
-    for (const row of this.list.querySelectorAll("tbody tr")) row.toggleAttribute("aria-current", row.dataset.path === path);
+    for (const row of this.list.querySelectorAll("tbody tr"))
+      row.toggleAttribute("aria-current", row.dataset.path === path);
     const entry = this.entries?.find((one) => one.path === path);
     this.preview.hidden = !path;
     this.preview.parentElement.classList.toggle("both", Boolean(path));
@@ -66,5 +112,9 @@ export class Files {
 }
 
 function readable(part) {
-  try { return decodeURIComponent(part); } catch { return part; }
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
 }

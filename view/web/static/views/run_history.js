@@ -14,23 +14,49 @@ export class History {
     this.soon = throttle(() => this.load(), 500);
   }
 
-  close() { this.soon.cancel(); }
-  update() { this.soon(); }
+  close() {
+    this.soon.cancel();
+  }
+  update() {
+    this.soon();
+  }
 
   async load() {
     try {
       const got = await get(`runs/${this.page.id}/history`);
       const events = Array.isArray(got) ? got : got.events;
       fill(this.element, h("ol", { class: "history" }, events.map(line)));
-    } catch (error) { if (!this.element.children.length) fill(this.element, failure(error, () => this.load(), true)); }
+    } catch (error) {
+      if (!this.element.children.length)
+        fill(
+          this.element,
+          failure(error, () => this.load(), true),
+        );
+    }
   }
 }
 
 function line(one) {
-  const command = Array.isArray(one.command) ? one.command.join(" ") : one.command ?? "";
-  const turned = [one.undoes && `takes back ${one.undoes}`, one.undone_by && `taken back by ${one.undone_by}`].filter(Boolean).join(", ");
-  return h("li", {},
+  const command = Array.isArray(one.command) ? one.command.join(" ") : (one.command ?? "");
+  const turned = [one.undoes && `takes back ${one.undoes}`, one.undone_by && `taken back by ${one.undone_by}`]
+    .filter(Boolean)
+    .join(", ");
+  return h(
+    "li",
+    {},
     h("span", { class: "num muted when" }, fullTime(one.time)),
-    h("div", {}, h("p", { class: "what" }, one.text ?? one.what ?? one.type, turned && h("span", { class: "tag" }, turned)),
-      h("p", { class: "muted small" }, `${one.actor}@${one.host}  `, h("span", { class: "mono" }, command), "  ", h("a", { class: "num", href: link(["log"], { at: one.seq }) }, `#${one.seq}`))));
+    h(
+      "div",
+      {},
+      h("p", { class: "what" }, one.text ?? one.what ?? one.type, turned && h("span", { class: "tag" }, turned)),
+      h(
+        "p",
+        { class: "muted small" },
+        `${one.actor}@${one.host}  `,
+        h("span", { class: "mono" }, command),
+        "  ",
+        h("a", { class: "num", href: link(["log"], { at: one.seq }) }, `#${one.seq}`),
+      ),
+    ),
+  );
 }

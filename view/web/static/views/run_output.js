@@ -16,9 +16,18 @@ export class Output {
     this.blocks = []; // {from, to, text, element}
     this.text = h("pre", { class: "output", tabindex: 0, "aria-label": "Output" });
     this.note = h("span", { class: "muted small num" });
-    this.earlier = h("button", { type: "button", class: "plain", hidden: true, on: { click: () => this.loadEarlier() } }, "Load earlier output");
+    this.earlier = h(
+      "button",
+      { type: "button", class: "plain", hidden: true, on: { click: () => this.loadEarlier() } },
+      "Load earlier output",
+    );
     this.follow = h("button", { type: "button", hidden: true, on: { click: () => this.toEnd() } }, "Follow ↓");
-    this.element = h("div", { class: "panel output-panel" }, h("div", { class: "output-head" }, this.note, this.earlier, this.follow), this.text);
+    this.element = h(
+      "div",
+      { class: "panel output-panel" },
+      h("div", { class: "output-head" }, this.note, this.earlier, this.follow),
+      this.text,
+    );
     host.append(this.element);
     this.text.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.more = throttle(() => this.loadMore(), 250);
@@ -36,10 +45,16 @@ export class Output {
     this.ended = ended;
   }
 
-  onOutput() { this.more(); }
-  onVisible() { this.more(); }
+  onOutput() {
+    this.more();
+  }
+  onVisible() {
+    this.more();
+  }
 
-  ask(offset, limit = CHUNK) { return get(`runs/${this.page.id}/output`, { offset: String(offset), limit }); }
+  ask(offset, limit = CHUNK) {
+    return get(`runs/${this.page.id}/output`, { offset: String(offset), limit });
+  }
 
   async loadEnd() {
     try {
@@ -49,7 +64,13 @@ export class Output {
       this.size = got.size;
       this.append(got);
       this.toEnd();
-    } catch (error) { if (!this.closed) fill(this.element, failure(error, () => this.page.load(), true)); }
+    } catch (error) {
+      if (!this.closed)
+        fill(
+          this.element,
+          failure(error, () => this.page.load(), true),
+        );
+    }
   }
 
   async loadMore() {
@@ -67,7 +88,11 @@ export class Output {
         if (isAtEnd) this.toEnd();
         if (got.next >= got.size) break;
       }
-    } catch { /* the banner tells when the server is gone; the next event tries again */ } finally { this.loading = false; }
+    } catch {
+      /* the banner tells when the server is gone; the next event tries again */
+    } finally {
+      this.loading = false;
+    }
     this.tell();
   }
 
@@ -105,7 +130,11 @@ export class Output {
         this.draw(first);
       }
       this.text.scrollTop = this.text.scrollHeight - before;
-    } catch { /* as above */ } finally { this.going = false; }
+    } catch {
+      /* as above */
+    } finally {
+      this.going = false;
+    }
     this.tell();
   }
 
@@ -114,7 +143,9 @@ export class Output {
     fill(block.element, drawn(text));
   }
 
-  isAtEnd() { return this.text.scrollHeight - this.text.scrollTop - this.text.clientHeight < NEAR_END; }
+  isAtEnd() {
+    return this.text.scrollHeight - this.text.scrollTop - this.text.clientHeight < NEAR_END;
+  }
 
   toEnd() {
     this.text.scrollTop = this.text.scrollHeight;
@@ -131,6 +162,10 @@ export class Output {
     const running = this.page.run?.status === "running";
     this.earlier.hidden = !first || first.from === 0;
     this.follow.hidden = this.isAtEnd();
-    this.note.textContent = first ? `${bytes(this.size)}${running ? ", following" : ""}` : running ? "No output yet." : "The run wrote nothing.";
+    this.note.textContent = first
+      ? `${bytes(this.size)}${running ? ", following" : ""}`
+      : running
+        ? "No output yet."
+        : "The run wrote nothing.";
   }
 }
