@@ -98,6 +98,7 @@ class CompareApp(App[str]):
         self.trouble = ""
         self.message: Piece | None = None
         self._order = asyncio.Lock()
+        self._asked = self._in_flight = 0
         self._wanted = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
 
@@ -166,7 +167,28 @@ class CompareApp(App[str]):
         Raises:
             GuildError: it was refused.
         """
+        self._asked += 1
+        self._in_flight += 1
+        try:
+            answer = await self.desk(lambda source: source.ask(question))
+        finally:
+            self._in_flight -= 1
+        await self._show(answer, question, follow=follow)
+
+    async def again(self) -> None:
+        """Ask the same question again, unless another one is being asked, which is answered as things stand anyway.
+
+        Raises:
+            GuildError: it was refused.
+        """
+        asked, question = self._asked, self.question
+        if self._in_flight:
+            return
         answer = await self.desk(lambda source: source.ask(question))
+        if asked == self._asked:
+            await self._show(answer, question, follow=True)
+
+    async def _show(self, answer: Answer, question: Question, *, follow: bool) -> None:
         is_first = not self.every
         is_another = question != self.question or is_first
         self.question = question
@@ -203,14 +225,6 @@ class CompareApp(App[str]):
         """Show other columns."""
         self.sheet.columns = list(columns)
         self.grid.renew()
-
-    async def again(self) -> None:
-        """Ask the same question again.
-
-        Raises:
-            GuildError: it was refused.
-        """
-        await self.ask(self.question)
 
     async def _read(self) -> None:
         """Read the rows that are seen, whenever others are."""

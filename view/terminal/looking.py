@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from ledger.dataclass import replace
 from ledger.errors import GuildError
+from projections.expression import TIMES
+from view.terminal.cells import NOT_FINITE
 from view.terminal.palette import DARK, LIGHT, PLAIN
 from view.terminal.port import Line, Question
 
@@ -85,7 +87,8 @@ async def _search_again(app: CompareApp, step: int) -> None:
 async def _search(app: CompareApp, step: int) -> None:
     """Look for the text in what the rows show, from the cursor on and round the end, a few hundred rows at a time."""
     sheet = app.sheet
-    order, columns, first = sheet.order, list(sheet.columns), sheet.row
+    order, first = sheet.order, sheet.row
+    columns = [column for column in sheet.columns if _may_show(column, app.searched)]
     count = len(order)
     for passed in range(0, count, _CHUNK):
         places = [(first + step * (passed + one)) % count for one in range(1, min(_CHUNK, count - passed) + 1)]
@@ -102,14 +105,25 @@ async def _search(app: CompareApp, step: int) -> None:
     app.say(f"No run shows {app.searched!r}", "bad")
 
 
-def _shows(app: CompareApp, line: Line, columns: list[Column]) -> bool:
+def _may_show(column: Column, text: str) -> bool:
+    """Tell whether a column need be read for a text: one of numbers or times shows none without a digit."""
+    has_digit = any(character.isdigit() for character in text)
+    return has_digit or text in NOT_FINITE or not (column.is_number() or column.sources[0].name in TIMES)
+
+
+def _shows(app: CompareApp, line: Line, columns: Sequence[Column]) -> bool:
     text = app.searched
     if line.row.run_id.startswith(text):
         return True
     for column in columns:
-        cell = app.sheet.cell(column, line)
-        if text in (cell.text + cell.rest).lower():
-            return True
+        value = line.cells.get(column.spec)
+        if isinstance(value, str):
+            if text in value.lower():
+                return True
+        elif value is not None:
+            cell = app.sheet.cell(column, line)
+            if text in (cell.text + cell.rest).lower():
+                return True
     return False
 
 
