@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from artifacts.findings import Finding
 from artifacts.home import Home
-from artifacts.lease import is_held, try_take
+from artifacts.lease import is_held, read_lease, try_take
 from artifacts.source_writer import is_stale
 from ledger.ids import RunId, is_run_id
 
@@ -33,6 +33,26 @@ def stale_lease(home: Home, run_id: RunId) -> Finding:
     )  # fmt: skip
 
 
+def kept_end(home: Home, run_id: RunId) -> Finding | None:
+    """Return what is to be said of a lease that notes how a run ended which the ledger does not know; else None.
+
+    A backup that lacks the run has taken the ledger's place while it was running: nothing else knows of that end.
+    """
+    if not has_end(home, run_id):
+        return None
+    return Finding(
+        "leases", f"this says how run {run_id[:8]} ended, which the ledger does not know",
+        "Put a ledger back that has the run (`guild ledger restore-backup`), or remove the file.",
+        home.lease_path(run_id), run_id, is_problem=False,
+    )  # fmt: skip
+
+
+def has_end(home: Home, run_id: RunId) -> bool:
+    """Tell whether a lease notes how its run ended."""
+    record = read_lease(home.lease_path(run_id))
+    return record is not None and record.ended_at is not None
+
+
 def unrecorded_end(home: Home, run_id: RunId) -> Finding:
     """Return what is to be said of a run that looks running, and nobody looks after it."""
     return Finding(
@@ -41,8 +61,8 @@ def unrecorded_end(home: Home, run_id: RunId) -> Finding:
     )  # fmt: skip
 
 
-def drop_lease(home: Home, run_id: RunId, is_running: Callable[[], bool]) -> bool:
-    """Remove a lease that nobody holds, unless the run is running after all; tell whether it is gone.
+def drop_lease(home: Home, run_id: RunId, is_needed: Callable[[], bool]) -> bool:
+    """Remove a lease that nobody holds, unless it is needed: the run is running after all; tell whether it is gone.
 
     That is asked while the lease is held: then nobody can start the run, and one that was lost keeps what it knows.
 
@@ -54,7 +74,7 @@ def drop_lease(home: Home, run_id: RunId, is_running: Callable[[], bool]) -> boo
         return not os.path.lexists(home.lease_path(run_id))
     keep = True
     try:
-        keep = is_running()
+        keep = is_needed()
     finally:
         lease.release(remove=not keep)
     return not keep

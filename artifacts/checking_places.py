@@ -116,7 +116,8 @@ def judged(home: Home, run_id: RunId, belongs: str, found: Place) -> Finding | N
         return Finding(
             AREA,
             f"run {name} is purged, but its directory is in {found}/",
-            "Somebody put it there, from a backup perhaps. Move it out of the home, or remove it.",
+            "Somebody put it there, from a backup perhaps; or it was purged in another home, whose history was merged."
+            " Move it out of the home, or remove it.",
             path,
             run_id,
         )
@@ -157,7 +158,8 @@ def removal_elsewhere(home: Home, run_id: RunId) -> Finding:
     return Finding(
         AREA,
         f"the removal of run {run_id[:8]} is unfinished: its files are in another home",
-        "The next change in that home removes them; or put its directory into runs/ here, and `guild check --repair`.",
+        "That home removes them with its next change, once it knows of this; or put its directory into runs/ here, and"
+        " `guild check --repair`.",
         home.purging_run_dir(run_id),
         run_id,
         is_problem=False,
@@ -169,7 +171,8 @@ def kept_elsewhere(home: Home, count: int) -> Finding:
     what = "1 run was" if count == 1 else f"{count} runs were"
     return Finding(
         AREA, f"{what} started in another home, and {'has' if count == 1 else 'have'} no directory here",
-        "To have the files here too, copy the folders runs and trash of that home into this one.", home.runs_dir,
+        "To have the files here too: `guild ledger merge HOME --artifacts`, or copy the folders runs and trash of that"
+        " home into this one.", home.runs_dir,
         is_problem=False,
     )  # fmt: skip
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from artifacts.home import Home
 from artifacts.places import lock_places, sync_folder, where
 from artifacts.removal import remove_tree
+from artifacts.source_writer import publish
 from ledger.errors import GuildError
 from ledger.ids import RunId, is_run_id
 from ledger.seams import seam
@@ -70,6 +71,35 @@ def bring_in(home: Home, folder: str, run_ids: Sequence[RunId]) -> None:
     seam("import.sync")
     sync_folder(home.importing_dir)
     sync_folder(home.root)
+
+
+def bring_in_sources(home: Home, folder: str, digests: Sequence[str]) -> None:
+    """Give source snapshots their names; one that another process brought meanwhile stays as it is.
+
+    Raises:
+        OSError: the system could not.
+    """
+    for digest in digests:
+        publish(os.path.join(folder, digest), os.path.join(home.sources_dir, digest))
+
+
+def flush_tree(folder: str) -> None:
+    """Make everything in a folder durable: once it is recorded that the runs are here, no power cut may take them.
+
+    Raises:
+        OSError: something cannot be opened, or the system could not.
+    """
+    for top, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(top, name)
+            if os.path.islink(path):
+                continue
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)
+        sync_folder(top)
 
 
 def take_back(home: Home, run_ids: Sequence[RunId]) -> None:

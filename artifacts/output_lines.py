@@ -28,22 +28,27 @@ class Block:
         text: the bytes, with carriage returns made newlines.
     """
 
-    __slots__ = ("_place", "_seen", "_times", "text")
+    __slots__ = ("_known", "_place", "_seen", "_times", "text")
 
     def __init__(self, text: bytes, raw: bytes, times: bytes) -> None:
         self.text = text
         self._times = _line_times(raw, times) if len(text) != len(raw) or b"\r" in raw else times
         self._place = self._seen = 0
+        self._known = b"", 0
 
     def time_at(self, position: int, otherwise: int) -> int:
         """Return when the line at a position was written, in microseconds UTC; `otherwise` when that is not known.
 
         To be asked for ever higher positions.
         """
-        self._seen += self.text.count(b"\n", self._place, position)
+        self._seen = seen = self._seen + self.text.count(b"\n", self._place, position)
         self._place = position
-        record = self._times[self._seen * RECORD : self._seen * RECORD + 8]
-        return int.from_bytes(record, "big") if len(record) == 8 else otherwise  # noqa: PLR2004 - its size
+        record = self._times[seen * RECORD : seen * RECORD + 8]
+        known, time = self._known
+        if record != known:  # many lines come at once
+            time = int.from_bytes(record, "big")
+            self._known = record, time
+        return time if len(record) == 8 else otherwise  # noqa: PLR2004 - its size
 
 
 def _line_times(raw: bytes, times: bytes) -> bytes:

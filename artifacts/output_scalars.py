@@ -26,10 +26,14 @@ Found = tuple[str, int | None, int, float]
 """Key, step, time in microseconds UTC and value."""
 
 _STEP = "step"
+_DIGITS = 19
+"""Of 64 bits: a number of fewer digits is one that the ledger keeps."""
+_MOST_NAMES = 10_000
+# Begins with a newline, which is looked for faster than the beginning of a line is.
 _LINE = re.compile(
-    rb"^[ \t]*([A-Za-z0-9_](?:[A-Za-z0-9_\-./% ]{0,62}[A-Za-z0-9_\-./%])?) *:[ \t]+"
-    rb"([+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?|nan|inf(?:inity)?))[ \t]*$",
-    re.IGNORECASE | re.MULTILINE,
+    rb"\n[ \t]*([A-Za-z0-9_](?:[A-Za-z0-9_\-./% ]{0,62}[A-Za-z0-9_\-./%])?) *:[ \t]+"
+    rb"([+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?|[nN][aA][nN]|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?))"
+    rb"[ \t]*(?=\n|\Z)",
 )
 
 
@@ -46,6 +50,7 @@ class OutputScalars:
         self._lines = OutputLines(folder, begin, **({} if patterns is None else {"longest": LONGEST_LINE}))
         self._patterns = patterns
         self._step: int | None = None
+        self._names: dict[bytes, str] = {}
 
     def read(self, now_us: int, *, is_end: bool = False) -> Iterator[list[Found]]:
         """Yield the numbers of one block of output after another.
@@ -60,13 +65,20 @@ class OutputScalars:
     def _usual(self, block: Block, now_us: int) -> Iterator[Found]:
         if b":" not in block.text:
             return
-        for match in _LINE.finditer(block.text):
+        names, step = self._names, self._step
+        for match in _LINE.finditer(b"\n" + block.text):
             name, number = match.groups()
-            key, value = name.decode(), float(number)
-            if key.lower() == _STEP:
-                self._step = whole(number.decode(), value)
+            key = names.get(name)
+            if key is None:
+                key = name.decode()
+                if len(names) < _MOST_NAMES:
+                    names[name] = key = _STEP if key.lower() == _STEP else key
+            if key == _STEP:
+                step = self._step = (
+                    int(number) if len(number) < _DIGITS and number.isdigit() else whole(number.decode())
+                )
             else:
-                yield key, self._step, block.time_at(match.start(1), now_us), value
+                yield key, step, block.time_at(match.start(), now_us), float(number)
 
     def _own(self, block: Block, now_us: int) -> Iterator[Found]:
         assert self._patterns is not None  # noqa: S101 - asked before
@@ -76,15 +88,16 @@ class OutputScalars:
                 found = self._patterns.search(line.decode("utf-8", "replace"))
                 for key, number in found:
                     if key == _STEP:
-                        self._step = whole(number, float(number))
+                        self._step = whole(number)
                 for key, number in found:
                     if key != _STEP:
                         yield key, self._step, block.time_at(position, now_us), float(number)
             position += len(line) + 1
 
 
-def whole(text: str, value: float) -> int | None:
+def whole(text: str) -> int | None:
     """Return a step; None for what is no whole number that the ledger keeps as one."""
-    if text.isdigit() and len(text) < 19:  # noqa: PLR2004 - digits of 64 bits
+    if text.isdecimal() and len(text) < _DIGITS:
         return int(text)
+    value = float(text)
     return int(value) if value.is_integer() and abs(value) < 2**53 else None

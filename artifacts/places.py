@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from enum import StrEnum
 
 from artifacts.home import Home, check_run_id
-from artifacts.removal import measure_tree, refuse_mounts, remove_tree
+from artifacts.removal import remove_tree
+from artifacts.removal_counts import counted, read_count
 from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.gate import WAIT_SECONDS, wait_for_lock
@@ -236,7 +237,7 @@ def start_purge(home: Home, run_id: RunId, *, flush: bool = True) -> Moved:
         return Moved(Outcome.REFUSED, Kind.NOTHING, _refusal(error))
     if len(places) > 1:
         return Moved(Outcome.BOTH, Kind.NOTHING)
-    if not places and _read_count(_count_path(home, run_id)) is not None:
+    if not places and read_count(_count_path(home, run_id)) is not None:
         return Moved(Outcome.ALREADY, Kind.NOTHING)
     source = Place.LIVE if places == (Place.LIVE,) else Place.TRASH
     return move(home, run_id, source, Place.PURGING, flush=flush)
@@ -251,7 +252,7 @@ def finish_purge(home: Home, run_id: RunId, *, flush: bool = True) -> Purged:
     path = home.purging_run_dir(run_id)
     files, size = 0, 0
     try:
-        files, size = _counted(path, _count_path(home, run_id))
+        files, size = counted(path, _count_path(home, run_id))
         remove_tree(path)
     except OSError as error:
         return Purged(files, size, _refusal(error))
@@ -360,44 +361,6 @@ def sync_folder(path: str) -> None:
 
 def _count_path(home: Home, run_id: RunId) -> str:
     return home.purging_run_dir(run_id) + ".count"
-
-
-def _counted(path: str, count_path: str) -> tuple[int, int]:
-    """Return the numbers of the first attempt, or take and keep them when this is the first."""
-    count = _read_count(count_path)
-    if count is None:
-        refuse_mounts(path)
-        seam("purge.measure")
-        count = measure_tree(path, unlock=True)
-        if os.path.lexists(path):
-            _keep_count(count_path, count)
-    return count
-
-
-def _read_count(path: str) -> tuple[int, int] | None:
-    """Read the numbers; None when there are none or when a power cut left a part of the file."""
-    try:
-        with open(path, encoding="ascii") as file:
-            words = file.read(100).split(" ")
-    except (OSError, ValueError):
-        return None
-    if len(words) != 3 or words[2] != "\n" or not (words[0].isdecimal() and words[1].isdecimal()):  # noqa: PLR2004
-        return None
-    return int(words[0]), int(words[1])
-
-
-def _keep_count(path: str, count: tuple[int, int]) -> None:
-    """Write the numbers; a disk that is full must not stop a removal, which is what makes room."""
-    try:
-        seam("purge.count.write")
-        with open(path + ".new", "w", encoding="ascii") as file:
-            file.write(f"{count[0]} {count[1]} \n")
-            file.flush()
-            os.fsync(file.fileno())
-        seam("purge.count.rename")
-        os.rename(path + ".new", path)
-    except OSError:
-        return
 
 
 def _refusal(error: OSError) -> Refusal:

@@ -7,42 +7,47 @@ a run directory, cannot be two things at once, and can be written by the system.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar, cast
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 
 from artifacts.links import stays_inside
+from artifacts.run_archive_values import (
+    RunArchiveError,
+    check_path,
+    digest_of,
+    mappings_of,
+    number_of,
+    refuse_twice,
+    senseless,
+    text_of,
+    texts_of,
+)
+from artifacts.source_manifest import SOURCE_MODES, SourceFile, snapshot_digest
 from ledger.canonical import Value, decode, encode
 from ledger.dataclass import dataclass
-from ledger.errors import GuildError, LedgerError
+from ledger.errors import LedgerError
 from ledger.ids import RunId, is_run_id
 from ledger.text import printable
-
-T = TypeVar("T")
 
 MANIFEST = "guild-runs.json"
 """The first member of every archive of runs."""
 
 TOP = "runs/"
-"""What the names of all other members begin with; then come run id and path."""
+"""What the names of the members of runs begin with; then come run id and path."""
 
-FORMAT = 1
+SOURCES = "sources/"
+"""What the names of the members of source snapshots begin with; then come digest and path."""
+
+FORMAT = 2
+FORMATS = (1, FORMAT)
+"""Those that are read: the first one has no source snapshots."""
+
 LARGEST_MANIFEST = 256 << 20
 """Bytes."""
 
-_DAMAGED = "Nothing was imported. Get the archive again from where it was made."
 _KIND = "guild-runs"
-_LONGEST_NAME = 255  # bytes: what every file system in use has
-_LONGEST_PATH = 4000  # bytes; the home's own path comes before it, and Linux takes 4,096
-_DIGEST_DIGITS = 64
 _LATEST = 1 << 62
 _MODES = 0o777
-
-
-class RunArchiveError(GuildError):
-    """An archive of runs is refused: nothing of it was taken in."""
-
-    def __init__(self, message: str, hint: str = _DAMAGED) -> None:
-        super().__init__(message, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +59,14 @@ class ArchivedFile:
         size: bytes.
         sha256: of its content, hexadecimal.
         mode: permission bits.
-        modified: nanoseconds UTC.
+        modified: nanoseconds UTC; None of a file of a source snapshot, whose time says nothing.
     """
 
     path: str
     size: int
     sha256: str
     mode: int
-    modified: int
+    modified: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,35 @@ class ArchivedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class ArchivedSnapshot:
+    """The source code of runs in an archive, once however many of them used it.
+
+    Attributes:
+        digest: what names it, see `source_manifest`.
+        files: its files, by path.
+        links: paths and targets of its symbolic links, which stay inside.
+    """
+
+    digest: str
+    files: tuple[ArchivedFile, ...]
+    links: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+    def source_files(self) -> list[SourceFile]:
+        """Return what its digest and its manifest are made of."""
+        kinds = {mode: kind for kind, mode in SOURCE_MODES.items()}
+        found = [SourceFile(file.path, kinds[file.mode], file.size, file.sha256) for file in self.files]
+        for path, target in self.links:
+            content = os.fsencode(target)
+            found.append(SourceFile(path, "l", len(content), sha256(content).hexdigest()))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """What an archive says of itself.
 
@@ -99,11 +133,18 @@ class Manifest:
         ledger_id: of the ledger that the runs were exported from, hexadecimal.
         program: name and version of the program that made it.
         runs: in the order in which they stand in it.
+        sources: the source snapshots of these runs, by digest; behind them.
     """
 
     ledger_id: str
     program: str
     runs: tuple[ArchivedRun, ...]
+    sources: tuple[ArchivedSnapshot, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(run.size for run in self.runs) + sum(snapshot.size for snapshot in self.sources)
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes."""
@@ -114,6 +155,7 @@ class Manifest:
                 "ledger_id": self.ledger_id,
                 "program": self.program,
                 "runs": [_run_value(run) for run in self.runs],
+                "sources": [_snapshot_value(snapshot) for snapshot in self.sources],
             }
         )
 
@@ -127,6 +169,15 @@ def _run_value(run: ArchivedRun) -> dict[str, Value]:
         "links": [{"path": path, "target": target} for path, target in run.links],
         "folders": run.folders,
         "left_out": [{"path": path, "why": why} for path, why in run.left_out],
+    }
+
+
+def _snapshot_value(snapshot: ArchivedSnapshot) -> dict[str, Value]:
+    names = ("path", "size", "sha256", "mode")
+    return {
+        "digest": snapshot.digest,
+        "files": [{name: getattr(file, name) for name in names} for file in snapshot.files],
+        "links": [{"path": path, "target": target} for path, target in snapshot.links],
     }
 
 
@@ -145,121 +196,85 @@ def read_manifest(data: bytes) -> Manifest:
     found = value.get("format")
     if isinstance(found, int) and found > FORMAT:
         raise RunArchiveError(f"it is of format {found}, made by a newer program", "Update guild-ledger.")
-    if found != FORMAT:
-        raise _senseless("format")
-    ledger_id, program = _text(value, "ledger_id"), _text(value, "program")
+    if found not in FORMATS:
+        raise senseless("format")
+    ledger_id, program = text_of(value, "ledger_id"), text_of(value, "program")
     if not is_run_id(ledger_id):
-        raise _senseless("ledger_id")
-    runs = tuple(_run(one) for one in _mappings(value, "runs"))
+        raise senseless("ledger_id")
+    runs = tuple(_run(one) for one in mappings_of(value, "runs"))
     if not runs:
         raise RunArchiveError("it holds no run")
-    _refuse_twice((run.run_id for run in runs), "run")
-    return Manifest(ledger_id, program, runs)
+    refuse_twice((run.run_id for run in runs), "run")
+    sources = tuple(_snapshot(one) for one in mappings_of(value, "sources")) if found != 1 else ()
+    refuse_twice((snapshot.digest for snapshot in sources), "source snapshot")
+    return Manifest(ledger_id, program, runs, sources)
 
 
 def _run(value: Mapping[str, Value]) -> ArchivedRun:
-    run_id = _text(value, "id")
+    run_id = text_of(value, "id")
     if not is_run_id(run_id):
         raise RunArchiveError(f"'{printable(run_id, 80)}' in it is no run ID")
     run = ArchivedRun(
         RunId(run_id),
-        tuple(_mappings(value, "events")),
-        tuple(_file(one) for one in _mappings(value, "files")),
-        tuple((_text(one, "path"), _text(one, "target")) for one in _mappings(value, "links")),
-        tuple(_texts(value, "folders")),
-        tuple((_text(one, "path"), _text(one, "why")) for one in _mappings(value, "left_out")),
+        tuple(mappings_of(value, "events")),
+        tuple(_file(one) for one in mappings_of(value, "files")),
+        tuple((text_of(one, "path"), text_of(one, "target")) for one in mappings_of(value, "links")),
+        tuple(texts_of(value, "folders")),
+        tuple((text_of(one, "path"), text_of(one, "why")) for one in mappings_of(value, "left_out")),
     )
-    _check_paths(run)
+    _check_paths(run.files, run.links, run.folders, "the run directory")
     return run
 
 
 def _file(value: Mapping[str, Value]) -> ArchivedFile:
-    sha256 = _text(value, "sha256")
-    if len(sha256) != _DIGEST_DIGITS or sha256.strip("0123456789abcdef"):
-        raise _senseless("sha256")
-    mode = _number(value, "mode", 0, _MODES)
     return ArchivedFile(
-        _text(value, "path"),
-        _number(value, "size", 0, _LATEST),
-        sha256,
-        mode,
-        _number(value, "modified", -_LATEST, _LATEST),
+        text_of(value, "path"),
+        number_of(value, "size", 0, _LATEST),
+        digest_of(value, "sha256"),
+        number_of(value, "mode", 0, _MODES),
+        number_of(value, "modified", -_LATEST, _LATEST),
     )
 
 
-def _check_paths(run: ArchivedRun) -> None:
-    files = [file.path for file in run.files]
-    links = [path for path, _ in run.links]
-    for path in (*files, *links, *run.folders):
+def _snapshot(value: Mapping[str, Value]) -> ArchivedSnapshot:
+    snapshot = ArchivedSnapshot(
+        digest_of(value, "digest"),
+        tuple(_source_file(one) for one in mappings_of(value, "files")),
+        tuple((text_of(one, "path"), text_of(one, "target")) for one in mappings_of(value, "links")),
+    )
+    _check_paths(snapshot.files, snapshot.links, (), "the folder of its source snapshot")
+    try:
+        is_right = snapshot_digest(snapshot.source_files()) == snapshot.digest
+    except UnicodeEncodeError:  # a name that no file system can have
+        is_right = False
+    if not is_right:
+        raise RunArchiveError(f"source snapshot {snapshot.digest[:8]} in it is not what its digest says")
+    return snapshot
+
+
+def _source_file(value: Mapping[str, Value]) -> ArchivedFile:
+    mode = number_of(value, "mode", 0, _MODES)
+    if mode not in SOURCE_MODES.values():
+        raise senseless("mode")
+    size = number_of(value, "size", 0, _LATEST)
+    return ArchivedFile(text_of(value, "path"), size, digest_of(value, "sha256"), mode, None)
+
+
+def _check_paths(
+    listed: Sequence[ArchivedFile], links: Sequence[tuple[str, str]], folders: Sequence[str], top: str
+) -> None:
+    """Refuse names that cannot all be below one folder, or that lead out of it."""
+    taken = [*(file.path for file in listed), *(path for path, _ in links)]
+    for path in (*taken, *folders):
         check_path(path)
-    _refuse_twice((*files, *links, *run.folders), "path")
-    taken = {*files, *links}
-    for path in (*taken, *run.folders):
+    refuse_twice((*taken, *folders), "path")
+    others = set(taken)
+    for path in (*taken, *folders):
         folder = os.path.dirname(path)
         while folder:
-            if folder in taken:
+            if folder in others:
                 raise RunArchiveError(f"'{printable(folder)}' in it is both a folder and something else")
             folder = os.path.dirname(folder)
-    for path, target in run.links:
+    for path, target in links:
         if not target or "\0" in target or not stays_inside(path, target):
-            raise RunArchiveError(
-                f"'{printable(path)}' in it is a link out of the run directory, to '{printable(target)}'"
-            )
-
-
-def check_path(path: str) -> None:
-    """Refuse a path that is not, as it is written, that of something below a run directory.
-
-    Raises:
-        RunArchiveError: see above; or the system could not take it.
-    """
-    parts = path.split("/")
-    if "\0" in path or any(part in {"", ".", ".."} for part in parts):
-        raise RunArchiveError(f"'{printable(path, 300)}' in it is not a path below a run directory")
-    if max(map(_length, parts)) > _LONGEST_NAME or _length(path) > _LONGEST_PATH:
-        raise RunArchiveError(f"'{printable(path, 60)}' in it has a name that is longer than the system takes")
-
-
-def _length(text: str) -> int:
-    return len(text.encode("utf-8", "surrogatepass"))
-
-
-def _refuse_twice(names: Iterable[str], what: str) -> None:
-    seen: set[str] = set()
-    for name in names:
-        if name in seen:
-            raise RunArchiveError(f"the {what} '{printable(name, 300)}' is in it twice")
-        seen.add(name)
-
-
-def _senseless(name: str) -> RunArchiveError:
-    return RunArchiveError(f"its list of runs makes no sense: '{name}' is missing or of the wrong kind")
-
-
-def _text(value: Mapping[str, Value], name: str) -> str:
-    found = value.get(name)
-    if not isinstance(found, str):
-        raise _senseless(name)
-    return found
-
-
-def _number(value: Mapping[str, Value], name: str, least: int, most: int) -> int:
-    found = value.get(name)
-    if not isinstance(found, int) or isinstance(found, bool) or not least <= found <= most:
-        raise _senseless(name)
-    return found
-
-
-def _all(value: Mapping[str, Value], name: str, kind: type[T]) -> Iterator[T]:
-    found = value.get(name)
-    if not isinstance(found, list) or not all(isinstance(one, kind) for one in found):
-        raise _senseless(name)
-    yield from cast("list[T]", found)
-
-
-def _mappings(value: Mapping[str, Value], name: str) -> Iterator[Mapping[str, Value]]:
-    return _all(value, name, dict)
-
-
-def _texts(value: Mapping[str, Value], name: str) -> Sequence[str]:
-    return list(_all(value, name, str))
+            raise RunArchiveError(f"'{printable(path)}' in it is a link out of {top}, to '{printable(target)}'")

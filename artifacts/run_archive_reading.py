@@ -6,23 +6,26 @@ import hashlib
 import io
 import os
 import stat
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 from artifacts.archive_readers import read_first, unpack_tar, unpack_zip
 from artifacts.archives import LIMITS, ArchiveError, Unpacking, budget
-from artifacts.places import sync_folder
+from artifacts.importing import flush_tree
 from artifacts.run_archive import (
     LARGEST_MANIFEST,
     MANIFEST,
+    SOURCES,
     TOP,
     ArchivedFile,
     ArchivedRun,
+    ArchivedSnapshot,
     Manifest,
-    RunArchiveError,
     read_manifest,
 )  # fmt: skip
+from artifacts.run_archive_values import RunArchiveError
+from artifacts.source_manifest import SOURCE_MODES, manifest_bytes
 from ledger.ids import RunId
 from ledger.seams import seam
 from ledger.text import printable
@@ -50,8 +53,9 @@ def refuse_too_much(archive: str, manifest: Manifest, folder: str) -> None:
     Raises:
         RunArchiveError: see above.
     """
-    total = sum(run.size for run in manifest.runs)
+    total = manifest.size
     members = sum(len(run.files) + len(run.links) + len(run.folders) for run in manifest.runs)
+    members += sum(len(snapshot.files) + len(snapshot.links) for snapshot in manifest.sources)
     if total > budget(archive, folder) or members > LIMITS.members:
         raise RunArchiveError(
             f"'{printable(archive)}' is refused: unpacked it would be too large for its size or for the free space",
@@ -59,8 +63,17 @@ def refuse_too_much(archive: str, manifest: Manifest, folder: str) -> None:
         )
 
 
-def unpack_runs(archive: str, manifest: Manifest, wanted: Collection[RunId], folder: str) -> None:
-    """Unpack the directories of these runs into `folder`, an empty one, and make them durable.
+def unpack_runs(
+    archive: str, manifest: Manifest, wanted: Collection[RunId], folder: str, digests: Collection[str] = ()
+) -> None:
+    """Unpack runs and source snapshots into `folder`, an empty one, and make them durable.
+
+    Args:
+        archive: its path.
+        manifest: its list.
+        wanted: of these runs, the directories are at `folder`/ID afterwards.
+        folder: absolute path.
+        digests: these source snapshots are at `folder`/sources/DIGEST, as a home has them.
 
     Raises:
         RunArchiveError: the archive is damaged, or holds anything but what its list says.
@@ -68,15 +81,44 @@ def unpack_runs(archive: str, manifest: Manifest, wanted: Collection[RunId], fol
     """
     with _explained(archive):
         runs = [run for run in manifest.runs if run.run_id in wanted]
-        unpacking = _Strict(folder, manifest, runs, budget(archive, folder))
+        snapshots = [snapshot for snapshot in manifest.sources if snapshot.digest in digests]
+        unpacking = Strict(folder, manifest, budget(archive, folder))
         for run in runs:
             seam("import.mkdir")
             os.mkdir(os.path.join(folder, run.run_id), 0o777)
+            unpacking.want_run(run)
+        for snapshot in snapshots:
+            os.makedirs(os.path.join(folder, SOURCES, snapshot.digest, "files"), 0o700)
+            unpacking.want_snapshot(snapshot)
         seam("import.unpack")
         (unpack_zip if _is_zip(archive) else unpack_tar)(archive, unpacking)
         unpacking.finish()
+    for snapshot in snapshots:
+        _write_manifest(os.path.join(folder, SOURCES, snapshot.digest), snapshot)
     seam("import.flush")
-    _flush(folder)
+    flush_tree(folder)
+
+
+def _write_manifest(folder: str, snapshot: ArchivedSnapshot) -> None:
+    with open(os.path.join(folder, "manifest"), "xb") as file:
+        file.write(manifest_bytes(snapshot.source_files()))
+        os.fchmod(file.fileno(), SOURCE_MODES["f"])
+
+
+def one_file(archive: str, manifest: Manifest, run: ArchivedRun, path: str, folder: str) -> str:
+    """Unpack one file of a run into `folder`, an empty one, and return where it is.
+
+    The names of all members are held to the list, and the content of this one.
+
+    Raises:
+        RunArchiveError, OSError: as `unpack_runs`.
+    """
+    with _explained(archive):
+        unpacking = Strict(folder, manifest, budget(archive, folder))
+        unpacking.want_file(run, path)
+        (unpack_zip if _is_zip(archive) else unpack_tar)(archive, unpacking)
+        unpacking.finish()
+    return os.path.join(folder, run.run_id, path)
 
 
 def _is_zip(archive: str) -> bool:
@@ -113,39 +155,56 @@ class _Held(io.RawIOBase):
         return data
 
 
-class _Strict(Unpacking):
-    """A folder that takes what the list names, each once, and nothing else."""
+def _paths(one: ArchivedRun | ArchivedSnapshot) -> list[str]:
+    return [*(file.path for file in one.files), *(path for path, _ in one.links)]
 
-    def __init__(self, folder: str, manifest: Manifest, runs: list[ArchivedRun], most: int) -> None:
-        count = sum(len(run.files) + len(run.links) for run in manifest.runs)
-        super().__init__(folder, lambda _path: True, most, LIMITS.members + count)
+
+class Strict(Unpacking):
+    """A folder that takes what the list names and was said to be wanted, each once, and nothing else."""
+
+    def __init__(self, folder: str, manifest: Manifest, most: int) -> None:
+        self._known: dict[str, str] = {}
+        for run in manifest.runs:
+            self._name(TOP + run.run_id, run.run_id, [*_paths(run), *run.folders])
+        for snapshot in manifest.sources:
+            self._name(SOURCES + snapshot.digest, f"{SOURCES}{snapshot.digest}/files", _paths(snapshot))
+        super().__init__(folder, lambda _path: True, most, LIMITS.members + len(self._known))
         self._top = folder
-        self._known: set[str] = set()
         self._files: dict[str, ArchivedFile] = {}
         self._links: dict[str, str] = {}
         self._folders: set[str] = set()
-        for run in manifest.runs:
-            self._name(run, is_wanted=run in runs)
         self._seen: set[str] = set()
 
-    def _name(self, run: ArchivedRun, *, is_wanted: bool) -> None:
-        files = {f"{run.run_id}/{file.path}": file for file in run.files}
-        links = {f"{run.run_id}/{path}": target for path, target in run.links}
-        folders = {run.run_id, *(f"{run.run_id}/{path}" for path in run.folders)}
-        self._known |= {*files, *links, *folders}
-        if is_wanted:
-            self._files |= files
-            self._links |= links
-            self._folders |= folders
+    def _name(self, member: str, place: str, paths: Iterable[str]) -> None:
+        """Note which names members may have, and where below the folder each of them belongs."""
+        self._known[member] = place
+        self._known |= {f"{member}/{path}": f"{place}/{path}" for path in paths}
+
+    def want_run(self, run: ArchivedRun) -> None:
+        """Have the directory of a run unpacked."""
+        self._files |= {f"{run.run_id}/{file.path}": file for file in run.files}
+        self._links |= {f"{run.run_id}/{path}": target for path, target in run.links}
+        self._folders |= {run.run_id, *(f"{run.run_id}/{path}" for path in run.folders)}
+
+    def want_file(self, run: ArchivedRun, path: str) -> None:
+        """Have one file of a run unpacked."""
+        self._files |= {f"{run.run_id}/{file.path}": file for file in run.files if file.path == path}
+
+    def want_snapshot(self, snapshot: ArchivedSnapshot) -> None:
+        """Have a source snapshot unpacked."""
+        top = f"{SOURCES}{snapshot.digest}/files"
+        self._files |= {f"{top}/{file.path}": file for file in snapshot.files}
+        self._links |= {f"{top}/{path}": target for path, target in snapshot.links}
+        self._folders.add(top)
 
     def admit(self, name: str) -> str | None:
-        """Count a member; return its path below the folder, or None when it is of a run that is not wanted."""
+        """Count a member; return its path below the folder, or None when it is not wanted."""
         if name == MANIFEST and MANIFEST not in self._seen:
             self._seen.add(MANIFEST)
             return None
         super().admit(name)
-        path = name.removeprefix(TOP).removesuffix("/")
-        if not name.startswith(TOP) or path not in self._known:
+        path = self._known.get(name.removesuffix("/"))
+        if path is None:
             raise ArchiveError(f"it holds '{printable(name, 300)}', which its list does not name")
         if path in self._seen:
             raise ArchiveError(f"'{printable(name, 300)}' {_TWICE}")
@@ -167,7 +226,8 @@ class _Strict(Unpacking):
         super().add_file(path, cast("IO[bytes]", _Held(content, file)), file.mode, None)
         full = os.path.join(self._top, path)
         os.chmod(full, file.mode | stat.S_IRUSR)
-        os.utime(full, ns=(file.modified, file.modified))
+        if file.modified is not None:
+            os.utime(full, ns=(file.modified, file.modified))
 
     def add_link(self, path: str, target: str) -> None:
         """Make a link."""
@@ -195,18 +255,3 @@ class _Strict(Unpacking):
         if os.path.lexists(full):
             raise ArchiveError(f"'{printable(path)}' {_TWICE}")
         return full
-
-
-def _flush(folder: str) -> None:
-    """Make everything in a folder durable: once it is recorded that the runs are here, no power cut may take them."""
-    for top, _, names in os.walk(folder):
-        for name in names:
-            path = os.path.join(top, name)
-            if os.path.islink(path):
-                continue
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-            try:
-                os.fsync(fd)
-            finally:
-                os.close(fd)
-        sync_folder(top)

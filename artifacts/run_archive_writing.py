@@ -17,21 +17,11 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from artifacts.archives import LIMITS
-from artifacts.links import stays_inside
-from artifacts.run_archive import (
-    LARGEST_MANIFEST,
-    MANIFEST,
-    TOP,
-    ArchivedFile,
-    ArchivedRun,
-    Manifest,
-    RunArchiveError,
-    check_path,
-)  # fmt: skip
-from artifacts.run_files import files_below, open_file
+from artifacts.run_archive import LARGEST_MANIFEST, MANIFEST, SOURCES, TOP, ArchivedFile, Manifest
+from artifacts.run_files import open_file
 from ledger.errors import GuildError
 from ledger.seams import seam
 from ledger.text import printable
@@ -39,10 +29,8 @@ from ledger.text import printable
 if TYPE_CHECKING:
     from typing import IO
 
-    from artifacts.run_files import RunFile
-
-Folder = Callable[[ArchivedRun], str]
-"""Returns where the directory of a run is."""
+Folder = Callable[[str], str]
+"""Returns where the directory of a run is, or the files of a source snapshot are."""
 
 _CHUNK = 1 << 20
 _LEVEL = 6
@@ -51,84 +39,22 @@ _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.E
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def collected(run: ArchivedRun, folder: str, *, is_zip: bool) -> ArchivedRun:
-    """Return a run with what its directory holds; special files and links that lead out of it are left out.
+class _Tree(NamedTuple):
+    """What is put into an archive below one name: a run directory, or a source snapshot."""
 
-    Raises:
-        GuildError: something in it cannot be read.
-    """
-    found = _Collected(folder, is_zip=is_zip)
-    for entry in files_below(folder, "", hidden=True, refused=_refuse):
-        found.add(entry)
-    return ArchivedRun(
-        run.run_id, run.events, tuple(found.files), tuple(found.links), tuple(found.folders), tuple(found.left_out)
-    )
+    top: str
+    folder: str
+    files: Sequence[ArchivedFile]
+    links: Sequence[tuple[str, str]]
+    folders: Sequence[str] = ()
 
 
-def _refuse(path: str, error: OSError) -> None:
-    raise GuildError(f"the folder '{printable(path)}' cannot be read: {error.strerror}", hint="Nothing was written.")
+def _trees(manifest: Manifest, folder: Folder, sources: Folder) -> list[_Tree]:
+    runs = [_Tree(TOP + run.run_id, folder(run.run_id), run.files, run.links, run.folders) for run in manifest.runs]
+    return runs + [_Tree(SOURCES + one.digest, sources(one.digest), one.files, one.links) for one in manifest.sources]
 
 
-class _Collected:
-    """What a run directory holds."""
-
-    def __init__(self, folder: str, *, is_zip: bool) -> None:
-        self._folder = folder
-        self._is_zip = is_zip
-        self.files: list[ArchivedFile] = []
-        self.links: list[tuple[str, str]] = []
-        self.folders: list[str] = []
-        self.left_out: list[tuple[str, str]] = []
-
-    def add(self, entry: RunFile) -> None:
-        """Take one entry, or note why it is left out."""
-        why = self._why_not(entry)
-        if why is not None:
-            self.left_out.append((entry.path, why))
-        elif entry.kind == "file":
-            self.files.append(_described(self._folder, entry.path))
-        elif entry.kind == "folder":
-            self.folders.append(entry.path)
-        else:
-            self.links.append((entry.path, os.readlink(os.path.join(self._folder, entry.path))))
-
-    def _why_not(self, entry: RunFile) -> str | None:
-        try:
-            check_path(entry.path)
-        except RunArchiveError:
-            return "its path is too long"
-        if entry.kind == "other":
-            return "neither a file nor a folder nor a link"
-        if self._is_zip and not _is_utf8(entry.path):
-            return "its name is not UTF-8, which a zip file needs; a .tar.gz file can hold it"
-        if entry.kind == "link":
-            target = os.readlink(os.path.join(self._folder, entry.path))
-            if not stays_inside(entry.path, target):
-                return "a link out of the run directory"
-            if self._is_zip and not _is_utf8(target):
-                return "a link to a name that is not UTF-8, which a zip file needs"
-        return None
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _described(folder: str, path: str) -> ArchivedFile:
-    with os.fdopen(open_file(folder, path), "rb") as file:
-        status = os.fstat(file.fileno())
-        digest, size = hashlib.sha256(), 0
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-            size += len(chunk)
-    return ArchivedFile(path, size, digest.hexdigest(), stat.S_IMODE(status.st_mode) & 0o777, status.st_mtime_ns)
-
-
-def write_archive(path: str, manifest: Manifest, folder: Folder, *, force: bool) -> int:
+def write_archive(path: str, manifest: Manifest, folder: Folder, sources: Folder, *, force: bool) -> int:
     """Write an archive; return its size in bytes.
 
     What compresses so well that an import would take it for a bomb is stored without compression.
@@ -136,7 +62,8 @@ def write_archive(path: str, manifest: Manifest, folder: Folder, *, force: bool)
     Args:
         path: absolute; it says by its ending which kind it is.
         manifest: its list, complete.
-        folder: where the runs are.
+        folder: where the runs are, by id.
+        sources: where the files of the source snapshots are, by digest.
         force: whether a file that is there already gives way.
 
     Raises:
@@ -146,13 +73,14 @@ def write_archive(path: str, manifest: Manifest, folder: Folder, *, force: bool)
     data = manifest.to_bytes()
     if len(data) > LARGEST_MANIFEST:
         raise GuildError("these are too many runs for one archive", hint="Export them in several.")
-    total = sum(run.size for run in manifest.runs)
+    total = manifest.size
+    trees = _trees(manifest, folder, sources)
     for level in (_LEVEL, _STORED):
         with _beside(path, force=force) as publish:
             part = publish.part
             with os.fdopen(os.open(part, _WRITE_FLAGS, 0o600), "wb") as file:
                 write = _write_zip if is_zip_name(path) else _write_tar
-                write(file, data, manifest.runs, folder, level)
+                write(file, data, trees, level)
                 file.flush()
                 os.fsync(file.fileno())
             size = os.stat(part).st_size
@@ -246,23 +174,22 @@ class _Checked(io.RawIOBase):
         super().close()
 
 
-def _write_tar(to: IO[bytes], data: bytes, runs: Sequence[ArchivedRun], folder: Folder, level: int) -> None:
+def _write_tar(to: IO[bytes], data: bytes, trees: Sequence[_Tree], level: int) -> None:
     with (
         gzip.GzipFile(filename="", mode="wb", compresslevel=level, fileobj=to, mtime=0) as packed,
         tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as archive,
     ):
         archive.addfile(_tarred(MANIFEST, len(data), 0o644, 0), io.BytesIO(data))
-        for run in runs:
-            top = f"{TOP}{run.run_id}"
-            archive.addfile(_tarred(top, 0, 0o755, 0, kind=tarfile.DIRTYPE))
-            for path in run.folders:
-                archive.addfile(_tarred(f"{top}/{path}", 0, 0o755, 0, kind=tarfile.DIRTYPE))
-            for path, target in run.links:
-                archive.addfile(_tarred(f"{top}/{path}", 0, 0o777, 0, kind=tarfile.SYMTYPE, target=target))
-            for file in run.files:
-                with _Checked(folder(run), file) as content:
-                    modified = max(file.modified // 10**9, 0)
-                    archive.addfile(_tarred(f"{top}/{file.path}", file.size, file.mode, modified), content)
+        for tree in trees:
+            archive.addfile(_tarred(tree.top, 0, 0o755, 0, kind=tarfile.DIRTYPE))
+            for path in tree.folders:
+                archive.addfile(_tarred(f"{tree.top}/{path}", 0, 0o755, 0, kind=tarfile.DIRTYPE))
+            for path, target in tree.links:
+                archive.addfile(_tarred(f"{tree.top}/{path}", 0, 0o777, 0, kind=tarfile.SYMTYPE, target=target))
+            for file in tree.files:
+                with _Checked(tree.folder, file) as content:
+                    modified = max((file.modified or 0) // 10**9, 0)
+                    archive.addfile(_tarred(f"{tree.top}/{file.path}", file.size, file.mode, modified), content)
                     content.finish()
 
 
@@ -274,20 +201,19 @@ def _tarred(
     return member
 
 
-def _write_zip(to: IO[bytes], data: bytes, runs: Sequence[ArchivedRun], folder: Folder, level: int) -> None:
+def _write_zip(to: IO[bytes], data: bytes, trees: Sequence[_Tree], level: int) -> None:
     kind = zipfile.ZIP_DEFLATED if level else zipfile.ZIP_STORED
     with zipfile.ZipFile(to, "w", kind, compresslevel=level or None) as archive:
         archive.writestr(_zipped(MANIFEST, stat.S_IFREG | 0o644, 0, kind), data)
-        for run in runs:
-            top = f"{TOP}{run.run_id}"
-            archive.writestr(_zipped(f"{top}/", stat.S_IFDIR | 0o755, 0, zipfile.ZIP_STORED), b"")
-            for path in run.folders:
-                archive.writestr(_zipped(f"{top}/{path}/", stat.S_IFDIR | 0o755, 0, zipfile.ZIP_STORED), b"")
-            for path, target in run.links:
-                archive.writestr(_zipped(f"{top}/{path}", stat.S_IFLNK | 0o777, 0, zipfile.ZIP_STORED), target.encode())
-            for file in run.files:
-                member = _zipped(f"{top}/{file.path}", stat.S_IFREG | file.mode, file.modified, kind)
-                with _Checked(folder(run), file) as content, archive.open(member, "w", force_zip64=True) as packed:
+        for tree in trees:
+            for path in (tree.top, *(f"{tree.top}/{path}" for path in tree.folders)):
+                archive.writestr(_zipped(f"{path}/", stat.S_IFDIR | 0o755, 0, zipfile.ZIP_STORED), b"")
+            for path, target in tree.links:
+                member = _zipped(f"{tree.top}/{path}", stat.S_IFLNK | 0o777, 0, zipfile.ZIP_STORED)
+                archive.writestr(member, target.encode())
+            for file in tree.files:
+                member = _zipped(f"{tree.top}/{file.path}", stat.S_IFREG | file.mode, file.modified or 0, kind)
+                with _Checked(tree.folder, file) as content, archive.open(member, "w", force_zip64=True) as packed:
                     while chunk := content.read(_CHUNK):
                         packed.write(chunk)
                     content.finish()

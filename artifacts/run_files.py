@@ -44,7 +44,7 @@ def inside(folder: str, path: str) -> str:
     """
     shown = printable(path)
     top = os.path.realpath(folder)
-    real = os.path.realpath(os.path.join(top, _relative(path)))
+    real = os.path.realpath(os.path.join(top, relative(path)))
     if real != top and not real.startswith(f"{top}/"):
         raise RunFilesError(
             f"'{shown}' is a link that leads out of the run directory, to '{printable(real)}'",
@@ -55,7 +55,7 @@ def inside(folder: str, path: str) -> str:
     return real
 
 
-def _relative(path: str) -> str:
+def relative(path: str) -> str:
     """Return a relative path in its shortest form; empty for the run directory itself."""
     parts = [part for part in path.split("/") if part not in ("", ".")]
     if path.startswith("/") or ".." in parts or "\0" in path:
@@ -97,7 +97,7 @@ def files_below(folder: str, path: str, *, hidden: bool, refused: Refused) -> It
     Raises:
         RunFilesError: as `inside`.
     """
-    name = _relative(path)
+    name = relative(path)
     parent, _, last = name.rpartition("/")
     full = os.path.join(inside(folder, parent), last)
     if os.path.islink(full):

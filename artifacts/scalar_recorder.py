@@ -15,7 +15,7 @@ import os
 import time
 from typing import TYPE_CHECKING
 
-from artifacts.series import FILE, MOST_KEYS, Appender, LineFollower, points, row
+from artifacts.series import FILE, MOST_KEYS, Appender, LineFollower, beginning, moment_of, points
 from artifacts.summaries import Summaries
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class ScalarRecorder:
         self._events = events
         self._now_us = now_us
         self._ways: dict[str, int] = {}
+        self._beginnings: dict[str, str] = {}
         self._held: list[Found] = []
         self._next_events = 0.0
         self.summaries = Summaries()
@@ -94,7 +95,7 @@ class ScalarRecorder:
     def _hold_new(self, found: list[Found]) -> list[Found]:
         """Keep back the points of keys that were not there before; return the others."""
         ways = self._ways
-        if all(point[0] in ways for point in found):
+        if ways.keys() >= {point[0] for point in found}:
             return found
         if len(self._held) > _MOST_HELD:
             held, self._held = self._held, []
@@ -110,19 +111,21 @@ class ScalarRecorder:
 
     def _take(self, found: Iterable[Found], way: int) -> None:
         """Write the points whose keys belong to this way, and sum them up."""
-        ways, taken, rows = self._ways, [], []
-        for point in found:
-            key = point[0]
+        ways, add, rows = self._ways, self.summaries.add, []
+        beginnings, moment, time_us = self._beginnings, "", -1
+        for key, step, at, value in found:
             owner = ways.get(key)
             if owner is None and len(ways) < MOST_KEYS:
                 owner = ways[key] = way
-            if owner == way:
-                taken.append(point)
-                rows.append(row(*point))
+                beginnings[key] = beginning(key)
+            if owner != way:
+                continue
+            if at != time_us:  # many come at once
+                moment, time_us = moment_of(at), at
+            rows.append(f"{beginnings[key]}{'' if step is None else step},{moment},{value!r}\n")
+            add(key, step, value)
         if rows and self.failure is None:
             self._write("".join(rows))
-        for key, step, _, value in taken:
-            self.summaries.add(key, step, value)
 
     def _write(self, rows: str) -> None:
         try:

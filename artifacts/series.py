@@ -6,7 +6,7 @@ and notebooks read it. From here it is one of the things that runs leave behind.
 
 from __future__ import annotations
 
-from guild_ledger.rows import FILE, HEADER, LONGEST_KEY, MOST_STEP, Appender, is_key, row
+from guild_ledger.rows import FILE, HEADER, LONGEST_KEY, MOST_STEP, Appender, beginning, is_key, moment_of, row
 from guild_ledger.series import (
     MOST_KEYS,
     MOST_POINTS,
@@ -28,7 +28,9 @@ __all__ = [
     "LineFollower",
     "Series",
     "SeriesFollower",
+    "beginning",
     "is_key",
+    "moment_of",
     "points",
     "read_series",
     "row",

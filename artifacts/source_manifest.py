@@ -23,6 +23,8 @@ from ledger.errors import GuildError
 
 _DOMAIN = b"guild source snapshot 1\0"
 _FIELDS = 4
+SOURCE_MODES = {"f": 0o444, "x": 0o555}
+"""Permission bits of the files of a snapshot, by kind: nobody is to change one."""
 
 
 @dataclass(frozen=True, slots=True)

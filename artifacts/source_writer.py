@@ -9,11 +9,11 @@ from contextlib import suppress
 
 from artifacts.places import sync_folder
 from artifacts.removal import remove_tree
+from artifacts.source_manifest import SOURCE_MODES
 from ledger.seams import seam
 
 _STALE_SECONDS = 24 * 60 * 60
 _WRITE_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_MODES = {"f": 0o444, "x": 0o555}
 
 
 class Writer:
@@ -33,12 +33,12 @@ class Writer:
         if kind == "l":
             os.symlink(os.fsdecode(data), target)
         else:
-            _write_file(target, data, _MODES[kind])
+            _write_file(target, data, SOURCE_MODES[kind])
 
     def finish(self, manifest: bytes) -> None:
         """Write the manifest, and make all folders durable."""
         seam("sources.manifest")
-        _write_file(os.path.join(self._folder, "manifest"), manifest, _MODES["f"])
+        _write_file(os.path.join(self._folder, "manifest"), manifest, SOURCE_MODES["f"])
         for folder in self._made:
             seam("sources.sync")
             sync_folder(folder)

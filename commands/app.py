@@ -14,6 +14,7 @@ from guild_ledger import __version__
 from ledger.errors import GuildError, HomeGoneError, NoSpaceError
 
 if TYPE_CHECKING:
+    from commands.archived import Archived
     from ledger.log import Ledger
     from ledger.rows import EventRow
     from ledger.transaction import Header
@@ -32,6 +33,7 @@ class App:
         argv: the command line, as it is recorded.
         fresh: whether indexes mean what they mean now, whatever an earlier listing showed.
         at: `--at` as written: the index and the events of runs are those of then, and nothing is recorded.
+        archive: `--archive` as written: ledger and index are those of the runs in that file, and nothing is recorded.
         makes: whether a home or ledger that is not there is made; what serves pages only finds it.
         moved: what has moved since the listing that the user's indexes are from, a line each.
         noted: names of an expression that no run has and of which the user was told.
@@ -45,12 +47,14 @@ class App:
         self.argv = tuple(argv)
         self.fresh = False
         self.at = ""
+        self.archive = ""
         self.makes = True
         self.moved: list[str] = []
         self.noted: set[str] = set()
         self._ledger: Ledger | None = None
         self._index: Index | None = None
         self._then: Moment | None = None
+        self._archived: Archived | None = None
 
     def spelled(self, words: str) -> str:
         """Return a command as the user would type it for the same home: with -H and -C when these were given."""
@@ -85,6 +89,8 @@ class App:
         Raises:
             GuildError: it cannot be opened or made.
         """
+        if self.archived is not None:
+            return self.archived.ledger
         from ledger.opening import open_existing, open_sqlite
 
         url = os.environ.get("GUILD_LEDGER", "")
@@ -142,10 +148,33 @@ class App:
 
                 self._index = past_index(self, self.then)
                 return self._index
+            if self.archived is not None:
+                from projections.rebuild import rebuild_in_memory
+
+                self._index = rebuild_in_memory(self.ledger)
+                return self._index
             from projections.index import open_index
 
             self._index = open_index(self.home.index_dir, self.ledger, note)
         return self._index
+
+    @property
+    def archived(self) -> Archived | None:
+        """The archive that `--archive` names, read on first use; None without it.
+
+        Raises:
+            GuildError: it cannot be read, or is refused.
+        """
+        if self._archived is None and self.archive:
+            from commands.archived import opened
+
+            self._archived = opened(self.archive)
+        return self._archived
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether what is shown is the past or an archive: nothing is recorded or remembered of it."""
+        return bool(self.at or self.archive)
 
     @property
     def then(self) -> Moment | None:
@@ -170,8 +199,8 @@ class App:
         """Throw the index away in the middle of a command that found it damaged, and return the new one."""
         from projections.rebuild import rebuild, rebuild_in_memory
 
-        if self.at:
-            raise GuildError(f"the temporary index of the past could not be read: {why}", hint="Try again.")
+        if self.is_elsewhere:
+            raise GuildError(f"the temporary index could not be read: {why}", hint="Try again.")
         self.close_index()
         try:
             count = rebuild(self.home.index_dir, self.ledger)

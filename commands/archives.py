@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 
-from artifacts.run_archive import ArchivedRun, RunArchiveError
+from artifacts.run_archive import ArchivedRun
+from artifacts.run_archive_values import RunArchiveError
 from commands.app import App
 from ledger.canonical import Value, decode
 from ledger.ids import RunId, run_of, run_stream
@@ -52,6 +53,17 @@ def _transaction(app: App, seq: int) -> Mapping[str, Value]:
     }
 
 
+def source_digest(run: ArchivedRun) -> str | None:
+    """Return the digest of the source snapshot that a run was last started with; None when it has none."""
+    digest: Value = None
+    for event in run.events:
+        body = event.get("body")
+        if isinstance(body, dict) and "sources" in body:
+            sources = body["sources"]
+            digest = sources.get("digest") if isinstance(sources, dict) else None
+    return digest if isinstance(digest, str) else None
+
+
 def known_runs(app: App, run_ids: Sequence[RunId]) -> set[RunId]:
     """Return which of these runs the ledger knows of."""
     found = (run_of(event.stream) for event in app.ledger.store.stream_events(map(run_stream, run_ids)))
@@ -84,5 +96,5 @@ def _past_event(run: ArchivedRun, event: Mapping[str, Value]) -> PastEvent:
     who = header if isinstance(header, dict) else {}
     return PastEvent(
         str(type_), int(str(version)), body if isinstance(body, dict) else None, int(str(time)),
-        str(who.get("actor", "")), str(who.get("host", "")),
+        str(who.get("actor", "")), str(who.get("host", "")), str(event.get("origin_id", "")),
     )  # fmt: skip

@@ -11,7 +11,7 @@ import click
 from artifacts.output import OUTPUT
 from artifacts.run_files import OWN, open_file
 from commands.app import App
-from commands.options import SELECTION_HELP, Limits, limiting, run_words
+from commands.options import SELECTION_HELP, Limits, archive_option, limiting, run_words
 from commands.run_folder import deleted_option, folder_of, one_run
 from commands.terminal import drop_output
 from ledger.errors import GuildError, UsageError
@@ -27,6 +27,7 @@ _MOST_WORDS = 2
 @click.option("-f", "--force", is_flag=True, help="Print it to a terminal even if it is no text.")
 @deleted_option
 @limiting
+@archive_option
 @click.pass_obj
 def cat(app: App, words: tuple[str, ...], limits: Limits, *, output: bool, force: bool, deleted: bool) -> None:
     """Print a file of a run, byte for byte: of the latest run when no RUN is given.
@@ -38,9 +39,17 @@ def cat(app: App, words: tuple[str, ...], limits: Limits, *, output: bool, force
       guild cat 0 metrics.csv
       guild cat -l best model.pkl >model.pkl
       guild cat 3 --output
+      guild cat 0 metrics.csv --archive best.tar.gz
     """
     spec, path = _asked(words, output=output)
-    folder = folder_of(app, one_run(app, spec, limits, deleted=deleted))
+    row = one_run(app, spec, limits, deleted=deleted)
+    if app.archived is not None:
+        from commands.archived import opened_file
+
+        with opened_file(app.archived, row.run_id, path) as unpacked:
+            _copy(unpacked, force=force)
+        return
+    folder = folder_of(app, row)
     app.close()  # a long reader would keep the ledger's log from being folded in
     descriptor = open_file(folder, path)
     try:

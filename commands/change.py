@@ -159,7 +159,7 @@ def commit(app: App, change: Change) -> None:
     if done.elsewhere:
         warn(
             f"the purge of {done.elsewhere} run(s) is recorded, but not finished: their files are in another home,"
-            " whose next change removes them"
+            " which removes them with its next change, once it knows of this"
         )
     done.refuse_rest()
 

@@ -8,8 +8,11 @@ from collections.abc import Sequence
 
 from commands.table import local_time
 from ledger.canonical import Value
+from ledger.dataclass import replace
 from ledger.ids import run_of
-from ledger.rows import EventRow
+from ledger.registry import current_body
+from ledger.rows import EventRow, TxnRow
+from ledger.store import Store
 from ledger.text import printable
 from ledger.transaction import Header
 from projections.facts import Key, Touch
@@ -24,8 +27,10 @@ def summary(events: Sequence[EventRow]) -> str:
     runs = {type_: set[str]() for type_ in counts}
     for event in events:
         runs[_name(event)].add(event.stream)
-    parts = []
+    parts = [_merged(event) for event in events if event.type == "ledger.imported"]
     for type_ in counts:
+        if type_ == "ledger.imported":
+            continue
         subject, _, what = type_.partition(".")
         what = what.replace("_", " ")
         if subject == "ledger":
@@ -37,12 +42,31 @@ def summary(events: Sequence[EventRow]) -> str:
     return ", ".join(parts)
 
 
+def _merged(event: EventRow) -> str:
+    body = current_body(event.type, event.schema_version, event.body or b"{}")
+    return f"merged {numbers(body.get('first'), body.get('last'))} of {printable(str(body.get('origin_id'))[:8])}"
+
+
+def numbers(first: object, last: object) -> str:
+    """Return which transactions these are: `transactions 1 to 3`."""
+    return f"transaction {first}" if first == last else f"transactions {first} to {last}"
+
+
 def _name(event: EventRow) -> str:
     """Return what to call an event: one type says that a run was marked, and that it no longer is."""
     is_off = event.type in _OFF and event.body is not None and b'"%s":false' % _OFF[event.type] in event.body
     if event.type == "run.comment_withdrawn":
         return "run.comment_shown_again" if is_off else event.type
     return event.type.replace(".", ".un") if is_off else event.type
+
+
+def header_of(store: Store, txn: TxnRow) -> Header:
+    """Return who did a transaction; of one whose header was redacted that is the host of its origin."""
+    header = Header.from_bytes(txn.header)
+    if txn.header is not None:
+        return header
+    labels = {origin.origin_id: origin.label for origin in store.origins()}
+    return replace(header, host=labels.get(txn.origin_id, ""))
 
 
 def who(header: Header) -> str:

@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from artifacts.checking_home import check_home, file_system
 from artifacts.checking_leftovers import (
     free_leases,
+    kept_end,
     left_beside,
     stale_lease,
     stale_snapshots,
@@ -42,7 +43,7 @@ from ledger.ids import RunId
 from ledger.opening import is_disk_full, unfinished_files
 from ledger.walk import UNREADABLE
 from projections.comparing import damage, first_difference, replay
-from projections.errors import IndexDamagedError
+from projections.errors import IndexDamagedError, IndexOutrunError
 from projections.files import current_file, has_any_index, leftovers
 from projections.index import Index, connect, is_only_read
 from projections.schema import DELETED, LIVE, PLACES, PURGING, STATUSES
@@ -174,6 +175,9 @@ def _opened(app: App, checked: Checked, stack: ExitStack) -> tuple[Index | None,
         stack.enter_context(index.reading())
         index.checkpoint()
         return index, damage(index.db)
+    except IndexOutrunError:
+        checked.index = "not made anew yet after a merge"  # the next command that uses it does that
+        return None, None
     except IndexDamagedError as error:
         return None, error.message
     except IntegrityError as error:
@@ -220,7 +224,8 @@ def _look_at_places(app: App, checked: Checked, fresh: Index) -> None:
     for run_id in free_leases(app.home):
         state = state_of(app.ledger, run_id)
         if state is None or state.status != "running":
-            checked.findings.add(stale_lease(app.home, run_id))
+            kept = kept_end(app.home, run_id) if state is None else None
+            checked.findings.add(kept or stale_lease(app.home, run_id))
 
 
 def _confirmed(app: App, looked: Looked) -> Finding | None:

@@ -12,6 +12,7 @@ from commands.notes import NOTHING, noted_runs, notes_of, refuse_past, written
 from commands.options import (
     SELECTION_HELP,
     Limits,
+    archive_option,
     at_option,
     dry_run_option,
     json_option,
@@ -45,6 +46,7 @@ _HEAD = """
 @click.option("--list", "is_list", is_flag=True, help="Show the comments.")
 @limiting
 @at_option
+@archive_option
 @yes_option
 @dry_run_option
 @json_option

@@ -149,6 +149,9 @@ def _about(row: RunRow, cwd: str) -> str:
 @contextmanager
 def peeked(ctx: click.Context) -> Iterator[Peek | None]:
     """Give a look at the index of the home that the global options name; None when there is none."""
+    if ctx.params.get("in_archive"):
+        yield None  # other runs than those of the home; and reading an archive may take long
+        return
     home = app_of(ctx).home
     with peek(home.index_dir, None if os.environ.get("GUILD_LEDGER") else home.ledger_path) as seen:
         yield seen

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import click
 
 from commands.app import App
-from commands.change_words import change_object, command_line, shown, who
+from commands.change_words import change_object, command_line, header_of, shown, who
 from commands.event_words import event_words, purged_words
 from commands.options import json_option, run_words
 from commands.run_named import named_run
@@ -75,7 +75,7 @@ class Story:
             for event in store.stream_events([run_stream(run_id)]):
                 if txn := store.txn(event.txn_seq):
                     touches = tuple(self._facts.take(event, txn.recorded_at))
-                    self._chapters.append(_Chapter(event, txn, Header.from_bytes(txn.header), touches))
+                    self._chapters.append(_Chapter(event, txn, header_of(store, txn), touches))
             briefs = {chapter.txn.seq: brief_of(chapter.txn) for chapter in self._chapters}
             seqs = {brief.txn_id: seq for seq, brief in briefs.items()}
             self._undoes = {seq: seqs[brief.undoes] for seq, brief in briefs.items() if brief.undoes in seqs}

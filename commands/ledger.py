@@ -11,6 +11,7 @@ _COMMANDS = {
     "backup": "commands.ledger_backup:backup",
     "export": "commands.ledger_export:export",
     "import": "commands.ledger_import:import_ledger",
+    "merge": "commands.ledger_merge:merge_ledger",
     "rebuild": "commands.ledger_rebuild:rebuild_index",
     "redact": "commands.ledger_redact:redact_events",
     "restore-backup": "commands.ledger_restore:restore_backup",

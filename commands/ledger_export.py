@@ -16,6 +16,7 @@ from commands.terminal import drop_output, note
 from ledger.errors import GuildError, UsageError
 from ledger.exporting import export_lines
 from ledger.files import make_private, partial_name, publish, refuse_existing, remove
+from ledger.seams import seam
 from ledger.text import printable
 
 
@@ -46,7 +47,9 @@ def export(app: App, *, file: str | None) -> None:
         make_private(partial)
         try:
             with _explained(), open(partial, "wb") as output:
+                seam("lines.write")
                 _write(app, output, reached)
+            seam("lines.publish")
             publish(partial, target)
         finally:
             remove(partial)

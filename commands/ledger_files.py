@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from commands.app import App
-from ledger.errors import GuildError
+from ledger.errors import GuildError, UsageError
 from ledger.sqlite_store import SqliteStore
+
+if TYPE_CHECKING:
+    from ledger.store import Store
 
 
 def refuse_server(command: str) -> None:
@@ -57,6 +61,17 @@ def refuse_no_ledger(app: App) -> None:
         )
 
 
+def refuse_read_only(store: Store) -> None:
+    """Refuse a ledger that cannot be written to, before anything is shown or asked.
+
+    Raises:
+        LedgerError: it cannot.
+    """
+    if getattr(store, "read_only", False):
+        with store.writing():
+            pass
+
+
 def file_store(app: App, command: str) -> SqliteStore:
     """Return the store of a ledger that is a file.
 
@@ -72,5 +87,11 @@ def file_store(app: App, command: str) -> SqliteStore:
 
 
 def here(path: str) -> str:
-    """Return a path from the command line, absolute."""
+    """Return a path from the command line, absolute.
+
+    Raises:
+        UsageError: it is empty, as an unset variable of a script is.
+    """
+    if not path:
+        raise UsageError("the name of the file is empty", hint="Give the name of a file.")
     return os.path.abspath(path)

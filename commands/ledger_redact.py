@@ -8,12 +8,14 @@ from collections.abc import Sequence
 import click
 
 from commands.app import App
+from commands.ledger_files import refuse_no_ledger, refuse_read_only
 from commands.options import Limits, dry_run_option, run_words, yes_option
 from commands.selecting import is_whole_id, run_filter, selected
-from commands.terminal import confirm, note, say
-from commands.wiping import is_marked, mark, wipe
+from commands.terminal import confirm, note, say, warn
+from commands.wiping import is_marked, mark, unmark, wipe
 from ledger.errors import GuildError, UsageError
 from ledger.ids import RunId, is_run_id, run_stream
+from ledger.opening import clear_unfinished
 from ledger.redacting import DECIDING, TELLING, Target, body_targets, header_targets, redact
 from ledger.registry import VERSIONS
 from ledger.rows import EventRow, TxnRow
@@ -21,6 +23,7 @@ from ledger.sqlite_store import SqliteStore
 from ledger.text import did_you_mean, printable
 from projections.schema import DELETED, LIVE
 from projections.selection import SelectionError, span_of
+from projections.undo_choice import brief_of
 
 
 @click.command("redact")
@@ -54,7 +57,8 @@ def redact_events(
     Bodies of events, and the command lines that wrote them, are emptied for ever. The chain stays whole, and the
     redaction is recorded with its reason. A RUN is an index, a range or an id (of one that was purged the whole
     id); of its events those are emptied that hold flags and commands, or those of --type. Numbers of events and
-    transactions are those of `guild log -v`. A command line is emptied wherever it was recorded.
+    transactions are those of `guild log -v`. A command line is emptied wherever it was recorded; that of an undo, which
+    says what was taken back, only when it is named with --txn.
 
     A run whose start was emptied has no operation, no flags and no project any more, so the runs behind it move up:
     with -y a RUN is an id, not an index.
@@ -70,6 +74,9 @@ def redact_events(
     _refuse_types(types)
     if yes and not dry_run:
         _refuse_indexes(runs)
+    refuse_no_ledger(app)
+    if not dry_run:
+        refuse_read_only(app.ledger.store)
     targets = _targets(app, _run_ids(app, runs, everywhere, deleted), types, positions, seqs, headers=headers)
     if not targets:
         if is_marked(app) and not dry_run:
@@ -81,12 +88,23 @@ def redact_events(
         return
     if not yes and not confirm(f"Empty {len(targets)} bodies and headers for ever?"):
         return
-    mark(app)
-    redact(app.ledger, app.header(reason=reason), targets, reason)
+    _redact(app, targets, reason)
     say(f"Emptied {len(targets)} bodies and headers.")
     wipe(app)
     app.index  # noqa: B018 - made anew, without what was emptied
+    _clear_leftovers(app)
     _tell_leftovers(app)
+
+
+def _redact(app: App, targets: Sequence[Target], reason: str) -> None:
+    was_marked = is_marked(app)
+    mark(app)
+    try:
+        redact(app.ledger, app.header(reason=reason), targets, reason)
+    except GuildError:
+        if not was_marked:  # nothing was emptied, so nothing is to be wiped
+            unmark(app)
+        raise
 
 
 def _refuse_types(types: Sequence[str]) -> None:
@@ -142,8 +160,18 @@ def _targets(
         events |= {event.position: event for event in store.txn_events(seq) if _may_be_emptied(event)}
     chosen = [events[position] for position in sorted(events)]
     _refuse_waiting(app, chosen)
-    wanted = {*seqs, *(event.txn_seq for event in chosen if headers)}
-    return header_targets(_alike(app, [_transaction(app, seq) for seq in sorted(wanted)])) + body_targets(chosen)
+    written = {event.txn_seq for event in chosen if headers}.difference(seqs)
+    wanted = [_transaction(app, seq) for seq in seqs]
+    wanted += [txn for seq in sorted(written) if not _takes_back(txn := _transaction(app, seq))]
+    return header_targets(_alike(app, wanted)) + body_targets(chosen)
+
+
+def _takes_back(txn: TxnRow) -> bool:
+    """Tell whether a transaction takes another back, and say that its header stays: only there it is recorded."""
+    if brief_of(txn).undoes is None:
+        return False
+    note(f"The command line of transaction {txn.seq} stays: it says what was undone. --txn {txn.seq} empties it.")
+    return True
 
 
 def _may_be_emptied(event: EventRow) -> bool:
@@ -197,6 +225,16 @@ def _show(targets: Sequence[Target]) -> None:
         where = "transaction" if target.name == "header" else "event"
         about = "its command line, actor and host" if target.name == "header" else f"{target.name} of {target.stream}"
         say(f"  {where} {target.at}: {about} ({target.size} bytes)")
+
+
+def _clear_leftovers(app: App) -> None:
+    """Remove the copies of the ledger that killed commands left: they hold what was emptied."""
+    if isinstance(app.ledger.store, SqliteStore):
+        try:
+            clear_unfinished(app.ledger.store.place)
+        except (GuildError, OSError) as error:
+            warn(f"a copy of the ledger that a killed command left could not be removed: {error}")
+            note("`guild check` names it.")
 
 
 def _tell_leftovers(app: App) -> None:

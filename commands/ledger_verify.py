@@ -13,7 +13,7 @@ from ledger.anchors import Anchor, missing, parse_anchor
 from ledger.errors import IntegrityError
 from ledger.verify import Point, Problem, Report, verify, verify_since
 from projections.comparing import difference
-from projections.errors import IndexDamagedError
+from projections.errors import IndexDamagedError, IndexOutrunError
 from projections.files import current_file
 from projections.index import connect, is_only_read
 from projections.verified import load_point, save_point
@@ -43,11 +43,11 @@ def verify_ledger(app: App, *, quick: bool, anchor_text: str | None, as_json: bo
     refuse_no_ledger(app)
     point = _point(app) if quick else None
     report = _verified(app, point)
-    if anchor is not None and (why := missing(app.ledger.store, anchor)) is not None:
-        report.problems.append(Problem(f"anchor {anchor}", why))
     checked = "not checked: the ledger itself is damaged"
     if not report.problems:
         checked = "not checked (--quick)" if point is not None else _check_index(app, report)
+    if anchor is not None and (why := missing(app.ledger.store, anchor)) is not None:
+        report.problems.append(Problem(f"anchor {anchor}", why))
     _remember(app, report)
     _say(report, checked, point, anchor, as_json=as_json)
     if report.problems:
@@ -93,6 +93,8 @@ def _check_index(app: App, report: Report) -> str:
             found = difference(index, app.ledger)
         finally:
             index.close()
+    except IndexOutrunError:
+        return "not made anew yet after a merge"
     except IndexDamagedError as error:
         found = f"it cannot be read: {error.message}"
     except IntegrityError as error:

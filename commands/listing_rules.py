@@ -53,13 +53,15 @@ def check(layout: Layout) -> None:
 
 
 def check_moment(layout: Layout, limits: Limits) -> None:
-    """Refuse to watch the past.
+    """Refuse to watch what does not change: the past, or an archive.
 
     Raises:
         UsageError: it was asked for.
     """
     if layout.watch and limits.at:
         raise UsageError("--watch and --at cannot be given together", hint="The past does not change any more.")
+    if layout.watch and limits.archive:
+        raise UsageError("--watch and --archive cannot be given together", hint="An archive does not change any more.")
 
 
 def check_names(query: Query, layout: Layout) -> None:

@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
 
 import click
 
 from commands.app import App
-from commands.change_words import change, change_object, command_line, summary, who
+from commands.change_words import change, change_object, command_line, header_of, summary, who
 from commands.lazy import completer
 from commands.log_filter import LogFilter, Pair, log_filter
 from commands.options import json_option, run_words
@@ -23,12 +22,14 @@ from ledger.ids import run_of
 from ledger.rows import EventRow, TxnRow
 from ledger.store import Store
 from ledger.text import printable, utc_time
-from ledger.transaction import Header
 from projections.facts import Touch, touches_of
 from projections.undo_choice import brief_of, is_redo, original_of
 
 _FOLLOWED_FIRST = 10
 _PAUSE_SECONDS = 0.3
+_FEW = 1_000
+"""Transactions that are read as a whole before the first is shown."""
+
 _types = completer("commands.completing_transactions:event_types")
 
 
@@ -84,7 +85,15 @@ def log(
         _follow(app, wanted, _FOLLOWED_FIRST if limit is None else limit, lines_of)
         return
     shown = lines_of(store)
-    page(line for txn, events in islice(wanted.newest_first(store), limit) for line in shown(txn, events))
+    with store.reading():  # one view of both tables: in a server two questions see two ledgers
+        lines: Iterable[str] = (
+            line for txn, events in wanted.newest_first(store, limit) for line in shown(txn, events)
+        )
+        if limit is None or limit > _FEW:
+            page(lines)
+            return
+        lines = list(lines)
+    page(lines)  # whoever reads them takes as long as he likes, and holds nothing up
 
 
 def _follow(
@@ -97,7 +106,8 @@ def _follow(
     try:
         store = app.ledger.store
         file, shown, last = _file_at(store.place), lines_of(store), store.head().seq
-        before: list[Pair] = [pair for pair in islice(wanted.newest_first(store), limit) if pair[0].seq <= last]
+        with store.reading():
+            before: list[Pair] = [pair for pair in wanted.newest_first(store, limit) if pair[0].seq <= last]
         for txn, events in reversed(before):
             if not all(say(line) for line in shown(txn, events)):
                 return
@@ -165,7 +175,7 @@ class _Lines:
         self._width = 0
 
     def __call__(self, txn: TxnRow, events: list[EventRow]) -> Iterator[str]:
-        header = Header.from_bytes(txn.header)
+        header = header_of(self._store, txn)
         width = self._width = max(self._width, len(str(txn.seq)))
         argv = printable(command_line(header), 120)
         yield f"{txn.seq:>{width}}  {local_time(txn.recorded_at)}  {who(header)}  {self._did(txn, events)}  ({argv})"
@@ -198,7 +208,7 @@ class _JsonLines:
 
         from ledger.canonical import encode
 
-        header = Header.from_bytes(txn.header)
+        header = header_of(self._store, txn)
         data: dict[str, object] = {
             "seq": txn.seq,
             "txn_id": txn.txn_id.hex(),
@@ -210,6 +220,7 @@ class _JsonLines:
             "program": header.program,
             "reason": header.reason,
             "undoes": header.undoes,
+            "origin_id": txn.origin_id.hex(),
             "hash": txn.hash.hex(),
             "events": [
                 {

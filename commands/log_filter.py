@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from commands.app import App
+from ledger.canonical import encode
 from ledger.dataclass import dataclass
 from ledger.errors import UsageError
 from ledger.ids import RunId, run_stream, system_clock
@@ -47,20 +49,36 @@ class LogFilter:
         header = Header.from_bytes(txn.header)
         return self.actor in (header.actor, f"{header.actor}@{header.host}")
 
-    def newest_first(self, store: Store) -> Iterator[Pair]:
-        """Yield what is asked for, newest first; of one run without reading any other's."""
-        pairs = newest_first(store) if self.run_id is None else _of_run(store, self.run_id)
+    def newest_first(self, store: Store, limit: int | None = None) -> Iterator[Pair]:
+        """Yield what is asked for, newest first, `limit` at most; only inside `reading` of the store."""
+        return islice(self._matching(store, is_limited=limit is not None), limit)
+
+    def _matching(self, store: Store, *, is_limited: bool) -> Iterator[Pair]:
         # Of one origin times only grow, so nothing earlier can match; merged ones are read to their end.
         is_ordered = self.since is not None and len(store.origins()) == 1
-        for txn, events in pairs:
+        for txn, events in self._candidates(store, is_limited=is_limited and not is_ordered):
             if self.lets(txn, events):
                 yield txn, events
             elif is_ordered and self.since is not None and txn.recorded_at < self.since:
                 return
 
+    def _candidates(self, store: Store, *, is_limited: bool) -> Iterator[Pair]:
+        """Yield what may be asked for; where few are wanted, without reading the events of all others."""
+        if self.run_id is not None:
+            seqs = {event.txn_seq for event in store.stream_events([run_stream(self.run_id)])}
+            return _numbered(store, sorted(seqs, reverse=True))
+        if not is_limited or not (self.types or self.actor):
+            return newest_first(store)
+        if self.types:
+            return _numbered(store, store.seqs_of_types(self.types))
+        # The login name stands in the header as it is encoded, whatever stands around it.
+        name = encode((self.actor or "").partition("@")[0])[1:-1]
+        found = (txn for txn in store.transactions(newest_first=True) if txn.header is None or name in txn.header)
+        return ((txn, store.txn_events(txn.seq)) for txn in found)
 
-def _of_run(store: Store, run_id: RunId) -> Iterator[Pair]:
-    for seq in sorted({event.txn_seq for event in store.stream_events([run_stream(run_id)])}, reverse=True):
+
+def _numbered(store: Store, seqs: Iterable[int]) -> Iterator[Pair]:
+    for seq in seqs:
         txn = store.txn(seq)
         if txn is not None:
             yield txn, store.txn_events(seq)

@@ -10,11 +10,12 @@ import click
 
 from artifacts.run_files import RunFile, files_below
 from commands.app import App
-from commands.options import SELECTION_HELP, Limits, json_option, limiting, run_words
+from commands.options import SELECTION_HELP, Limits, archive_option, json_option, limiting, run_words
 from commands.run_folder import deleted_option, folder_of, one_run
 from commands.table import size
 from commands.terminal import drop_output, page, warn
 from ledger.text import printable
+from projections.query import RunRow
 
 _LONGEST = 4_000
 _SIZE_COLUMNS = 10
@@ -28,6 +29,7 @@ _SIZE_COLUMNS = 10
 @click.option("-n", "--no-format", is_flag=True, help="Only paths, one a line, as they are.")
 @deleted_option
 @limiting
+@archive_option
 @json_option
 @click.pass_obj
 def list_files(
@@ -51,20 +53,31 @@ def list_files(
       guild ls                   the files of the latest run
       guild ls 3 checkpoints     those in a folder of run 3
       guild ls -l best --sizes   of the latest run labelled best
+      guild ls 0 --archive best.tar.gz
     """
-    folder = folder_of(app, one_run(app, spec, limits, deleted=deleted))
+    row = one_run(app, spec, limits, deleted=deleted)
+    folder, found = _found(app, row, path, hidden=all_files)
     app.close()
-
-    def refused(name: str, error: OSError) -> None:
-        warn(f"'{printable(name or '.')}' cannot be read: {error.strerror}")
-
-    found = files_below(folder, path, hidden=all_files, refused=refused)
     if as_json:
         page(_json_lines(found))
     elif no_format:
         _print_paths(found, sizes=sizes)
     else:
         page(_lines(folder, found, sizes=sizes))
+
+
+def _found(app: App, row: RunRow, path: str, *, hidden: bool) -> tuple[str, Iterator[RunFile]]:
+    """Return where the files of a run are, and those that are asked for."""
+    if app.archived is not None:
+        from artifacts.archived_files import archived_files
+
+        return app.archived.folder(row.run_id), archived_files(app.archived.run(row.run_id), path, hidden=hidden)
+
+    def refused(name: str, error: OSError) -> None:
+        warn(f"'{printable(name or '.')}' cannot be read: {error.strerror}")
+
+    folder = folder_of(app, row)
+    return folder, files_below(folder, path, hidden=hidden, refused=refused)
 
 
 def _lines(folder: str, found: Iterable[RunFile], *, sizes: bool) -> Iterator[str]:

@@ -31,6 +31,7 @@ _COMMANDS = {
     "cat": "commands.cat:cat",
     "check": "commands.check:check",
     "comment": "commands.comment:comment",
+    "compare": "commands.compare:compare",
     "completion": "commands.completion:completion",
     "diff": "commands.diff:diff",
     "help": "commands.help:show_help",
@@ -55,6 +56,7 @@ _COMMANDS = {
     "select": "commands.select:select_run",
     "stop": "commands.stop:stop",
     "tag": "commands.tag:tag",
+    "tensorboard": "commands.tensorboard:tensorboard",
     "train": "commands.aliases:train",
     "undo": "commands.undo:undo",
     "uninstall": "commands.uninstall:uninstall",
@@ -62,7 +64,7 @@ _COMMANDS = {
     "view": "commands.view:view",
     "watch": "commands.watch:watch",
 }
-_ALIASES = {"ops": "operations"}
+_ALIASES = {"ops": "operations", "tb": "tensorboard"}
 _DIRECTORIES = completer("commands.completing:directories")
 
 
@@ -175,6 +177,11 @@ def _usage(error: click.ClickException) -> int:
         message = f"unrecognized option '{error.option_name}'{guess}"
         if error.ctx is not None and any(param.metavar == FLAGS for param in error.ctx.command.params):
             message += "; a flag of the operation is given as NAME=VALUE"
+        elif error.option_name == "--archive":
+            message = (
+                "--archive is for commands that only show runs: runs, runs info, select, tag --list, comment --list,"
+            )
+            message += " ls and cat; `guild runs import FILE` takes its runs into this home"
         elif error.option_name == "--at":
             message = "--at is for commands that show what was recorded: runs, runs info, select, tag --list, and diff"
     elif isinstance(error, click.MissingParameter) and error.param is not None:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from artifacts.checking_leftovers import drop_lease
+from artifacts.checking_leftovers import drop_lease, has_end
 from artifacts.findings import Finding, Findings
 from artifacts.places import Place, finish_purge, forget_purge, lock_places
 from artifacts.source_writer import clear_stale
@@ -121,11 +121,11 @@ def _drop_leases(app: App, found: Sequence[Finding]) -> Iterator[Finding]:
     for finding in found:
         run_id = RunId(finding.run or "")
 
-        def is_running(run_id: RunId = run_id) -> bool:
+        def is_needed(run_id: RunId = run_id) -> bool:
             state = state_of(app.ledger, run_id)
-            return state is not None and state.status == "running"
+            return has_end(app.home, run_id) if state is None else state.status == "running"
 
-        if drop_lease(app.home, run_id, is_running):
+        if drop_lease(app.home, run_id, is_needed):
             yield finding
 
 

@@ -162,7 +162,7 @@ def noted_runs(app: App, limits: Limits, specs: Sequence[str], *, place: str = L
 
 
 def refuse_past(limits: Limits, example: str) -> None:
-    """Refuse `--at` where a change is asked for.
+    """Refuse `--at` and `--archive` where a change is asked for.
 
     Raises:
         UsageError: it was given.
@@ -170,6 +170,11 @@ def refuse_past(limits: Limits, example: str) -> None:
     if limits.at:
         raise UsageError(
             "--at goes with --list: what is past cannot be changed", hint=f"Example: {example}. Nothing was changed."
+        )
+    if limits.archive:
+        raise UsageError(
+            "--archive goes with --list: runs in an archive cannot be changed",
+            hint="Nothing was changed. `guild runs import FILE` takes them into this home.",
         )
 
 

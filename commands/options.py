@@ -50,6 +50,7 @@ class Limits:
         digest: `--digest` as written.
         expression: all of `--filter`, joined.
         at: `--at` as written, of commands that take it.
+        archive: `--archive` as written, of commands that take it.
     """
 
     everywhere: bool
@@ -65,6 +66,7 @@ class Limits:
     digest: str = ""
     expression: str = ""
     at: str = ""
+    archive: str = ""
 
     def given(self) -> bool:
         """Tell whether any option limits or widens the list."""
@@ -75,6 +77,7 @@ _NONE = Limits(everywhere=False, operations=(), statuses=(), labels=())
 _TEXTS = (
     ("--op", "operations"), ("--label", "labels"), ("--tag", "with_tags"), ("--comment", "with_comments"),
     ("--filter", "filters"), ("--started", "started_within"), ("--digest", "with_digest"), ("--at", "at"),
+    ("--archive", "in_archive"),
 )  # fmt: skip
 
 
@@ -94,6 +97,7 @@ def taken_limits(params: dict[str, Any]) -> Limits:
         started=params.pop("started_within", None) or "",
         digest=params.pop("with_digest", None) or "",
         at=params.pop("at", None) or "",
+        archive=params.pop("in_archive", None) or "",
         expression=filters[0] if len(filters) == 1 else " and ".join(f"({text})" for text in filters),
     )
 
@@ -168,9 +172,15 @@ moment_words = completer("commands.completing_transactions:moments")
 
 at_option = click.option(
     "--at", metavar="TIME|SEQ|TXN", shell_complete=moment_words,
-    help="As of then: a time, or a transaction's number or id as in `guild log`.",
+    help="As of then: a time, or a transaction's number or id as in `guild log`. The ledger is replayed up to it.",
 )  # fmt: skip
 """For commands that only show what is recorded of runs; it comes in with the limits."""
+
+archive_option = click.option(
+    "--archive", "in_archive", metavar="FILE", shell_complete=completer("commands.completing:files"),
+    help="The runs in FILE, made by `guild runs export`: all of them, whatever the directory. Nothing is imported.",
+)  # fmt: skip
+"""For commands that only show runs; it comes in with the limits."""
 
 yes_option = click.option("-y", "--yes", is_flag=True, help="Go on without showing the runs and asking.")
 dry_run_option = click.option("--dry-run", is_flag=True, help="Show what would be done, and do nothing.")

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from ledger.events.base import Event
 
 
+ELSEWHERE = "another home"
+"""What stands for the home of a run that another ledger started: no home has this name."""
+
+
 def reap(app: App) -> None:
     """Record the end of runs whose supervisor is gone, so that no dead run looks running.
 
@@ -39,6 +43,8 @@ def _end_of(app: App, run_id: RunId) -> bool:
     from operations.liveness import find_end
 
     evidence = evidence_of_start(app, run_id)
+    if evidence.get("home") == ELSEWHERE:
+        return False  # a lease of it that lies here came with a copy of a home
     try:
         end = find_end(
             app.home.lease_path(run_id),
@@ -80,7 +86,10 @@ def _reported(app: App, run_id: RunId) -> list[Event]:
 
 
 def evidence_of_start(app: App, run_id: RunId) -> Mapping[str, Value]:
-    """Return what was recorded of the machine, the process and the home when a run was last started, or taken in."""
+    """Return what was recorded of the machine, the process and the home when a run was last started, or taken in.
+
+    Of what was merged in no home is this one: not that of a copy either, which has the same name for itself.
+    """
     return evidence_of_starts(app, [run_id])[run_id]
 
 
@@ -89,8 +98,11 @@ def evidence_of_starts(app: App, run_ids: Sequence[RunId]) -> dict[RunId, Mappin
     from ledger.registry import current_body
 
     found: dict[str, Value] = {}
+    here = app.ledger.origin_id
     for row in app.ledger.store.stream_events(map(run_stream, run_ids)):
-        if row.type in ("run.started", "run.restarted") and row.body is not None:
+        if row.origin_id != here and row.type in ("run.started", "run.restarted", "run.imported"):
+            found[row.stream] = {"home": ELSEWHERE}
+        elif row.type in ("run.started", "run.restarted") and row.body is not None:
             found[row.stream] = current_body(row.type, row.schema_version, row.body).get("evidence")
         elif row.type == "run.imported" and row.body is not None:
             home = current_body(row.type, row.schema_version, row.body).get("home")

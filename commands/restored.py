@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from commands.app import App
-from ledger.files import sync_folder_of
+from ledger.files import make_mark
 from ledger.ids import RunId, is_run_id
 from projections.query import runs_by_id
 from projections.schema import DELETED, LIVE, PURGED, PURGING
@@ -34,9 +34,7 @@ class Directories(NamedTuple):
 
 def mark(app: App) -> None:
     """Note, durably, that the ledger is about to be exchanged."""
-    path = os.path.join(app.home.root, MARK)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-    sync_folder_of(path)
+    make_mark(os.path.join(app.home.root, MARK))
 
 
 def is_marked(app: App) -> bool:
@@ -61,10 +59,18 @@ def compare(app: App) -> Directories:
 def _directories(app: App) -> Directories:
     places: dict[str, list[str]] = {}
     for place, folder in _FOLDERS.items():
-        for name in os.listdir(os.path.join(app.home.root, folder)):
+        for name in _names(os.path.join(app.home.root, folder)):
             if is_run_id(name):
                 places.setdefault(name, []).append(place)
     known = runs_by_id(app.index, [RunId(name) for name in places]) if places else {}
     unknown = sorted(name for name in places if RunId(name) not in known)
     misplaced = [run_id for run_id, row in known.items() if row.place != PURGED and places[run_id] != [row.place]]
     return Directories(unknown, misplaced)
+
+
+def _names(folder: str) -> list[str]:
+    """Return what is in a folder of the home; nothing where it was removed by hand."""
+    try:
+        return os.listdir(folder)
+    except FileNotFoundError:
+        return []

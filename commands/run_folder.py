@@ -6,6 +6,7 @@ import os
 
 import click
 
+from artifacts.findings import shell_word
 from commands.app import App
 from commands.options import Limits
 from commands.selecting import open_query, run_filter, selected, tell_moved
@@ -27,6 +28,8 @@ def one_run(app: App, spec: str | None, limits: Limits, *, deleted: bool = False
     """
     wanted = run_filter(app, limits, place=DELETED if deleted else LIVE)
     command = "guild runs --deleted" if deleted else "guild runs"
+    if app.archive:
+        command += f" --archive {shell_word(app.archive)}"
     if spec is None:
         rows = list(open_query(app, wanted).rows(limit=1))
     else:

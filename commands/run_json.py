@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
+from ledger.ids import RunId
 from ledger.text import utc_time
 from projections.query import RunRow, displayed
 from projections.schema import LIVE
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from commands.app import App
 
 
-NOT_KEPT = "(not told with --at: files are those of now)"
-"""Shown to people for the directory of a run as of then."""
+_NOT_TOLD = "(not told with --at: files are those of now)"
 
 
 def json_lines(rows: Iterable[RunRow], app: App) -> Iterator[str]:
@@ -64,12 +64,22 @@ def as_object(row: RunRow, app: App) -> dict[str, object]:
         "marked": bool(row.marked),
         "protected": bool(row.protected),
         "deleted": row.place != LIVE,
-        "run_dir": _run_dir(row, app),
+        "run_dir": run_dir(row, app),
     }
 
 
-def _run_dir(row: RunRow, app: App) -> str | None:
-    """Return where a run's directory is; None with `--at`: files are those of now, wherever the run was then."""
-    if app.at:
+def place_of(details: Mapping[str, object], app: App) -> object:
+    """Return where a run's files are, for people."""
+    if app.archived is not None:
+        return app.archived.folder(RunId(str(details["id"])))
+    return details["run_dir"] or _NOT_TOLD
+
+
+def run_dir(row: RunRow, app: App) -> str | None:
+    """Return where a run's directory is; None with `--at`: files are those of now, wherever the run was then.
+
+    A run in an archive has none either.
+    """
+    if app.is_elsewhere:
         return None
     return app.home.run_dir(row.run_id) if row.place == LIVE else app.home.trash_run_dir(row.run_id)

@@ -6,7 +6,7 @@ import click
 
 from commands.lazy import LazyGroup
 from commands.listing_options import Layout, listing_options
-from commands.options import Limits, at_option, limiting
+from commands.options import Limits, archive_option, at_option, limiting
 from commands.show_runs import show_runs
 from ledger.errors import GuildError
 
@@ -32,6 +32,7 @@ _ALIASES = {"rm": "delete", "ls": "list"}
 @click.group(cls=LazyGroup, lazy=_COMMANDS, aliases=_ALIASES, invoke_without_command=True)
 @limiting
 @at_option
+@archive_option
 @listing_options
 @click.pass_context
 def runs(ctx: click.Context, limits: Limits, layout: Layout) -> None:

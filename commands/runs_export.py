@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import click
 
-from artifacts.run_archive import ArchivedRun, Manifest
-from artifacts.run_archive_writing import collected, exists_already, is_zip_name, write_archive
+from artifacts.run_archive import ArchivedRun, ArchivedSnapshot, Manifest
+from artifacts.run_archive_collecting import collected, collected_snapshot, snapshot_files_dir
+from artifacts.run_archive_writing import exists_already, is_zip_name, write_archive
 from commands.app import App
-from commands.archives import ENDINGS, archive_path, with_events
+from commands.archives import ENDINGS, archive_path, source_digest, with_events
 from commands.change import NothingToDoError
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words
 from commands.selecting import run_filter, selected, tell_moved
@@ -18,6 +19,7 @@ from commands.table import preview, size
 from commands.terminal import note, say, warn, width
 from guild_ledger import __version__
 from ledger.errors import GuildError, UsageError
+from ledger.ids import RunId
 from ledger.lifecycle import ENDED
 from ledger.text import printable
 from projections.query import RunRow
@@ -35,9 +37,9 @@ _MOST_TOLD = 10
 def export_runs(app: App, archive: str, specs: tuple[str, ...], limits: Limits, *, force: bool, dry_run: bool) -> None:
     """Write runs to the file ARCHIVE: all that match when no RUN is given.
 
-    It holds what the ledger knows of each run, and what its directory holds. Its name ends with .tar.gz or .zip.
-    `guild runs import` takes the runs into another home. Runs that have not ended, special files and links that lead
-    out of a run directory are left out, and named.
+    It holds what the ledger knows of each run, what its directory holds, and the source code that it used. Its name
+    ends with .tar.gz or .zip. `guild runs import` takes the runs into another home. Runs that have not ended, special
+    files and links that lead out of a run directory are left out, and named.
 
     \b
     Examples:
@@ -48,8 +50,7 @@ def export_runs(app: App, archive: str, specs: tuple[str, ...], limits: Limits, 
     path = _checked(archive_path(archive), archive, force=force)
     runs = _ended(selected(app, run_filter(app, limits), specs))
     tell_moved(app)
-    folders = {row.run_id: app.home.run_dir(row.run_id) for row in runs}
-    found = tuple(_collected(app, row, folders[row.run_id], is_zip=is_zip_name(path)) for row in runs)
+    found = tuple(_collected(app, row, app.home.run_dir(row.run_id), is_zip=is_zip_name(path)) for row in runs)
     if dry_run:
         for line in preview(runs, app.cwd, width()):
             say(line)
@@ -57,9 +58,14 @@ def export_runs(app: App, archive: str, specs: tuple[str, ...], limits: Limits, 
         _tell_left_out(found)
         note("Nothing was written (--dry-run).")
         return
-    manifest = Manifest(app.ledger.store.meta()["ledger_id"], f"guild-ledger {__version__}", found)
+    ledger_id = app.ledger.store.meta()["ledger_id"]
+    sources = _snapshots(app, found, is_zip=is_zip_name(path))
+    manifest = Manifest(ledger_id, f"guild-ledger {__version__}", found, sources)
     try:
-        written = write_archive(path, manifest, lambda run: folders[run.run_id], force=force)
+        written = write_archive(
+            path, manifest, lambda run: app.home.run_dir(RunId(run)), lambda one: snapshot_files_dir(app.home, one),
+            force=force,
+        )  # fmt: skip
     except OSError as error:
         raise GuildError(
             f"'{printable(archive)}' could not be written: {error.strerror or error}", hint="Nothing was written."
@@ -104,6 +110,21 @@ def _collected(app: App, row: RunRow, folder: str, *, is_zip: bool) -> ArchivedR
         warn(f"run {row.run_id[:8]} has no directory in this home: only what the ledger knows of it is exported")
         return run
     return collected(run, folder, is_zip=is_zip)
+
+
+def _snapshots(app: App, runs: Sequence[ArchivedRun], *, is_zip: bool) -> tuple[ArchivedSnapshot, ...]:
+    """Return the source code that these runs used, each snapshot once; what cannot come along is named."""
+    found, missing = [], 0
+    for digest in dict.fromkeys(filter(None, map(source_digest, runs))):
+        try:
+            found.append(collected_snapshot(app.home, digest, is_zip=is_zip))
+        except GuildError as error:
+            missing += 1
+            if missing <= _MOST_TOLD:
+                warn(f"source snapshot {printable(digest[:8])} is left out: {error.message}")
+    if missing > _MOST_TOLD:
+        warn(f"and {missing - _MOST_TOLD} more source snapshots that are left out")
+    return tuple(found)
 
 
 def _files(runs: Sequence[ArchivedRun]) -> str:

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from artifacts.importing import bring_in, clear_leftovers, take_back, unpacking_place
+from artifacts.importing import bring_in, bring_in_sources, clear_leftovers, take_back, unpacking_place
 from artifacts.places import lock_places
-from artifacts.run_archive import ArchivedRun, Manifest, RunArchiveError
+from artifacts.run_archive import SOURCES, ArchivedRun, Manifest
 from artifacts.run_archive_reading import manifest_of, refuse_too_much, unpack_runs
+from artifacts.run_archive_values import RunArchiveError
+from artifacts.source_manifest import snapshot_dir
 from commands.app import App
-from commands.archives import archive_path, known_runs, past_events
+from commands.archives import archive_path, known_runs, past_events, source_digest
 from commands.change import NothingToDoError
 from commands.options import dry_run_option, yes_option
 from commands.settle import follow
@@ -30,6 +32,7 @@ from projections.query import RunRow, runs_by_id
 from projections.schema import LIVE
 
 if TYPE_CHECKING:
+    from artifacts.home import Home
     from ledger.events.base import Event
 
 _FEW = 5
@@ -56,6 +59,12 @@ class Import:
         """Return how the runs will be listed."""
         begun = [cast("RunImported", events[0]) for events in self.events]
         return [as_row(run.run_id, event) for run, event in zip(self.runs, begun, strict=True)]
+
+    def digests(self, home: Home) -> list[str]:
+        """Return which source snapshots of the archive these runs used, and this home does not have."""
+        named = set(map(source_digest, self.runs))
+        held = [snapshot.digest for snapshot in self.manifest.sources if snapshot.digest in named]
+        return [digest for digest in held if not os.path.isdir(snapshot_dir(home, digest))]
 
 
 @click.command("import")
@@ -172,8 +181,10 @@ def _carry_out(app: App, plan: Import) -> None:
         with lock_places(app.home):
             clear_leftovers(app.home, lambda runs: known_runs(app, runs))
         with unpacking_place(app.home) as folder:
-            unpack_runs(plan.archive, plan.manifest, run_ids, folder)
+            digests = plan.digests(app.home)
+            unpack_runs(plan.archive, plan.manifest, run_ids, folder, digests)
             _keep_histories(plan, folder)
+            bring_in_sources(app.home, os.path.join(folder, SOURCES), digests)
             with lock_places(app.home):
                 _record(app, plan, folder, run_ids)
     except OSError as error:

@@ -9,9 +9,9 @@ import click
 
 from commands.app import App
 from commands.notes import Notes, written
-from commands.options import SELECTION_HELP, Limits, at_option, json_option, limiting, run_words
+from commands.options import SELECTION_HELP, Limits, archive_option, at_option, json_option, limiting, run_words
 from commands.run_folder import deleted_option, one_run
-from commands.run_json import NOT_KEPT, as_object
+from commands.run_json import as_object, place_of
 from commands.table import local_time
 from commands.terminal import say
 from ledger.canonical import Value
@@ -38,6 +38,7 @@ _KEYS: Mapping[str, tuple[str, ...]] = {
 @click.argument("spec", metavar="[RUN]", required=False, shell_complete=run_words)
 @limiting
 @at_option
+@archive_option
 @deleted_option
 @click.option("-e", "--env", "with_environment", is_flag=True, help="Show the recorded environment.")
 @json_option
@@ -50,11 +51,13 @@ def info(app: App, spec: str | None, limits: Limits, *, deleted: bool, with_envi
       guild runs info
       guild runs info 3 --env
       guild runs info -E      the latest run that failed
+      guild runs info 9734f85e --archive best.tar.gz
     """
     details = run_details(app, one_run(app, spec, limits, deleted=deleted))
     if as_json:
         _say_json(details)
         return
+    details["run_dir"] = str(place_of(details, app))
     for line in _lines(details, with_environment=with_environment):
         say(line)
 
@@ -105,7 +108,7 @@ def _lines(details: Mapping[str, Value], *, with_environment: bool) -> Iterator[
         "started": _local(details["started"]),
         "stopped": _local(details["stopped"]),
         "label": details["label"],
-        "run_dir": details["run_dir"] or NOT_KEPT,
+        "run_dir": details["run_dir"],
         "command": format_command([str(word) for word in command]) if isinstance(command, list) else None,
         "exit_status": details["exit_status"],
         "pid": evidence.get("pid") if isinstance(evidence, dict) else None,

@@ -6,7 +6,7 @@ import click
 
 from commands.app import App
 from commands.listing_options import Layout, listing_options
-from commands.options import Limits, at_option, label_words, limiting
+from commands.options import Limits, archive_option, at_option, label_words, limiting
 from commands.show_runs import show_runs
 
 
@@ -14,6 +14,7 @@ from commands.show_runs import show_runs
 @click.argument("labels_or_names", metavar="[LABEL]...", nargs=-1, shell_complete=label_words)
 @limiting
 @at_option
+@archive_option
 @listing_options
 @click.pass_obj
 def list_runs(app: App, labels_or_names: tuple[str, ...], limits: Limits, layout: Layout) -> None:
@@ -34,5 +35,6 @@ def list_runs(app: App, labels_or_names: tuple[str, ...], limits: Limits, layout
       guild runs list --columns id,lr,loss --csv >runs.csv
       guild runs list --group-by status         how many there are of each status
       guild runs list -R --watch                what is running, live
+      guild runs list --archive best.tar.gz     what is in an archive
     """
     show_runs(app, limits, labels_or_names, layout)

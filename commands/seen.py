@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 class Seen:
     """The rows of one list, as they are shown.
 
-    A list without indexes (a sorted one, or one of columns without `index`) is not kept, nor is one of the past: what
-    was seen before stays what an index is held to.
+    A list without indexes (a sorted one, or one of columns without `index`) is not kept, nor is one of the past or of
+    an archive: what was seen before stays what an index is held to.
     """
 
     def __init__(self, app: App, query: Query, layout: Layout) -> None:
         self._app = app
         self._query = query
         self._most = layout.most()
-        self._is_kept = not (app.at or layout.is_sorted()) and has_indexes(layout)
+        self._is_kept = not (app.is_elsewhere or layout.is_sorted()) and has_indexes(layout)
         self._rows: list[RunRow] = []
         self._count = 0
         self._is_over = False

@@ -10,7 +10,7 @@ import click
 
 from commands.app import App
 from commands.lazy import completer
-from commands.options import SELECTION_HELP, Limits, at_option, json_option, limiting, run_words
+from commands.options import SELECTION_HELP, Limits, archive_option, at_option, json_option, limiting, run_words
 from commands.run_folder import one_run
 from commands.run_json import json_lines
 from commands.selecting import open_query, run_filter, selected, tell_moved
@@ -31,6 +31,7 @@ _SCALARS = completer("commands.completing_columns:scalars")
 @click.option("--each", is_flag=True, help="The ids of all runs that match, one a line.")
 @limiting
 @at_option
+@archive_option
 @json_option
 @click.pass_obj
 def select_run(

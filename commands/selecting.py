@@ -21,11 +21,20 @@ _ID_LENGTH = 32
 
 
 def run_filter(app: App, limits: Limits, *, place: str = LIVE) -> RunFilter:
-    """Return what a command is about, and say so when the working directory limits it."""
+    """Return what a command is about, and say so when the working directory limits it.
+
+    Raises:
+        UsageError: the past of an archive was asked for.
+    """
     from operations.model_file_path import find_model_file
 
-    app.fresh, app.at = limits.fresh, limits.at
-    path = None if limits.everywhere else find_model_file(app.cwd)
+    app.fresh, app.at, app.archive = limits.fresh, limits.at, limits.archive
+    if app.at and app.archive:
+        raise UsageError(
+            "--archive and --at cannot be given together",
+            hint="An archive holds its runs as they were when it was made.",
+        )
+    path = None if limits.everywhere or limits.archive else find_model_file(app.cwd)
     local = path is not None
     if path is not None:
         where = "the current directory" if app.directory is None else f"'{app.directory}'"
@@ -105,7 +114,7 @@ def open_query(app: App, wanted: RunFilter) -> Query:
     """Return the filter as a query on the caught-up index, in which no dead run still looks running."""
     for last_try in (False, True):
         try:
-            if not app.at:
+            if not app.is_elsewhere:
                 reap(app)
             query = Query(app.index, wanted)
             query.most()
@@ -143,7 +152,7 @@ def selected(app: App, wanted: RunFilter, specs: Sequence[str], *, list_command:
     except IndexDamagedError as error:
         query = Query(app.rebuild_index(error.message), wanted)
         rows = _resolve(query, specs, list_command)
-    if any(not is_whole_id(spec) for spec in specs) and not (app.fresh or app.at):
+    if any(not is_whole_id(spec) for spec in specs) and not (app.fresh or app.is_elsewhere):
         from commands.positions import moved
 
         app.moved += moved(app, query, specs, rows)

@@ -16,8 +16,9 @@ from ledger.ids import RunId, is_run_id, run_stream
 from ledger.seams import seam
 from ledger.transaction import NewEvent, Transaction
 from projections.errors import IndexDamagedError
-from projections.query import has_unconfirmed, runs_by_id, unconfirmed
+from projections.query import runs_by_id
 from projections.schema import PURGED
+from projections.unconfirmed import has_unconfirmed, unconfirmed
 
 if TYPE_CHECKING:
     from artifacts.home import Home
@@ -29,17 +30,19 @@ _MOST_WARNINGS = 5
 
 def follow(app: App) -> list[Settled]:
     """Let index and run directories follow the ledger; an index that proves damaged on the way is rebuilt first."""
-    _finish_earlier(app)
+    _finish_wipe(app)
     try:
         app.index.catch_up(app.ledger)
+        _finish_exchange(app)
         return _reconcile(app)
     except IndexDamagedError as error:
         app.rebuild_index(error.message)
+        _finish_exchange(app)
         return _reconcile(app)
 
 
-def _finish_earlier(app: App) -> None:
-    """Do what a redaction, or the return of a backup, left undone because it died."""
+def _finish_wipe(app: App) -> None:
+    """Do what a redaction left undone because it died."""
     if os.path.lexists(os.path.join(app.home.root, "ledger.db-unwiped")):
         from commands.wiping import wipe
 
@@ -48,6 +51,10 @@ def _finish_earlier(app: App) -> None:
         except (LedgerBusyError, NoSpaceError) as error:
             # What this command is about has nothing to do with it, and is recorded already.
             warn(f"an earlier redaction is recorded but not wiped from the disk yet: {error.message}")
+
+
+def _finish_exchange(app: App) -> None:
+    """Do what the return of a backup left undone because it died."""
     if os.path.lexists(os.path.join(app.home.root, "ledger.db-exchanged")):
         from commands.restored import compare
 

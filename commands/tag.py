@@ -13,6 +13,7 @@ from commands.notes import NOTHING, carry_out, checked_tag, noted_runs, notes_of
 from commands.options import (
     SELECTION_HELP,
     Limits,
+    archive_option,
     at_option,
     dry_run_option,
     json_option,
@@ -40,6 +41,7 @@ _WORDS = completer("commands.completing_runs:runs_or_tags")
 @click.option("-c", "--clear", is_flag=True, help="Take away all tags; those of --add take their place.")
 @limiting
 @at_option
+@archive_option
 @yes_option
 @dry_run_option
 @click.pass_obj

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from commands.notes import notes_of
-from commands.run_json import NOT_KEPT, as_object
+from commands.run_json import as_object, place_of
 from commands.table import local_time
 from ledger.text import printable
 
@@ -29,7 +29,7 @@ def verbose(app: App, rows: Sequence[RunRow], lines: Iterable[str]) -> Iterator[
             notes = notes_of(app, rows[number : number + _CHUNK])
         yield line
         details = as_object(row, app)
-        details["run_dir"] = details["run_dir"] or NOT_KEPT
+        details["run_dir"] = place_of(details, app)
         details["started"], details["stopped"] = local_time(row.started), local_time(row.stopped)
         details["marked"], details["protected"] = ("yes" if flag else "no" for flag in (row.marked, row.protected))
         details["tags"] = ", ".join(notes[row.run_id].tags)

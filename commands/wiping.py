@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 
 from commands.app import App
-from ledger.files import sync_folder_of
+from ledger.files import make_mark
 from ledger.seams import seam
 from projections.files import forget_all, rebuilding
 from projections.verified import forget_point
@@ -18,9 +18,7 @@ from projections.verified import forget_point
 
 def mark(app: App) -> None:
     """Note, durably, that something is to be wiped."""
-    path = _mark(app)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
-    sync_folder_of(path)
+    make_mark(_mark(app))
 
 
 def unmark(app: App) -> None:

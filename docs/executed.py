@@ -30,6 +30,7 @@ _VARYING = (
     (r"\bbytes: [0-9]+", "bytes: <size>"),
     (r"\([0-9]+ bytes\)", "(<size> bytes)"),
     (r"\bpid: [0-9]+", "pid: <pid>"),
+    (r"\b[0-9]+\.[0-9]{3}s\b", "<duration>"),
     (r"\b[0-9.]+ (?:bytes?|KiB) on disk", "<size> on disk"),
     (r"\([0-9.]+ (?:bytes?|KiB)\)", "(<size>)"),
     (r"\bguild-ledger [0-9]+(?:\.[0-9]+)+\S*", "guild-ledger <version>"),
@@ -137,7 +138,8 @@ class World:
 
     def _renamed(self, line: str) -> str:
         line = line.replace(sys.executable, "/usr/bin/python3").replace(self._folder, "/home/ada")
-        return line.replace(ROOT, "/opt/guild-ledger").replace(f"@{os.uname().nodename}", "@laptop")
+        line, host = line.replace(ROOT, "/opt/guild-ledger"), os.uname().nodename
+        return line.replace(f"@{host}", "@laptop").replace(f"({host})", "(laptop)")
 
     def learn(self, shown: list[str], printed: list[str]) -> str | None:
         """Compare what a page shows with what was printed, and take note of the ids; return what differs, or None."""

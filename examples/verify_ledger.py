@@ -27,15 +27,15 @@ def verify(db: sqlite3.Connection) -> tuple[bytes, int]:
     records = db.execute("SELECT body FROM event WHERE type = 'ledger.redacted' AND body IS NOT NULL")
     redacted = {(r["stream"], r["stream_version"], r["origin_id"]) for r in (json.loads(row[0]) for row in records)}
     meta = dict(db.execute("SELECT key, value FROM meta"))
-    heads, versions, position, lamport_before = {}, {}, 0, 0
+    heads, versions, position = {}, {}, 0
     event = (events := db.execute("SELECT * FROM event ORDER BY position")).fetchone()
     for seq, row in enumerate(db.execute("SELECT * FROM txn ORDER BY seq"), 1):
         at, txn_id, origin, origin_seq, time, lamport, header_hash, header, prev_hash, hash_ = row
         need(at == seq, where := f"transaction {seq}", "is missing")
         genesis = sha256(b"guild-ledger/origin/1\n" + origin).digest()
-        last_time, last_seq, last_hash, _ = heads.get(origin, (0, 0, genesis, 0))
+        last_time, last_seq, last_hash, _, last_lamport = heads.get(origin, (0, 0, genesis, 0, 0))
         need((origin_seq, prev_hash) == (last_seq + 1, last_hash), where, "does not link to the one before it")
-        need(time > last_time and lamport > lamport_before, where, "is not later than the one before it")
+        need(time > last_time and lamport > last_lamport, where, "is not later than the one before it")
         redaction = ("txn", origin_seq, origin.hex())
         sound = redaction in redacted if header is None else sha256(header).digest() == header_hash
         need(sound, where, "its header was altered, or emptied without a record")
@@ -59,11 +59,11 @@ def verify(db: sqlite3.Connection) -> tuple[bytes, int]:
         fixed = sized([1, origin.hex(), origin_seq, txn_id.hex(), time, lamport])
         parts[:0] = [b"guild-ledger/txn/1\n", prev_hash, fixed, header_hash, len(parts).to_bytes(8, "big")]
         need(sha256(b"".join(parts)).digest() == hash_, where, "its hash does not fit its content")
-        heads[origin], lamport_before = (time, origin_seq, hash_, seq), lamport
+        heads[origin] = (time, origin_seq, hash_, seq, lamport)
     need(event is None, f"event {position + 1}", "belongs to no transaction")
     stored = set(db.execute("SELECT origin_id, head_seq, head_hash FROM origin"))
     need(stored == {(origin, *head[1:3]) for origin, head in heads.items()}, "origin", "its head is another one")
-    return heads[bytes.fromhex(meta["origin_id"])][2:]
+    return heads[bytes.fromhex(meta["origin_id"])][2:4]
 
 
 if __name__ == "__main__":

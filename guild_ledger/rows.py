@@ -37,10 +37,19 @@ def row(key: str, step: int | None, time_us: int, value: float) -> str:
         time_us: when it was reported, microseconds since 1970 UTC.
         value: any number; NaN and the infinities are written `nan`, `inf` and `-inf`.
     """
+    return f"{beginning(key)}{'' if step is None else step},{moment_of(time_us)},{value!r}\n"
+
+
+def beginning(key: str) -> str:
+    """Return what the rows of a key begin with."""
     if '"' in key or "," in key:
         key = '"' + key.replace('"', '""') + '"'
-    place = "" if step is None else step
-    return f"{key},{place},{time_us // _MILLION}.{time_us % _MILLION:06d},{value!r}\n"
+    return key + ","
+
+
+def moment_of(time_us: int) -> str:
+    """Return a time as it is written in a row."""
+    return f"{time_us // _MILLION}.{time_us % _MILLION:06d}"
 
 
 def is_key(text: str) -> bool:

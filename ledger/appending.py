@@ -16,7 +16,7 @@ from ledger.chain import digest, txn_hash
 from ledger.errors import ConflictError, IntegrityError, LedgerError
 from ledger.events.base import Event
 from ledger.ids import Clock, OriginId, Seq, TxnId, run_of
-from ledger.lifecycle import UNBORN, Life, advance
+from ledger.lifecycle import UNBORN, Life, advance, settled
 from ledger.registry import current_body
 from ledger.rows import EventRow, Head, TxnRow
 from ledger.seams import seam
@@ -51,6 +51,11 @@ class Appender:
             txn = self._write(transaction, header, bodies)
             seam("append.commit")
         seam("append.committed")
+        return _committed(txn, repeated=False)
+
+    def append_held(self, transaction: Transaction) -> Committed:
+        """Append as `append` does, as a part of what the caller, who holds the write lock, will commit."""
+        txn = self._write(transaction, transaction.header.to_bytes(), _encoded(transaction.events))
         return _committed(txn, repeated=False)
 
     def _write(self, transaction: Transaction, header: bytes, bodies: Sequence[bytes]) -> TxnRow:
@@ -124,7 +129,7 @@ def _check_lives(events: Sequence[NewEvent], histories: Mapping[str, Sequence[Ev
             continue
         life = lives.get(new.stream)
         if life is None:
-            life = _life(histories.get(new.stream, ()), run_id[:8])
+            life = _life(histories.get(new.stream, ()))
         lives[new.stream] = advance(life, new.event.type, _telling_body(new.event), run_id[:8])
 
 
@@ -132,7 +137,7 @@ def _telling_body(event: Event) -> Mapping[str, Value]:
     return event.to_body() if event.type in _TELLING else {}
 
 
-def _life(rows: Sequence[EventRow], name: str) -> Life:
+def _life(rows: Sequence[EventRow]) -> Life:
     """Return the state of a run after its stored events."""
     life = UNBORN
     for row in rows:
@@ -141,7 +146,7 @@ def _life(rows: Sequence[EventRow], name: str) -> Life:
             # A redacted body must not lock its run for ever: the strictest verdict that still lets it be deleted.
             redacted: Mapping[str, Value] = {"status": "terminated", "protected": False, "cause": ""}
             body = redacted if row.body is None else current_body(row.type, row.schema_version, row.body)
-        life = advance(life, row.type, body, name)
+        life = settled(life, row.type, body)
     return life
 
 

@@ -40,6 +40,21 @@ def make_private(path: str) -> None:
         ) from error
 
 
+def make_mark(path: str) -> None:
+    """Make an empty file, durably, unless it is there: what is begun and not finished is noted so.
+
+    Raises:
+        LedgerError: it cannot be made.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600))
+        sync_folder_of(path)
+    except OSError as error:
+        raise LedgerError(
+            f"cannot make {path!r}: {error.strerror}", hint="Nothing was changed. Make the home writable."
+        ) from error
+
+
 def remove(path: str) -> None:
     """Remove a database that nobody uses, and what SQLite keeps beside it; what is not there is left at that."""
     for suffix in ("", *BESIDE, "-gate"):

@@ -6,7 +6,7 @@ under another name and verified before it gets its own, a continuation is one tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from hashlib import sha256
 from typing import Any, BinaryIO, NamedTuple
@@ -20,13 +20,12 @@ from ledger.files import publish, remove
 from ledger.format import FORMAT
 from ledger.gate import gate
 from ledger.ids import is_run_id
-from ledger.redacting import HEADER_STREAM
-from ledger.registry import current_body
+from ledger.redacting import empty_redacted
 from ledger.rows import EventRow, OriginRow, TxnRow
 from ledger.seams import seam
 from ledger.sqlite_store import SqliteStore
 from ledger.verify import verify
-from ledger.walk import Span, walk
+from ledger.walk import Span, ends_of, walk
 
 LONGEST_LINE = 64 * 1024 * 1024
 """Bytes of a line; a body is some kilobytes."""
@@ -257,7 +256,8 @@ def import_more(store: SqliteStore, export: Export, progress: Callable[[int], No
         )
     seam("import.rows")
     with store.writing():
-        head = store.head()
+        head, ends = store.head(), ends_of(store)
+        _add_origins(store, export)
         for txn, events in export.rows():
             if txn.seq > head.seq:
                 store.insert(txn, events)
@@ -267,12 +267,19 @@ def import_more(store: SqliteStore, export: Export, progress: Callable[[int], No
                     continue
             _tell(progress, export)
         walked = walk(store, None, Span(head.seq, head.position))
-        _refuse_problems(walked.problems)
-        emptied = _empty_redacted(store, head.seq)
+        _refuse_problems(walked.behind(ends))
+        emptied = empty_redacted(store, head.seq)
         seam("import.commit")
     seam("import.committed")
     added = max(0, export.transactions - head.seq), max(0, export.events - head.position)
     return Imported(*added, min(head.seq, export.transactions), emptied)
+
+
+def _add_origins(store: SqliteStore, export: Export) -> None:
+    known = {origin.origin_id for origin in store.origins()}
+    for origin_id, label in export.origins:
+        if origin_id not in known:
+            store.insert_origin(OriginRow(origin_id, label, 0, genesis(origin_id)))
 
 
 def _tell(progress: Callable[[int], None] | None, export: Export) -> None:
@@ -295,28 +302,3 @@ def _refuse_problems(problems: list[tuple[str, str]]) -> None:
         raise IntegrityError(
             f"the export is not whole, so it was not imported: {where}: {what}", hint="Nothing was changed."
         )
-
-
-def _empty_redacted(store: SqliteStore, after: int) -> int:
-    """Empty here what the imported history says was redacted; return how many bodies and headers."""
-    bodies: list[int] = []
-    wanted: set[tuple[object, object]] = set()
-    for row in store.stream_events(["ledger"]):
-        if row.txn_seq <= after or row.type != "ledger.redacted" or row.body is None:
-            continue
-        named = current_body(row.type, row.schema_version, row.body)
-        if named["stream"] == HEADER_STREAM:
-            wanted.add((named["stream_version"], named["origin_id"]))
-        else:
-            key = (named["stream_version"], named["origin_id"])
-            found = store.stream_events([str(named["stream"])])
-            bodies += [e.position for e in found if (e.stream_version, e.origin_id.hex()) == key and e.body is not None]
-    headers = _headers_named(store, wanted)
-    store.empty(bodies, headers)
-    return len(bodies) + len(headers)
-
-
-def _headers_named(store: SqliteStore, wanted: Collection[tuple[object, object]]) -> list[int]:
-    """Return the transactions of these numbers and origins that still have a header, in one reading for all."""
-    found = (TxnRow._make(row) for row in store.txn_tuples()) if wanted else ()
-    return [txn.seq for txn in found if (txn.origin_seq, txn.origin_id.hex()) in wanted and txn.header is not None]

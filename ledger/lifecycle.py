@@ -16,6 +16,17 @@ _LIFT = "`guild unprotect` lifts the protection."
 
 ENDED = ("completed", "error", "terminated")
 
+CLOSED = ("purging", "purged")
+"""Places of a run whose history takes no other event but that its removal is done."""
+
+_PLACES = {
+    "run.deleted": "deleted",
+    "run.restored": "live",
+    "run.purge_started": "purging",
+    "run.purged": "purged",
+}
+_STATUSES = {"run.staged": "staged", "run.started": "running", "run.restarted": "running"}
+
 
 class Life(NamedTuple):
     """Where a run is in its life; a tuple, because a deletion of many runs folds the histories of them all.
@@ -64,6 +75,30 @@ def advance(life: Life, type_: str, body: Mapping[str, Value], name: str) -> Lif
         return life._replace(protected=bool(body["protected"]))
     place = _moved(life, type_, body, name)
     return life if place == life.place else Life(life.status, place, life.protected)
+
+
+def settled(life: Life, type_: str, body: Mapping[str, Value]) -> Life:
+    """Return the state after an event that is recorded, whether or not its writer would have been allowed to now.
+
+    What several ledgers recorded of one run, not knowing of one another, need not follow: each fact counts for what it
+    is about, the later one more, and after a purge has begun nothing counts but that it is done.
+
+    Args:
+        life: the state before.
+        type_: the event's type.
+        body: its body, in the current shape.
+    """
+    if life.place in CLOSED:
+        return life._replace(place="purged") if type_ == "run.purged" else life
+    if type_ in _PLACES:
+        return life._replace(place=_PLACES[type_])
+    if type_ in _STATUSES:
+        return life._replace(status=_STATUSES[type_])
+    if type_ in ("run.status_changed", "run.imported"):
+        return life._replace(status=str(body["status"]) if body["status"] in ENDED else "terminated")
+    if type_ == "run.protected":
+        return life._replace(protected=bool(body["protected"]))
+    return life
 
 
 def _is_staged_start(life: Life, type_: str) -> bool:

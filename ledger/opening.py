@@ -66,6 +66,32 @@ def open_existing(path: str, *, clock: Clock = system_clock) -> Ledger:
     return Ledger(_open_current(path), clock=clock)
 
 
+def open_other(path: str) -> SqliteStore:
+    """Return the ledger of another home, to be read; it is not migrated.
+
+    Raises:
+        IntegrityError: there is no ledger in it.
+        LedgerTooNewError: a newer program wrote it.
+        LedgerError: it cannot be opened, or an older program wrote it.
+    """
+    store = _open_store(path)
+    try:
+        check_revision(store.revision(), path)
+        _refuse_older(store)
+        check_format(store)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def _refuse_older(store: SqliteStore) -> None:
+    if store.revision() != REVISION:
+        raise LedgerError(
+            f"{store.place!r} is of an older version of the program", hint="Let any command look at its home first."
+        )
+
+
 def _open_current(path: str) -> SqliteStore:
     """Return the store of an existing file, migrated to this program's revision."""
     if os.path.isdir(path) or (os.path.isfile(path) and os.path.getsize(path) == 0):

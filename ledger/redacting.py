@@ -13,7 +13,9 @@ from ledger.errors import LedgerError
 from ledger.events.book import LedgerRedacted
 from ledger.ids import LEDGER_STREAM, run_of
 from ledger.log import Ledger
+from ledger.registry import current_body
 from ledger.rows import EventRow, TxnRow
+from ledger.store import Store
 from ledger.transaction import Committed, Header, NewEvent, Transaction
 
 TELLING = ("run.staged", "run.started", "run.restarted", "run.imported")
@@ -96,3 +98,25 @@ def redact(ledger: Ledger, header: Header, targets: Sequence[Target], reason: st
     bodies = [target.at for target in targets if target.stream != HEADER_STREAM]
     headers = [target.at for target in targets if target.stream == HEADER_STREAM]
     return ledger.append(Transaction(header, tuple(events)), check=lambda: ledger.store.empty(bodies, headers))
+
+
+def empty_redacted(store: Store, after: int = 0) -> int:
+    """Empty what is on record as redacted behind transaction `after`; return how many bodies and headers that were.
+
+    History that is taken in may have been emptied where it was, and not here; the caller holds the write lock.
+    """
+    bodies: list[int] = []
+    headers: list[int] = []
+    for row in store.stream_events([LEDGER_STREAM]):
+        if row.txn_seq <= after or row.type != LedgerRedacted.type or row.body is None:
+            continue
+        named = current_body(row.type, row.schema_version, row.body)
+        version, origin = int(str(named["stream_version"])), bytes.fromhex(str(named["origin_id"]))
+        if named["stream"] == HEADER_STREAM:
+            txn = store.origin_txn(origin, version)
+            headers += [txn.seq] if txn is not None and txn.header is not None else []
+        else:
+            found = store.stream_events([str(named["stream"])])
+            bodies += [e.position for e in found if (e.stream_version, e.origin_id) == (version, origin) and e.body]
+    store.empty(bodies, headers)
+    return len(bodies) + len(headers)

@@ -29,18 +29,6 @@ _PATIENCE_SECONDS = 60.0
 _STAGED = "-restoring"
 
 
-class Loss(NamedTuple):
-    """What the ledger that is there holds and the backup does not.
-
-    Attributes:
-        text: a sentence, empty when there is nothing.
-        transactions: how many, when that can be told.
-    """
-
-    text: str
-    transactions: int | None = None
-
-
 class Staged(NamedTuple):
     """A verified copy of a backup beside the ledger whose place it may take.
 
@@ -118,28 +106,28 @@ def _verified_copy(staged: str, backup: str) -> Report:
         raise
 
 
-def loss(path: str, staged: Staged) -> Loss:
-    """Return what the ledger at `path` holds that the staged backup does not."""
+def loss(path: str, staged: Staged) -> str:
+    """Return what the ledger at `path` holds that the staged backup does not: a sentence, empty for nothing."""
     if not os.path.lexists(path):
-        return Loss("")
+        return ""
     try:
         with closing(SqliteStore(staged.path, read_only=True)) as backup, closing(SqliteStore(path)) as present:
             return _loss(present, backup)
     except (GuildError, sqlite3.Error, ValueError, TypeError, KeyError) as error:
         text = error.message if isinstance(error, GuildError) else str(error)
-        return Loss(f"the ledger that is there cannot be read, so what it holds cannot be compared ({text})")
+        return f"the ledger that is there cannot be read, so what it holds cannot be compared ({text})"
 
 
-def _loss(present: SqliteStore, backup: SqliteStore) -> Loss:
+def _loss(present: SqliteStore, backup: SqliteStore) -> str:
     if present.meta().get("ledger_id") != backup.meta().get("ledger_id"):
-        return Loss("the backup is of another ledger")
+        return "the backup is of another ledger"
     head, last = present.head(), backup.head().seq
     common = _common(present, backup, min(head.seq, last))
     if common == head.seq:
-        return Loss("")
+        return ""
     count = head.seq - common
     what = "lacks" if common == last else f"went another way after transaction {common}, and lacks"
-    return Loss(f"the backup {what} the newest {count} transaction(s) of the ledger that is there", count)
+    return f"the backup {what} the newest {count} transaction(s) of the ledger that is there"
 
 
 def _common(one: SqliteStore, other: SqliteStore, last: int) -> int:
@@ -173,7 +161,7 @@ def swap(path: str, staged: Staged, *, forced: bool) -> str | None:
     with gate(path + "-gate"):
         _refuse_other(staged)
         lost = loss(path, staged)
-        if lost.text and not forced:
+        if lost and not forced:
             raise refused(lost)
         kept = _set_aside(path)
         seam("restore.swap")
@@ -205,10 +193,10 @@ def _take_back(path: str, kept: str | None) -> None:
             os.unlink(kept)
 
 
-def refused(lost: Loss) -> LedgerError:
+def refused(lost: str) -> LedgerError:
     """Return the refusal to lose history."""
     return LedgerError(
-        lost.text,
+        lost,
         hint="Nothing was changed. With --force the backup takes its place all the same, and what is there is kept"
         " under another name.",
     )

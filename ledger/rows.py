@@ -57,8 +57,8 @@ class OriginRow(NamedTuple):
 class Head(NamedTuple):
     """The end of a ledger: what the next transaction is numbered and chained from.
 
-    `seq`, `position`, `recorded_at` and `lamport` are those of the newest row of any origin (0 in an empty ledger);
-    `origin_seq` and `hash` those of this ledger's own origin.
+    `seq` and `position` are those of the newest row, `recorded_at` and `lamport` the greatest of any origin (all are 0
+    in an empty ledger); `origin_seq` and `hash` are those of this ledger's own origin.
     """
 
     seq: int

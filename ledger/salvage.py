@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from hashlib import sha256
-from itertools import islice, product
+from itertools import chain, islice, product
 
 from ledger.canonical import encode
 from ledger.chain import event_part, sealed
@@ -51,7 +51,7 @@ class Salvaged:
         events: in them.
         emptied: bodies and headers that were damaged, and emptied on record.
         first_break: the first transaction that could not be proved, and why; empty when all were.
-        lost: transactions that were there by their numbers, and are not kept.
+        lost: transactions that are not kept, of which there is a row, or one behind it that is whole in itself.
         rest: transactions behind a break that are whole in themselves.
         rest_file: where those are kept; None when there are none.
         head_hash: of the newest one that was kept, hexadecimal.
@@ -130,11 +130,14 @@ class _Proof:
                     f"what was saved does not verify: {problems[0].where}: {problems[0].what}",
                     hint="Nothing was written. Keep the damaged file, and report this.",
                 )
-            self._keep_rest(f"{out}.rest.jsonl")
+            rest = f"{out}.rest.jsonl"
+            self._write_rest(partial_name(rest))
             seam("salvage.publish")
             publish(partial, out)
+            self._publish_rest(rest)
         finally:
             remove(partial)
+            remove(partial_name(f"{out}.rest.jsonl"))
         return report
 
     def _write(self, store: SqliteStore, rest: str) -> None:
@@ -145,6 +148,7 @@ class _Proof:
                 proved = self._proved(seq)
                 if proved is None:
                     report.first_break = report.first_break or f"transaction {seq}: {self._why(seq)}"
+                    report.lost += 1
                     continue
                 txn, events = proved
                 if report.transactions == 0:
@@ -160,11 +164,13 @@ class _Proof:
                 report.transactions, report.events = new, report.events + len(rows)
         if not report.transactions:
             raise self._nothing(rest)
-        last = self._found.execute("SELECT max(seq) FROM txn").fetchone()[0]
-        report.lost = max(0, last - report.transactions)
 
     def _nothing(self, rest: str) -> IntegrityError:
-        self._keep_rest(rest)
+        try:
+            self._write_rest(partial_name(rest))
+            self._publish_rest(rest)
+        finally:
+            remove(partial_name(rest))
         kept = f" What is whole in itself is kept in {rest!r}." if self._report.rest_file else ""
         return IntegrityError(
             "nothing can be saved: the first transaction is not there, and without it nothing is proved",
@@ -172,12 +178,15 @@ class _Proof:
         )
 
     def _numbers(self) -> Iterator[int]:
-        """Yield every number from the first transaction to the last that left a trace."""
-        last = self._found.execute("SELECT max(seq) FROM txn").fetchone()[0] or 0
-        known = self._found.execute("SELECT count(DISTINCT seq) FROM txn").fetchone()[0]
-        if last > 2 * known + 1000:  # a damaged number
-            return (row[0] for row in self._found.execute("SELECT DISTINCT seq FROM txn ORDER BY seq").fetchall())
-        return iter(range(1, last + 1))
+        """Yield every number up to the last transaction that is whole in itself, and of those behind what left a row.
+
+        The number of a damaged row may be any, so it says nothing of how many there were before it.
+        """
+        traces = [row[0] for row in self._found.execute("SELECT DISTINCT seq FROM txn ORDER BY seq")]
+        last = next((seq for seq in reversed(traces) if any(map(self._events, self._candidates(seq)))), 0)
+        if last > 2 * len(traces) + 1000:  # forged: a hash says nothing of a number
+            return iter(traces)
+        return chain(range(1, last + 1), (seq for seq in traces if seq > last))
 
     def _proved(self, seq: int) -> tuple[TxnRow, list[EventRow]] | None:
         """Return the transaction at `seq` that follows on its origin's chain, with all its events."""
@@ -275,7 +284,7 @@ class _Proof:
             events = tuple(NewEvent(LEDGER_STREAM, record) for record in records)
             Ledger(store).append(Transaction(header, events))
 
-    def _keep_rest(self, path: str) -> None:
+    def _write_rest(self, path: str) -> None:
         """Write what is whole in itself but linked to nothing that was kept, as lines of an export."""
         kept = {seq for seq, _ in self._report.chosen}
         seqs = [
@@ -285,12 +294,19 @@ class _Proof:
         first = next(whole, None)
         if first is None:
             return
+        remove(path)
         make_private(path)
         with open(path, "wb") as file:
             for txn, events in (first, *whole):
                 file.write(b"\n".join([txn_line(_sound(txn)), *map(event_line, events), b""]))
                 self._report.rest += 1
-        self._report.rest_file = path
+
+    def _publish_rest(self, path: str) -> None:
+        """Give that file its name, after the ledger has its own: without that nobody would look for it."""
+        if self._report.rest:
+            seam("salvage.rest")
+            publish(partial_name(path), path)
+            self._report.rest_file = path
 
 
 def _sound(txn: TxnRow) -> TxnRow:

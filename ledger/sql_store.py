@@ -7,8 +7,9 @@ before it is used again, because a server may have dropped it while a user thoug
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import URL, Connection, Executable, Select, func, select, text, true
@@ -19,6 +20,7 @@ from ledger.format import TRIGGERS
 from ledger.gate import gate
 from ledger.guards import postgres_function, postgres_guard_facts, sqlite_guards
 from ledger.ids import BEHIND_IDS
+from ledger.ordering import in_time
 from ledger.rows import EventRow, EventTuple, Head, OriginRow, TimedEvent, TxnRow, TxnTuple
 from ledger.sql_engine import BUSY_SECONDS, ONE_KEPT, engine_for, ledger_url
 from ledger.sql_errors import shown, translated
@@ -238,7 +240,13 @@ class SqlStore:
         position = tables.event.c.position
         return map(tuple, self._stream(select(tables.event).where(position > after).order_by(position)))
 
-    def timed_events(self, after: int = 0) -> Iterator[TimedEvent]:
+    def seqs_of_types(self, types: Collection[str]) -> Iterator[int]:
+        """Yield `seq` of the transactions with an event of one of these types, newest first, each once."""
+        row = tables.event.c
+        found = self._stream(select(row.txn_seq).where(row.type.in_(types)).order_by(row.position.desc()))
+        return (seq for seq, _ in groupby(int(one[0]) for one in found))
+
+    def timed_events(self, after: int = 0, origin_id: bytes | None = None) -> Iterator[TimedEvent]:
         """Yield the events with `position > after`, each with its transaction's time."""
         row = tables.event.c
         wanted = (
@@ -250,8 +258,10 @@ class SqlStore:
             row.schema_version,
             row.body,
         )
-        joined = select(*wanted).join(tables.txn, tables.txn.c.seq == row.txn_seq)
-        return map(TimedEvent._make, self._stream(joined.where(row.position > after).order_by(row.position)))
+        joined = select(*wanted).join(tables.txn, tables.txn.c.seq == row.txn_seq).where(row.position > after)
+        if origin_id is not None:
+            joined = joined.where(row.origin_id == origin_id)
+        return map(TimedEvent._make, self._stream(joined.order_by(row.position)))
 
     def txn_events(self, seq: int) -> list[EventRow]:
         """Return the events of the transaction at `seq`, in order of position."""
@@ -259,14 +269,26 @@ class SqlStore:
         return [EventRow._make(row) for row in self._all(wanted)]
 
     def stream_events(self, streams: Iterable[str]) -> list[EventRow]:
-        """Return every event of these streams in order of position."""
+        """Return every event of these streams in the order in which they count."""
         wanted = list(dict.fromkeys(streams))
         rows: list[EventRow] = []
         with self._connection() as connection:
             for start in range(0, len(wanted), _CHUNK):
                 chunk = tables.event.c.stream.in_(wanted[start : start + _CHUNK])
                 rows += map(EventRow._make, connection.execute(select(tables.event).where(chunk)))
-        return sorted(rows)
+        return in_time(rows, self.txn)
+
+    def last_version(self, stream: str, origin_id: bytes) -> int:
+        """Return the version of the newest event that an origin has in a stream, 0 when it has none."""
+        row = tables.event.c
+        wanted = select(func.max(row.stream_version)).where(row.stream == stream, row.origin_id == origin_id)
+        return int(self._all(wanted)[0][0] or 0)
+
+    def origin_txn(self, origin_id: bytes, origin_seq: int) -> TxnRow | None:
+        """Return the transaction with this number in its origin, or None."""
+        row = tables.txn.c
+        rows = self._all(select(tables.txn).where(row.origin_id == origin_id, row.origin_seq == origin_seq))
+        return TxnRow._make(rows[0]) if rows else None
 
     def streams(self, prefix: str, limit: int) -> list[str]:
         """Return the streams of runs whose name begins with `prefix`, in order, at most `limit`."""
@@ -307,11 +329,14 @@ class SqlStore:
 def _head_statement(own: bytes) -> Select[Any]:
     """Return one statement for the whole head, because two statements may see two different ledgers."""
     txn, origin = tables.txn.c, tables.origin.c
-    last = select(txn.seq, txn.recorded_at, txn.lamport).order_by(txn.seq.desc()).limit(1).subquery()
+    newest = select(func.max(txn.seq).label("seq")).subquery()
+    ends = (txn.origin_id == origin.origin_id) & (txn.origin_seq == origin.head_seq)
+    latest = (func.max(txn.recorded_at).label("recorded_at"), func.max(txn.lamport).label("lamport"))
+    last = select(*latest).select_from(tables.origin.join(tables.txn, ends)).subquery()
     position = select(func.max(tables.event.c.position).label("position")).subquery()
     mine = select(origin.head_seq, origin.head_hash).where(origin.origin_id == own).subquery()
-    always = position.outerjoin(last, true()).outerjoin(mine, true())
-    columns = (last.c.seq, last.c.recorded_at, last.c.lamport, position.c.position)
+    always = position.outerjoin(newest, true()).outerjoin(last, true()).outerjoin(mine, true())
+    columns = (newest.c.seq, last.c.recorded_at, last.c.lamport, position.c.position)
     return select(*columns, mine.c.head_seq, mine.c.head_hash).select_from(always)
 
 

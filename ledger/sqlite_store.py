@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from typing import Any
 
 from ledger.errors import IntegrityError, LedgerBusyError, LedgerError, replaced
 from ledger.format import TRIGGERS
 from ledger.gate import gate
 from ledger.ids import BEHIND_IDS
+from ledger.ordering import in_time
 from ledger.rows import EventRow, EventTuple, Head, OriginRow, TimedEvent, TxnRow, TxnTuple
 from ledger.sqlite_errors import no_space, translated
 from ledger.sqlite_uri import sqlite_uri
+
+BUSY_MS = 60_000
+"""How long a statement waits for another program's lock."""
 
 MINIMUM_SQLITE = (3, 37, 0)
 """First SQLite with STRICT tables."""
 
 _CHUNK = 500
 _PRAGMAS = (
-    "PRAGMA busy_timeout=60000",
+    f"PRAGMA busy_timeout={BUSY_MS}",
     "PRAGMA synchronous=FULL",
     "PRAGMA fullfsync=1",
     "PRAGMA checkpoint_fullfsync=1",
@@ -41,15 +45,19 @@ _ROWS = 50
 
 _INSERT_ROWS = _INSERT_ROW + ",(?,?,?,?,?,?,?,?,?)" * (_ROWS - 1)
 _HEAD = (
-    "SELECT t.seq, (SELECT max(position) FROM event), t.recorded_at, t.lamport, o.head_seq, o.head_hash FROM origin o"
-    " LEFT JOIN (SELECT seq, recorded_at, lamport FROM txn ORDER BY seq DESC LIMIT 1) t WHERE o.origin_id = ?"
+    "SELECT (SELECT max(seq) FROM txn), (SELECT max(position) FROM event), t.recorded_at, t.lamport, o.head_seq,"
+    " o.head_hash FROM origin o LEFT JOIN (SELECT max(recorded_at) AS recorded_at, max(lamport) AS lamport"
+    " FROM origin CROSS JOIN txn ON txn.origin_id = origin.origin_id AND origin_seq = head_seq) t WHERE o.origin_id = ?"
 )
-"""One statement for the whole head, because several may see several different ledgers."""
+"""One statement for the whole head, because several may see several different ledgers. Of each origin the newest
+transaction is the latest, so only these are looked at."""
+
+_TIMED = (
+    "SELECT e.position, e.txn_seq, t.recorded_at, e.stream, e.type, e.schema_version, e.body"
+    " FROM event e CROSS JOIN txn t ON t.seq = e.txn_seq WHERE e.position > ?"
+)
 
 _PATIENCE_SECONDS = 60.0
-_BUSY_LOOK_MS = 100
-"""How long one try to empty the log may hold up writers."""
-
 _PAGES = 4_096
 """Pages that a backup copies between two reports of its progress."""
 
@@ -232,36 +240,11 @@ class SqliteStore:
         database.executemany("UPDATE txn SET header = NULL WHERE seq = ?", [(number,) for number in seqs])
 
     def wipe(self, patience: float = _PATIENCE_SECONDS) -> None:
-        """Write the file anew, and empty its log: pages that were split or freed may hold what is emptied.
-
-        Readers are waited for outside the gate: they hold up no writer.
-        """
-        import time
+        """Write the file anew, and empty its log: pages that were split or freed may hold what is emptied."""
+        from ledger.sqlite_wiping import wipe
 
         self._refuse_nesting()
-        end = time.monotonic() + patience
-        with translated(self.place):
-            if not patience:
-                self._empty_log(end)  # before the work is done in vain, which would make the log longer each time
-            with gate(self.place + "-gate"):
-                self._db.execute("PRAGMA secure_delete=ON")
-                self._db.execute("VACUUM")
-            self._empty_log(end)
-
-    def _empty_log(self, end: float) -> None:
-        import time
-
-        self._db.execute(f"PRAGMA busy_timeout={_BUSY_LOOK_MS}")
-        try:
-            while self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
-                if time.monotonic() > end:
-                    raise LedgerBusyError(
-                        f"{self.place!r} is being read by other commands, so its log still holds what was emptied",
-                        hint="The redaction is recorded. The next command that changes something tries again.",
-                    )
-                time.sleep(_BUSY_LOOK_MS / 1000)
-        finally:
-            self._db.execute(_PRAGMAS[0])
+        wipe(self._db, self.place, patience)
 
     def insert_meta(self, key: str, value: str) -> None:
         """Insert one row of `meta`, of a ledger that is being made."""
@@ -280,9 +263,9 @@ class SqliteStore:
         """Return the transaction with this id, or None."""
         return self._one_txn("SELECT * FROM txn WHERE txn_id = ?", txn_id)
 
-    def _one_txn(self, statement: str, key: int | bytes) -> TxnRow | None:
+    def _one_txn(self, statement: str, *key: int | bytes) -> TxnRow | None:
         with translated(self.place):
-            row = self._db.execute(statement, (key,)).fetchone()
+            row = self._db.execute(statement, key).fetchone()
         return None if row is None else TxnRow._make(row)
 
     def transactions(self, after: int = 0, *, newest_first: bool = False) -> Iterator[TxnRow]:
@@ -308,20 +291,25 @@ class SqliteStore:
         """Yield the events with `position > after` as plain tuples."""
         return self._db.execute("SELECT * FROM event WHERE position > ? ORDER BY position", (after,))
 
-    def timed_events(self, after: int = 0) -> Iterator[TimedEvent]:
+    def seqs_of_types(self, types: Collection[str]) -> Iterator[int]:
+        """Yield `seq` of the transactions with an event of one of these types, newest first, each once."""
+        marks = ",".join("?" * len(types))
+        statement = f"SELECT txn_seq FROM event WHERE type IN ({marks}) ORDER BY position DESC"  # noqa: S608 - marks
+        return (seq for seq, _ in groupby(row[0] for row in self._stream(statement, *types)))
+
+    def timed_events(self, after: int = 0, origin_id: bytes | None = None) -> Iterator[TimedEvent]:
         """Yield the events with `position > after`, each with its transaction's time."""
-        rows = self._stream(
-            "SELECT e.position, e.txn_seq, t.recorded_at, e.stream, e.type, e.schema_version, e.body"
-            " FROM event e CROSS JOIN txn t ON t.seq = e.txn_seq WHERE e.position > ? ORDER BY e.position",
-            after,
-        )
+        if origin_id is None:
+            rows = self._stream(f"{_TIMED} ORDER BY e.position", after)
+        else:
+            rows = self._stream(f"{_TIMED} AND e.origin_id = ? ORDER BY e.position", after, origin_id)
         return map(TimedEvent._make, rows)
 
-    def _stream(self, statement: str, after: int) -> Iterator[Any]:
+    def _stream(self, statement: str, *values: int | str | bytes) -> Iterator[Any]:
         with translated(self.place):
             # Chained, because `yield from` would close the cursor with the generator: at the end of a command that
             # is after the database was closed, and an error that nobody can catch.
-            yield from chain(self._db.execute(statement, (after,)))
+            yield from chain(self._db.execute(statement, values))
 
     def txn_events(self, seq: int) -> list[EventRow]:
         """Return the events of the transaction at `seq`, in order of position."""
@@ -330,7 +318,7 @@ class SqliteStore:
         return [EventRow._make(row) for row in rows]
 
     def stream_events(self, streams: Iterable[str]) -> list[EventRow]:
-        """Return every event of these streams in order of position."""
+        """Return every event of these streams in the order in which they count."""
         wanted = list(dict.fromkeys(streams))
         rows: list[EventRow] = []
         with translated(self.place):
@@ -339,7 +327,17 @@ class SqliteStore:
                 marks = ",".join("?" * len(chunk))
                 found = self._db.execute(f"SELECT * FROM event WHERE stream IN ({marks})", chunk)  # noqa: S608 - marks
                 rows += map(EventRow._make, found)
-        return sorted(rows)
+        return in_time(rows, self.txn)
+
+    def last_version(self, stream: str, origin_id: bytes) -> int:
+        """Return the version of the newest event that an origin has in a stream, 0 when it has none."""
+        statement = "SELECT max(stream_version) FROM event WHERE stream = ? AND origin_id = ?"
+        with translated(self.place):
+            return int(self._db.execute(statement, (stream, origin_id)).fetchone()[0] or 0)
+
+    def origin_txn(self, origin_id: bytes, origin_seq: int) -> TxnRow | None:
+        """Return the transaction with this number in its origin, or None."""
+        return self._one_txn("SELECT * FROM txn WHERE origin_id = ? AND origin_seq = ?", origin_id, origin_seq)
 
     def streams(self, prefix: str, limit: int) -> list[str]:
         """Return the streams of runs whose name begins with `prefix`, in order, at most `limit`."""

@@ -6,7 +6,7 @@ same abstract test class.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -81,11 +81,26 @@ class Store(Protocol):
     def txn_events(self, seq: int) -> list[EventRow]:
         """Return the events of the transaction at `seq`, in order of position."""
 
-    def timed_events(self, after: int = 0) -> Iterator[TimedEvent]:
-        """Yield the events with `position > after`, each with its transaction's time."""
+    def seqs_of_types(self, types: Collection[str]) -> Iterator[int]:
+        """Yield `seq` of the transactions with an event of one of these types, newest first, each once.
+
+        No body is read. Only inside `reading`.
+        """
+
+    def timed_events(self, after: int = 0, origin_id: bytes | None = None) -> Iterator[TimedEvent]:
+        """Yield the events with `position > after`, each with its transaction's time; only those of one origin, if any.
+
+        In order of position; `ledger.ordering` has the order in which they count.
+        """
 
     def stream_events(self, streams: Iterable[str]) -> list[EventRow]:
-        """Return every event of these streams in order of position."""
+        """Return every event of these streams in the order in which they count: see `ledger.ordering`."""
+
+    def last_version(self, stream: str, origin_id: bytes) -> int:
+        """Return the version of the newest event that an origin has in a stream, 0 when it has none."""
+
+    def origin_txn(self, origin_id: bytes, origin_seq: int) -> TxnRow | None:
+        """Return the transaction with this number in its origin, or None."""
 
     def streams(self, prefix: str, limit: int) -> list[str]:
         """Return the streams of runs whose name begins with `prefix`, in order, at most `limit`; `run/` is part of it.

@@ -7,7 +7,7 @@ walked the stretch before, who compares: two stretches may be walked at the same
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from operator import itemgetter
@@ -77,6 +77,17 @@ class Walked(NamedTuple):
             return None
         transactions, events = self.transactions + rest.transactions, self.events + rest.events
         return Walked(transactions, events, [], self.firsts, self.ends | rest.ends)
+
+    def behind(self, ends: Mapping[bytes, End]) -> list[tuple[str, str]]:
+        """Return what is wrong with it as what comes behind chains that ended there."""
+        links = ((txn.seq, unlinked(txn, ends.get(txn.origin_id) or beginning(txn.origin_id))) for txn in self.firsts)
+        return [(f"transaction {seq}", what) for seq, wrong in links for what in wrong] + self.problems
+
+
+def ends_of(store: Store) -> dict[bytes, End]:
+    """Return where the chain of each origin that has written ends, as the ledger says."""
+    last = [(origin, store.origin_txn(origin.origin_id, origin.head_seq)) for origin in store.origins()]
+    return {origin.origin_id: (txn.origin_seq, txn.hash, txn.recorded_at) for origin, txn in last if txn is not None}
 
 
 def beginning(origin_id: bytes) -> End:

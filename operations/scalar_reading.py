@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from contextlib import suppress
 from signal import SIG_BLOCK, SIG_SETMASK, SIGKILL, pthread_sigmask
 from typing import TYPE_CHECKING
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _SILENT_SECONDS = 60.0
 """How long a helper may be busy without a sign of life: what it reads lies on a disk that may be slow."""
+
+_PATIENCE_SECONDS = 3.0
+"""How long the end of a run may take without a word."""
 
 _MOST_ASIDE = 10_000
 _NOTHING: Answer = ({}, [], None)
@@ -101,7 +105,7 @@ def reported(watch: ScalarWatch, output: OutputSummary, told: Callable[[str], No
     scalars, given_up, failure = _NOTHING
     try:
         with stopping_raises():
-            scalars, given_up, failure = _found(watch, output)
+            scalars, given_up, failure = _found(watch, output, told)
     except KeyboardInterrupt:
         # Somebody does not want to wait. The end of the run is recorded, and its series stay as far as they were read.
         told("guild: the numbers that the run reported were not read to their end")
@@ -116,7 +120,7 @@ def reported(watch: ScalarWatch, output: OutputSummary, told: Callable[[str], No
     return [RunScalarsRecorded(scalars)]
 
 
-def _found(watch: ScalarWatch, output: OutputSummary) -> Answer:
+def _found(watch: ScalarWatch, output: OutputSummary, told: Callable[[str], None]) -> Answer:
     if not watch.pid and output.bytes and watch.patterns not in (None, False):
         # What an operation's own patterns may take, nobody knows beforehand.
         start_helper(watch)
@@ -125,7 +129,7 @@ def _found(watch: ScalarWatch, output: OutputSummary) -> Answer:
         recorder.look(is_end=True)
         recorder.close()
         return dict(recorder.summaries.changed()), [], recorder.failure
-    found = _answer(watch)
+    found = _answer(watch, told)
     if found is None:
         from artifacts.summaries import summaries_of
 
@@ -133,13 +137,17 @@ def _found(watch: ScalarWatch, output: OutputSummary) -> Answer:
     return found
 
 
-def _answer(watch: ScalarWatch) -> Answer | None:
+def _answer(watch: ScalarWatch, told: Callable[[str], None]) -> Answer | None:
     """Ask the process to finish, and wait as long as it works; None when it did not answer."""
     control, answer = watch.ends or (-1, -1)
     parts = []
+    patience = time.monotonic() + _PATIENCE_SECONDS
     try:
         os.write(control, b"!")
         while select.select([answer], [], [], _SILENT_SECONDS)[0]:
+            if time.monotonic() > patience:
+                told("guild: the run is over; reading the rest of the numbers that it reported (Ctrl-C ends this)")
+                patience = float("inf")
             part = os.read(answer, 1 << 16)
             if not part:
                 break

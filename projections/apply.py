@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from ledger.ids import run_of
 from ledger.rows import TimedEvent
 from projections.fold import MOVING, RunState, apply
-from projections.schema import PLACES, STATUSES, OpKey
+from projections.schema import PLACES, PURGED, STATUSES, OpKey
 from projections.values import VALUED, ValueWriter
 
 _CHUNK = 500
@@ -35,8 +35,16 @@ _T = TypeVar("_T")
 class Projector:
     """Applies batches to one index; keeps the few operations in memory between batches."""
 
-    def __init__(self, database: sqlite3.Connection) -> None:
+    def __init__(self, database: sqlite3.Connection, *, merged: bool = False) -> None:
+        """Begin with what an index holds.
+
+        Args:
+            database: its tables.
+            merged: whether the ledger has several origins: then a run that one has begun may have been taken in by
+                another, which is a beginning too.
+        """
         self._db = database
+        self._merged = merged
         self._values = ValueWriter(database)
         self._ops: dict[OpKey, int] = {}
         self._keys: dict[int, OpKey] = {}
@@ -74,8 +82,8 @@ class Projector:
                 # are cut into batches, and one that a staged run had before it started is kept.
                 self._new_op(state.op)
             if event.type in VALUED:
-                self._values.take(state)
-            if event.type in MOVING:
+                self._values.take(state, self._ops[state.op])
+            if event.type in MOVING and state.place != PURGED:
                 unconfirmed[state.run] = True
             elif event.type == "run.purged":
                 unconfirmed[state.run] = False
@@ -85,7 +93,7 @@ class Projector:
 
     def _load(self, events: Sequence[TimedEvent], totals: Counter[_Cell]) -> dict[str, RunState]:
         """Return the states of the runs that the index already holds, and take them out of the totals."""
-        begun = {event.stream for event in events if event.type in _BEGINNINGS}
+        begun = set() if self._merged else {event.stream for event in events if event.type in _BEGINNINGS}
         others = (run_of(stream) for stream in {event.stream for event in events} - begun)
         wanted = [bytes.fromhex(run_id) for run_id in others if run_id is not None]
         wanted += [bytes.fromhex(run_id) for run_id in self._unstarted if f"run/{run_id}" in begun]

@@ -16,8 +16,8 @@ from ledger.log import Ledger
 from ledger.rows import TxnRow
 from ledger.store import Store
 from ledger.text import printable
-from projections.errors import IndexDamagedError, index_errors
-from projections.index import Checkpoint, Index, fold_all, save_checkpoint
+from projections.errors import IndexDamagedError, IndexOutrunError, index_errors
+from projections.index import Checkpoint, Index, fold_more, is_merged, save_checkpoint
 from projections.rebuild import build
 
 _CACHE_KIB = 32_768
@@ -61,7 +61,7 @@ def moment(ledger: Ledger, text: str, now: int) -> Moment:
             txn = _named(ledger.store, words)
         else:
             time = _time(words, now)
-            return Moment(_end(ledger, _before(ledger.store, time, text)), time)
+            return Moment(_end(ledger, _before(ledger, time, text)), time)
         return Moment(_end(ledger, txn), txn.recorded_at)
 
 
@@ -100,10 +100,18 @@ def _named(store: Store, digits: str) -> TxnRow:
     return found[0]
 
 
-def _before(store: Store, time: int, text: str) -> TxnRow:
-    """Return the last transaction that was recorded by a time: the times of a ledger only grow."""
-    last = store.head().seq
-    count = bisect_right(range(1, last + 1), time, key=lambda seq: _txn(store, seq).recorded_at)
+def _before(ledger: Ledger, time: int, text: str) -> TxnRow:
+    """Return the last transaction that was recorded by a time: the times of one origin only grow.
+
+    Of a ledger that others were merged into: what it held then. What a merge brought lies before its own record of it.
+    """
+    store = ledger.store
+    if is_merged(ledger):
+        own = (txn for txn in store.txn_tuples() if txn[2] == ledger.origin_id)
+        count = max((txn[0] for txn in own if txn[4] <= time), default=0)
+    else:
+        last = store.head().seq
+        count = bisect_right(range(1, last + 1), time, key=lambda seq: _txn(store, seq).recorded_at)
     if count == 0:
         from time import localtime, strftime
 
@@ -158,13 +166,16 @@ def replay_on(ledger: Ledger, before: Index, end: Checkpoint, progress: Callable
     with _room(), index_errors():
         database = _temporary()
         try:
-            start = before.checkpoint().position
+            start = before.checkpoint()
             before.db.backup(database)
             with ledger.store.reading():
                 database.execute("BEGIN")
-                fold_all(database, ledger, start, progress, until=end.position)
+                fold_more(database, ledger, start, progress, until=end.position)
                 save_checkpoint(database, ledger, end.seq)
                 database.execute("COMMIT")
+        except IndexOutrunError:
+            database.close()
+            return replay(ledger, end, progress)
         except BaseException:
             database.close()
             raise

@@ -13,9 +13,9 @@ from projections.conditions import (
     Condition,
     Drive,
     commented,
-    identified,
     labelled,
     marked,
+    one_of,
     tagged,
     unlabelled,
     with_hex_prefix,
@@ -50,6 +50,8 @@ class Candidates:
 
     def _conditions(self, wanted: RunFilter, ops: Mapping[int, OpKey]) -> Iterator[Condition]:
         place = PLACES.index(wanted.place)
+        if wanted.only is not None:
+            yield one_of(wanted.only)
         if wanted.labels:
             labels = [as_stored(text) for text in wanted.labels]
             yield narrowed(self._index.db, LABELS, labelled(labels), labels)
@@ -66,8 +68,6 @@ class Candidates:
             yield replace(within("run.started", *wanted.started, place), drives=())
         if wanted.digest:
             yield with_hex_prefix("digest", wanted.digest, _DIGEST_BYTES)
-        if wanted.ids is not None:
-            yield identified(wanted.ids)
         if wanted.expression:
             from projections.expression_sql import Surroundings, compile_expression
 

@@ -42,6 +42,13 @@ NOTHING = Condition("run.run = -1", (), (Drive("SELECT run FROM run WHERE run = 
 EVERYTHING = Condition("1")
 
 
+def one_of(numbers: Sequence[int]) -> Condition:
+    """Return the condition to be one of the runs with these numbers, however many they are."""
+    listed = f"[{','.join(map(str, numbers))}]"
+    drive = Drive("SELECT value AS run FROM json_each(?)", (listed,))
+    return Condition("run.run IN (SELECT value FROM json_each(?))", (listed,), (drive,))
+
+
 def all_of(conditions: Iterable[Condition]) -> Condition:
     """Return what passes every test: each place where one of them is found will do."""
     parts = list(conditions)
@@ -97,14 +104,6 @@ def with_hex_prefix(column: str, prefix: str, longest: int) -> Condition:
     last = bytes.fromhex(prefix.ljust(max(even, 2 * longest), "f"))
     statement = f"SELECT run FROM run WHERE {column} BETWEEN ? AND ?"  # noqa: S608 - a constant
     return Condition(f"run.{column} BETWEEN ? AND ?", (first, last), (Drive(statement, (first, last)),))
-
-
-def identified(run_ids: Sequence[str]) -> Condition:
-    """Return the runs with one of these whole ids."""
-    if not run_ids:
-        return NOTHING
-    among, values = f"run_id IN ({marks(run_ids)})", tuple(bytes.fromhex(run_id) for run_id in run_ids)
-    return Condition(f"run.{among}", values, (Drive(f"SELECT run FROM run WHERE {among}", values),))  # noqa: S608 - marks
 
 
 def labelled(texts: Sequence[str]) -> Condition:

@@ -13,6 +13,10 @@ class IndexDamagedError(GuildError):
     """The index cannot be used; it is derived, so the remedy is a rebuild, which the reader does by itself."""
 
 
+class IndexOutrunError(IndexDamagedError):
+    """What is new in the ledger counts before what the index has read, which only a rebuild can say."""
+
+
 @contextmanager
 def index_errors() -> Iterator[None]:
     """Turn errors of sqlite3 about the index into `IndexDamagedError`, or into what the user must mend.

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ledger.canonical import Value
+from ledger.lifecycle import CLOSED
 from ledger.registry import VERSIONS, current_body
 from ledger.rows import EventRow
 
@@ -74,6 +75,8 @@ class Facts:
         """Yield what an event says of which attribute."""
         if event.schema_version > VERSIONS.get(event.type, 0):
             return
+        if self._values.get(PLACE) in CLOSED and event.type != "run.purged":
+            return  # another ledger, merged in, did not know that the run's history was closed
         body = {} if event.body is None else current_body(event.type, event.schema_version, event.body)
         if event.type in ("run.staged", "run.started", "run.imported", "run.restarted"):
             yield from self._begun(event.type, body)
@@ -122,7 +125,7 @@ def touches_of(rows: Iterable[EventRow], times: Mapping[int, int]) -> list[Touch
     """Return everything that the events of one run changed, in order.
 
     Args:
-        rows: all its events, in order of position.
+        rows: all its events, in the order in which they count.
         times: when each of their transactions was recorded, microseconds UTC.
     """
     facts = Facts()

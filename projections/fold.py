@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from ledger.canonical import Value
+from ledger.lifecycle import CLOSED
 from ledger.registry import VERSIONS, current_body
 from ledger.rows import TimedEvent
 from projections.escaping import as_stored
@@ -55,12 +56,15 @@ class RunState:
 def apply(state: RunState, event: TimedEvent) -> None:
     """Fold one event of the run's stream into its state.
 
-    An event of a type or version that this program does not know changes nothing but the count of events: a newer
-    program may have written it, and the run must still be listed.
+    Behind the beginning of a purge only its end counts: another ledger, merged in, may not have known of it. An event
+    of a type or version that this program does not know changes nothing but the count of events: a newer program may
+    have written it, and the run must still be listed.
     """
     state.version += 1
     handler = _HANDLERS.get(event.type)
     if handler is None or event.schema_version > VERSIONS[event.type]:
+        return
+    if state.place in CLOSED and event.type != "run.purged":
         return
     body: Body = {}
     if event.body is not None and event.type not in _WITHOUT_BODY:

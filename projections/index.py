@@ -11,16 +11,17 @@ import os
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import islice, takewhile
+from itertools import islice
 from typing import NamedTuple
 
 from ledger.errors import GuildError, IntegrityError, NoSpaceError, replaced
 from ledger.ids import RunId
 from ledger.log import Ledger
 from ledger.opening import is_disk_full
+from ledger.ordering import all_in_time
 from ledger.seams import seam
 from ledger.sqlite_uri import sqlite_uri
-from projections.errors import IndexDamagedError, index_errors
+from projections.errors import IndexDamagedError, IndexOutrunError, index_errors
 from projections.files import current_file
 from projections.schema import PLACES
 
@@ -46,7 +47,7 @@ class Checkpoint(NamedTuple):
     seq: int
     position: int
     hash: bytes
-    recorded_at: int
+    recorded_at: int  # the latest of all that was read: what is to be folded next must be later
 
     def checksum(self) -> int:
         """Return what is stored beside it, so that damage to the index is not taken for a loss of the ledger."""
@@ -151,7 +152,7 @@ class Index:
             # Innermost, or what is wrong with the index would be said of the ledger that is being read.
             with ledger.store.reading(), index_errors():
                 agrees(checkpoint, ledger, ledger.store.head().seq)
-                fold_all(self.db, ledger, checkpoint.position)
+                fold_more(self.db, ledger, checkpoint)
                 save_checkpoint(self.db, ledger)
             seam("catch_up.commit")
             self.db.execute("COMMIT")
@@ -203,6 +204,8 @@ def fold_all(
 ) -> int:
     """Fold every event after position `after` into the tables, a batch at a time; returns how many there were.
 
+    They are folded in the order in which they count, see `ledger.ordering`.
+
     Args:
         database: tables that hold the events up to `after`.
         ledger: the truth.
@@ -212,10 +215,8 @@ def fold_all(
     """
     from projections.apply import Projector
 
-    projector = Projector(database)
-    events = ledger.store.timed_events(after)
-    if until is not None:
-        events = takewhile(lambda event: event.position <= until, events)
+    projector = Projector(database, merged=is_merged(ledger))
+    events = all_in_time(ledger.store, after, until)
     count = 0
     while batch := list(islice(events, BATCH)):
         projector.apply(batch)
@@ -225,18 +226,46 @@ def fold_all(
     return count
 
 
+def is_merged(ledger: Ledger) -> bool:
+    """Tell whether a ledger holds transactions of several origins."""
+    return len(ledger.store.origins()) > 1
+
+
+def fold_more(
+    database: sqlite3.Connection,
+    ledger: Ledger,
+    read: Checkpoint,
+    progress: Callable[[int], None] | None = None,
+    *,
+    until: int | None = None,
+) -> None:
+    """Fold what lies behind a checkpoint into the tables that have it.
+
+    Raises:
+        IndexOutrunError: a merge has brought what counts before something that was folded already.
+    """
+    if is_merged(ledger) and any(txn[4] <= read.recorded_at for txn in ledger.store.txn_tuples(read.seq)):
+        raise IndexOutrunError("a merge has brought earlier history")
+    fold_all(database, ledger, read.position, progress, until=until)
+
+
 def save_checkpoint(database: sqlite3.Connection, ledger: Ledger, seq: int | None = None) -> None:
     """Record that the index has read the ledger up to transaction `seq`; None: as the ledger stands for this reader.
 
     Raises:
         GuildError: there is no such transaction.
     """
-    seq = ledger.store.head().seq if seq is None else seq
+    head = ledger.store.head()
+    latest = head.recorded_at
+    if seq is None:
+        seq = head.seq
+    elif is_merged(ledger):
+        latest = max(row[4] for row in islice(ledger.store.txn_tuples(), seq))
     last = ledger.store.txn(seq)
     if last is None:
         raise GuildError(f"the ledger at {ledger.store.place!r} holds no transaction {seq}")
     position = ledger.store.txn_events(seq)[-1].position
-    read = Checkpoint(ledger.ledger_id, seq, position, last.hash, last.recorded_at)
+    read = Checkpoint(ledger.ledger_id, seq, position, last.hash, latest if is_merged(ledger) else last.recorded_at)
     database.execute("INSERT OR REPLACE INTO checkpoint VALUES (1,?,?,?,?,?,?)", (*read, read.checksum()))
 
 
@@ -282,6 +311,8 @@ def open_index(folder: str, ledger: Ledger, notice: Notice) -> Index:
         except BaseException:
             index.close()
             raise
+    except IndexOutrunError:
+        return _made(folder, ledger, notice, None)
     except IndexDamagedError as error:
         return _made(folder, ledger, notice, error)
     except NoSpaceError:
@@ -318,7 +349,7 @@ def _read_as_it_is(path: str, ledger: Ledger) -> Index:
         index.close()
         with ledger.store.reading(), index_errors():
             copy.db.execute("BEGIN")
-            fold_all(copy.db, ledger, checkpoint.position)
+            fold_more(copy.db, ledger, checkpoint)
             save_checkpoint(copy.db, ledger)
             copy.db.execute("COMMIT")
     except (IndexDamagedError, NoSpaceError):

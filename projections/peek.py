@@ -20,7 +20,7 @@ from ledger.sqlite_store import SqliteStore
 from ledger.sqlite_uri import sqlite_uri
 from projections.errors import index_errors
 from projections.files import current_file
-from projections.index import Index, agrees, fold_all
+from projections.index import Index, agrees, fold_more
 from projections.schema import LIVE, PLACES
 
 _MOST_EVENTS = 2_000
@@ -112,7 +112,7 @@ def _of_ledger(path: str | None, ledger: Ledger) -> Peek | None:
         copy = sqlite3.connect(":memory:", isolation_level=None)
         index.db.backup(copy)
         index.close()
-        fold_all(copy, ledger, checkpoint.position)
+        fold_more(copy, ledger, checkpoint)
     except BaseException:
         index.close()
         raise

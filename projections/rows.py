@@ -60,9 +60,9 @@ class RunFilter:
         started_words: the same as somebody said it, such as `last 2 hours`; limits nothing.
         digest: the beginning of the digest of its sources, in lower case.
         expression: see `projections.expression`.
-        ids: exactly these runs; None for any.
         now: microseconds UTC, for times such as `yesterday` in the expression.
         zone: where days begin, None for the system's local zone.
+        only: numbers of runs in the index, exactly those; None for any.
     """
 
     place: str = LIVE
@@ -80,15 +80,15 @@ class RunFilter:
     started_words: str = ""
     digest: str = ""
     expression: str = ""
-    ids: tuple[RunId, ...] | None = None
     now: int = 0
     zone: tzinfo | None = None
+    only: tuple[int, ...] | None = None
 
     def has_conditions(self) -> bool:
         """Tell whether it asks for more than place, operation and status: for what no total is kept of."""
         return bool(
             self.labels or self.unlabeled or self.tags or self.marked is not None or self.comments or self.started
-            or self.digest or self.expression or self.ids is not None
+            or self.digest or self.expression or self.only is not None
         )  # fmt: skip
 
 

@@ -28,8 +28,8 @@ from projections.undoing import (
 )
 
 _AUTOMATIC = frozenset(
-    ("run.status_changed", "run.purged", "run.dependencies_resolved", "run.scalars_recorded", "run.deleted",
-     "run.restored")
+    ("ledger.imported", "run.status_changed", "run.purged", "run.dependencies_resolved", "run.scalars_recorded",
+     "run.deleted", "run.restored")
 )  # fmt: skip
 _STARTS = frozenset(("run.started", "run.restarted"))
 
@@ -109,7 +109,7 @@ def _plan(store: Store, seq: int) -> UndoPlan:
 
 def _undoer(txns: dict[int, Brief], target: Brief) -> Brief | None:
     """Return the newest of the transactions that takes `target` back."""
-    return max((txn for txn in txns.values() if txn.undoes == target.txn_id), default=None)
+    return max((txn for txn in txns.values() if txn.undoes == target.txn_id), key=lambda txn: txn.time, default=None)
 
 
 @dataclass(slots=True)
@@ -122,14 +122,18 @@ class _Walk:
     passed: list[int] = field(default_factory=list)
 
     def own(self) -> Iterator[tuple[Brief, Sequence[EventRow]]]:
-        """Yield what counts of what this person did, newest first: nothing that was taken back."""
+        """Yield what counts of what this person did, newest first: nothing that was taken back.
+
+        What was merged in is left alone: it was done elsewhere, and comes in whatever order.
+        """
+        here = bytes.fromhex(self.store.meta()["origin_id"])
         for row, events in newest_first(self.store):
             brief = brief_of(row)
             if brief.txn_id in self.undone:
                 continue
             if brief.undoes is not None:
                 self.undone.add(brief.undoes)
-            if row.header is not None and Header.from_bytes(row.header).actor == self.actor:
+            if row.header is not None and row.origin_id == here and Header.from_bytes(row.header).actor == self.actor:
                 yield brief, events
 
 

@@ -37,6 +37,7 @@ REASONS: Mapping[str, tuple[str, str | None]] = {
     "run.status_changed": ("it records how a run ended, which stays so", None),
     "run.dependencies_resolved": ("it records what a run was given, which stays so", None),
     "run.scalars_recorded": ("it records what a run reported, which stays so", None),
+    "ledger.imported": ("what was merged stays", "A backup from before has the ledger without it."),
     "ledger.redacted": ("what was redacted is gone", None),
 }
 """Why other events cannot be, and what to do instead."""
@@ -127,7 +128,7 @@ def plan_undo(target: Brief, streams: Mapping[str, Sequence[EventRow]], txns: Ma
 
     Args:
         target: a transaction all of whose events can be taken back.
-        streams: all events of each run that it is about, in order of position.
+        streams: all events of each run that it is about, in the order in which they count.
         txns: the transactions of these events, by their place.
     """
     steps, obstacles = [], []
@@ -158,7 +159,8 @@ class _Life:
         seqs = dict.fromkeys(row.txn_seq for row in rows if row.position not in void)
         by_id = {txns[seq].txn_id: seq for seq in seqs}
         undone: set[bytes] = set()
-        for seq in sorted(seqs, reverse=True):
+        self._rank = {seq: rank for rank, seq in enumerate(seqs)}
+        for seq in sorted(seqs, key=self._rank.__getitem__, reverse=True):
             txn = txns[seq]
             if txn.txn_id in undone:
                 self._cancelled.add(seq)
@@ -192,7 +194,7 @@ class _Life:
         return {
             later: touch.key
             for later in seqs
-            if later > seq and later not in self._cancelled
+            if self._rank[later] > self._rank[seq] and later not in self._cancelled
             for touch in self.net(later)
             if touch[1:] != _ANSWER  # which only says that what was asked for before is done
             and _rests(touch, keys, own)

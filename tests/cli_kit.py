@@ -25,6 +25,7 @@ from ledger.events.notes import RunScalarsRecorded
 from ledger.ids import RunId, run_stream
 from ledger.opening import open_existing
 from ledger.transaction import Header, NewEvent, Transaction
+from tests import forked
 
 if TYPE_CHECKING:
     import pytest
@@ -124,17 +125,25 @@ class Guild:
 
     def __call__(self, *args: str, stdin: str = "", timeout: float = PATIENCE) -> Result:
         """Run the command to its end; it must never show a traceback."""
+        given, env = _bytes(stdin), self.environment()
+        if self.prepare is None and forked.can_fork(env, _base(self.home), given):
+            code, out, err = forked.run(args, str(self.cwd), env, given, timeout)
+        else:
+            code, out, err = self._run(args, given, timeout)
+        result = Result(code, _text(out), _text(err))
+        assert "Traceback (most recent call last)" not in result.err, result
+        assert "not foreseen" not in result.err, result
+        return result
+
+    def _run(self, args: Sequence[str], stdin: bytes, timeout: float) -> tuple[int, bytes, bytes]:
         process = self.start(*args)
         try:
-            out, err = process.communicate(_bytes(stdin), timeout=timeout)
+            out, err = process.communicate(stdin, timeout=timeout)
         except subprocess.TimeoutExpired:
             process.kill()
             process.communicate()
             raise
-        result = Result(process.returncode, _text(out), _text(err))
-        assert "Traceback (most recent call last)" not in result.err, result
-        assert "not foreseen" not in result.err, result
-        return result
+        return process.returncode, out, err
 
     def ok(self, *args: str, stdin: str = "") -> str:
         """Run a command that must succeed; return what it printed on stdout."""
@@ -166,16 +175,7 @@ class Guild:
 
     def environment(self) -> dict[str, str]:
         """Return the whole environment of the command: nothing of ours but what it takes to start."""
-        base: dict[str, str | None] = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(self.home.parent),
-            "LANG": "C.UTF-8",
-            "TZ": "UTC",
-            "USER": "ada",
-            "PYTHONPATH": str(ROOT),
-            "GUILD_HOME": str(self.home),
-        }
-        return {name: value for name, value in {**base, **self.env}.items() if value is not None}
+        return {name: value for name, value in {**_base(self.home), **self.env}.items() if value is not None}
 
     def rows(self, *args: str) -> list[Row]:
         """Return the rows of a listing: `runs list` with these arguments."""
@@ -210,6 +210,18 @@ class Guild:
     def state(self) -> tuple[object, ...]:
         """Return the ledger and the run directories, to be compared with later."""
         return self.history(), self.tree()
+
+
+def _base(home: Path) -> dict[str, str]:
+    return {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(home.parent),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "USER": "ada",
+        "PYTHONPATH": str(ROOT),
+        "GUILD_HOME": str(home),
+    }
 
 
 def parse_rows(text: str) -> list[Row]:

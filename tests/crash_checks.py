@@ -26,7 +26,7 @@ from ledger.verify import verify
 from projections.comparing import difference
 from projections.files import current_file
 from projections.index import connect
-from projections.query import unconfirmed
+from projections.unconfirmed import unconfirmed
 from tests.crash_kit import Kit, opened_pair
 
 Tree = dict[str, str | bytes]
@@ -249,7 +249,7 @@ def check_sources(home: str, story: list[Happened]) -> None:
     """Check that the source code of each run is there, whole and unchanged."""
     for event in story:
         sources = event.body.get("sources")
-        if event.type == "run.started" and isinstance(sources, dict):
+        if event.type in ("run.started", "run.imported") and isinstance(sources, dict):
             digest = str(sources["digest"])
             files = read_manifest(Home(home), digest)
             assert snapshot_digest(list(files)) == digest

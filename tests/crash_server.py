@@ -20,7 +20,7 @@ from tests.crash_kit import DEATH, PATIENCE_SECONDS, ROOT, Trouble
 
 def serve(*, migrations: bool) -> None:
     """Fork a process for each request, for ever: the other end of `Kit`."""
-    _preload(migrations=migrations)
+    preload(migrations=migrations)
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     _replace_standard_streams()
     server = _Server()
@@ -32,7 +32,7 @@ def serve(*, migrations: bool) -> None:
     server.end()
 
 
-def _preload(*, migrations: bool) -> None:
+def preload(*, migrations: bool) -> None:
     """Import what commands import, so that no fork has to; SQLAlchemy only on request: it makes each fork slower."""
     for folder in ("commands", "ledger", "ledger/events", "projections", "operations", "artifacts", "view"):
         for name in sorted(os.listdir(os.path.join(ROOT, folder))):

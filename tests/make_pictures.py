@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from tests import compare_pictures
 from tests.browser_kit import Sight, running_browser, seen
 from tests.cli_kit import ROOT, Guild, wait_until
 from tests.view_kit import serving
@@ -112,6 +113,9 @@ def main(names: list[str]) -> None:
         for name in names or PICTURES:
             PICTURES[name](guild)
             print(f"made {name}")
+        if not names:
+            for name in compare_pictures.make(Path(folder, "compare")):
+                print(f"made {name}")
 
 
 if __name__ == "__main__":

@@ -194,6 +194,18 @@ class StoreContract:
         assert [row.position for row in store.events(after=7)] == [8, 9, 10]
         assert [row.position for row in store.events(after=7, newest_first=True)] == [10, 9, 8]
 
+    def test_transactions_are_found_by_the_types_of_their_events(self, store: Store) -> None:
+        """Newest first, each once however many of its events match; unknown types find nothing."""
+        for seq in (1, 2, 3):
+            rows = [event_row(2 * seq - 1, seq)._replace(type="run.a"), event_row(2 * seq, seq)._replace(type="run.b")]
+            insert(store, txn_row(seq), rows if seq != 2 else rows[:1])
+        with store.reading():
+            found = [
+                list(store.seqs_of_types(frozenset(types))) for types in (["run.a"], ["run.b"], ["run.a", "run.b"])
+            ]
+            assert list(store.seqs_of_types(frozenset(["run.c"]))) == []
+        assert found == [[3, 2, 1], [3, 1], [3, 2, 1]]
+
     def test_long_listings_are_whole_and_can_be_read_side_by_side(self, store: Store) -> None:
         """A listing longer than a page loses nothing, even while another one and single rows are read."""
         insert(store, txn_row(1), [event_row(position, 1) for position in range(1, 2301)])

@@ -127,7 +127,7 @@ ONLY_TAR: dict[str, tuple[Change, str]] = {
     "block device": (kind(tarfile.BLKTYPE), "neither a file nor a folder nor a link"),
 }  # fmt: skip
 LIES: dict[str, tuple[Change, str]] = {
-    "newer format": (said(format=2), "made by a newer program"),
+    "newer format": (said(format=3), "made by a newer program"),
     "older format": (said(format=0), "'format'"),
     "another kind": (said(kind="recipes"), "not an archive of runs"),
     "no run": (said(runs=[]), "holds no run"),

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from artifacts.checking_home import file_system
+from artifacts.lease import Lease, LeaseRecord
 from projections.files import current_file
 from tests.cli_kit import Guild, copied
 from tests.cli_limits import like_any_user
@@ -197,6 +198,18 @@ def test_what_a_killed_command_left_is_a_note_and_removed(guild: Guild, leave: C
     assert path.exists() is (leave is _no_folder)
     assert found(guild) == []
     assert guild.ok("runs", "-a") == before
+
+
+def test_how_an_unknown_run_ended_is_kept(guild: Guild) -> None:
+    """A backup took the ledger's place while it was running: its lease alone says how it ended."""
+    path = guild.home / "leases" / STRANGER
+    lease = Lease.acquire(str(path), LeaseRecord("boot", 1, 2, "box", exit_status=0, ended_at=5))
+    assert lease is not None
+    lease.release(remove=False)
+    (one,) = found(guild, "--repair")
+    assert (one["level"], one["path"], one["repairable"]) == ("note", str(path), False)
+    assert "ended" in one["what"]
+    assert path.exists()
 
 
 def _orphan(guild: Guild) -> Path:

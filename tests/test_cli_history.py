@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import Guild, copied, wait_until
+from tests.cli_kit import Guild, copied, damage, wait_until
 
 
 @pytest.fixture
@@ -92,6 +92,23 @@ def test_the_log_is_filtered(guild: Guild) -> None:
     assert "is no range of time" in guild.refused("log", "--since", "soon", code=2)
     assert "is no range of time" in guild.refused("runs", "--started", "13-45", code=2)
     assert "did you mean 'deleted'" in guild.refused("log", "--type", "delted", code=2)
+
+
+def test_a_short_log_reads_no_further_than_it_shows(guild: Guild) -> None:
+    """However many transactions lie behind: what is wrong with those is not even seen, with any filter."""
+    run = guild.ids()[0]
+    guild.with_env(USER="grace", LOGNAME=None).ok("label", run, "x", "-y")
+    guild.ok("mark", run)
+    words = (["--actor", "ada"], ["--actor", f"ada@{os.uname().nodename}"], ["--type", "marked"], ["--since", "today"])
+    filters: list[list[str]] = [*words, []]
+    whole = [guild.ok("log", "--json", *given).splitlines() for given in filters]
+    for given, lines in zip(filters, whole, strict=True):
+        for count in (0, 1, 3, 99):
+            assert guild.ok("log", "--json", *given, "-n", str(count)).splitlines() == lines[:count]
+    damage(guild.home / "ledger.db", ["UPDATE txn SET header = x'7b226164612261' WHERE seq < 15"])
+    for given, lines in zip(filters, whole, strict=True):
+        assert guild.ok("log", "--json", *given, "-n", "1").splitlines() == lines[:1]
+    assert guild("log", "--actor", "ada", "-n", "5").code != 0
 
 
 def test_the_log_shows_before_and_after(guild: Guild) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from artifacts.lease import Lease, LeaseRecord
 from ledger import sqlite_store
 from ledger.backup import back_up
 from ledger.errors import LedgerBusyError, LedgerError
@@ -251,6 +252,21 @@ def test_a_copy_that_a_killed_restoring_left_is_found_and_removed(guild: Guild, 
     assert not list(guild.home.glob("ledger.db-restoring*"))
 
 
+def test_a_run_that_is_running_and_that_the_backup_lacks_is_told_and_needs_force(guild: Guild, tmp_path: Path) -> None:
+    """Even where the ledger is gone, so that nothing else is lost: the end of such a run could not be recorded."""
+    guild.ok("ledger", "backup", str(tmp_path / "b.db"))
+    (guild.home / "ledger.db").unlink()
+    lease = Lease.acquire(str(guild.home / "leases" / ("ab" * 16)), LeaseRecord("boot", 1, 2, "box"))
+    assert lease is not None
+    told = "1 run(s) are running whose end the backup could not take, as it lacks their start: abababab"
+    assert told in guild.refused("ledger", "restore-backup", str(tmp_path / "b.db"), "-y")
+    assert not (guild.home / "ledger.db").exists()
+    forced = guild("ledger", "restore-backup", str(tmp_path / "b.db"), "-y", "--force")
+    lease.release(remove=True)
+    assert (forced.code, told in forced.err) == (0, True)
+    assert len(guild.rows()) == 5
+
+
 def test_a_folder_in_the_ledgers_place_makes_way_when_forced(guild: Guild, tmp_path: Path) -> None:
     """It is kept under another name, as a damaged ledger is."""
     guild.ok("ledger", "backup", str(tmp_path / "b.db"))
@@ -282,7 +298,13 @@ def test_a_reader_of_the_old_ledger_spoils_no_index_of_the_restored_one(guild: G
     assert "index: equals a fresh replay" in guild.ok("ledger", "verify")
 
 
-@pytest.mark.parametrize("args", [["verify"], ["anchor"], ["export"], ["export", "x.jsonl"], ["backup", "b.db"]])
+@pytest.mark.parametrize(
+    "args",
+    [
+        *(["verify"], ["anchor"], ["export"], ["export", "x.jsonl"], ["backup", "b.db"]),
+        *(["redact", "--txn", "1", "--reason", "x"], ["redact", "0", "--reason", "x", "--dry-run"]),
+    ],
+)
 def test_a_home_without_a_ledger_is_refused_and_not_made(tmp_path: Path, args: list[str]) -> None:
     """A mistyped home would otherwise be made, and called whole."""
     guild = Guild(tmp_path / "wrong", tmp_path)
@@ -290,6 +312,12 @@ def test_a_home_without_a_ledger_is_refused_and_not_made(tmp_path: Path, args: l
     (tmp_path / "wrong").mkdir()
     assert "there is no ledger" in guild.refused("ledger", *args)
     assert [path.name for path in tmp_path.rglob("*")] == ["wrong"]
+
+
+@pytest.mark.parametrize("args", [["backup", ""], ["export", ""], ["salvage", "ledger.db", ""]])
+def test_an_empty_name_of_a_file_is_wrong_usage(guild: Guild, args: list[str]) -> None:
+    """It comes from an unset variable of a script; the folder that one stands in is not meant."""
+    assert "empty" in guild.at(guild.home).refused("ledger", *args, code=2)
 
 
 def test_a_backup_to_standard_output_is_refused(guild: Guild) -> None:

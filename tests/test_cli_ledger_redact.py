@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli_kit import Guild, copied
+from tests.cli_limits import like_any_user, limit_file_size
 from tests.test_docs_format import verified
 
 SECRET = "hunter2-S3cr3t"  # noqa: S105 - of nobody
@@ -180,3 +182,63 @@ def test_a_staged_run_keeps_what_it_would_be_started_from(guild: Guild) -> None:
     assert "is staged" in guild.refused("ledger", "redact", run, "--reason", "x", "-y")
     guild.ok("runs", "rm", run, "-y")
     guild.ok("ledger", "redact", run, "--reason", "x", "-y")
+
+
+def test_a_redaction_that_is_refused_leaves_nothing_to_be_wiped(guild: Guild) -> None:
+    """Nothing was emptied, so no index is thrown away and no later command goes on with anything."""
+    run = guild.ids()[0]
+    guild.ok("runs")
+    before, indexes = guild.history(), sorted(os.listdir(guild.home / "index"))
+    limited = replace(guild, prepare=limit_file_size(1))
+    limited.refused("ledger", "redact", run, "--reason", "x", "-y")
+    assert guild.history() == before
+    assert not (guild.home / "ledger.db-unwiped").exists()
+    assert sorted(os.listdir(guild.home / "index")) == indexes
+
+
+def test_a_copy_that_a_killed_command_left_goes_with_what_it_holds(guild: Guild) -> None:
+    """A restore that died leaves a copy of a backup beside the ledger; the secret is in no such file either."""
+    for name in ("ledger.db-restoring-0123456789abcdef", "ledger.db-new"):
+        (guild.home / name).write_text(SECRET)
+    guild.ok("ledger", "redact", guild.ids()[0], "--reason", "x", "-y")
+    assert holders(guild) == set()
+
+
+def test_a_read_only_home_says_so_before_anything_is_shown(guild: Guild) -> None:
+    """As every command that changes something does; a preview is still shown."""
+    run = guild.ids()[0]
+    guild.ok("runs")
+    guild.home.chmod(0o500)
+    reader = replace(guild, prepare=like_any_user)
+    try:
+        result = reader("ledger", "redact", run, "--reason", "x", "-y")
+        shown = reader.ok("ledger", "redact", run, "--reason", "x", "--dry-run")
+    finally:
+        guild.home.chmod(0o700)
+    assert (result.code, result.out) == (1, "")
+    assert "is read-only" in result.err
+    assert "To be emptied for ever" in shown
+
+
+def test_what_an_undo_took_back_is_not_forgotten(guild: Guild) -> None:
+    """Only the header of an undo says it: it stays, and is told, unless it is named itself."""
+    run = guild.ids()[0]
+    guild.ok("label", run, SECRET, "-y")
+    guild.ok("undo", "-y")
+    newest = json.loads(guild.ok("log", "--json", "-n", "1"))
+    result = guild("ledger", "redact", run, "--type", "run.labeled", "--reason", "x", "-y")
+    assert f"The command line of transaction {newest['seq']} stays" in result.err
+    assert f"transaction {newest['seq']}:" not in result.out
+    entries = [json.loads(line) for line in guild.ok("log", "--json").splitlines()]
+    assert next(entry for entry in entries if entry["seq"] == newest["seq"])["undoes"] is not None
+    assert "Emptied 1 " in guild.ok("ledger", "redact", "--txn", f"{newest['seq']}", "--reason", "x", "-y")
+
+
+def test_a_redaction_that_died_is_finished_beside_a_damaged_index(guild: Guild) -> None:
+    """What the return of a backup left undone is done in the new index; a folder removed by hand is no failure."""
+    (guild.home / "ledger.db-exchanged").touch()
+    (index,) = (guild.home / "index").glob("*.db")
+    index.write_bytes(b"garbage" * 1000)
+    (guild.home / "trash").rmdir()
+    result = guild("label", guild.ids()[0], "mended", "-y")
+    assert (result.code, (guild.home / "ledger.db-exchanged").exists()) == (0, False), result

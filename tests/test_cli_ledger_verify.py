@@ -83,6 +83,15 @@ def test_an_anchor_proves_that_its_history_is_still_there(guild: Guild) -> None:
     assert guild("ledger", "verify", "--quick", "--anchor", anchor).code == 0
 
 
+def test_a_wrong_anchor_says_nothing_of_the_index(guild: Guild) -> None:
+    """The ledger itself is sound, so the index is compared with it."""
+    guild.ok("runs")
+    result = guild("ledger", "verify", "--anchor", "0" * 64)
+    assert result.code == 3
+    assert "index: equals a fresh replay\n" in result.out
+    assert "BROKEN  anchor 0000" in result.out
+
+
 def test_an_anchor_tells_a_ledger_that_lost_its_end_from_a_whole_one(guild: Guild) -> None:
     """An older copy is whole in itself; only what was kept elsewhere shows what is missing."""
     older = (guild.home / "ledger.db").read_bytes()

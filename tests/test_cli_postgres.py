@@ -25,6 +25,11 @@ def test_runs_live_their_whole_life_in_a_server(tmp_path: Path, postgres_url: st
     assert [row.label for row in guild.rows()] == ["first"]
 
     assert "purged" in guild.ok("log")
+    whole = guild.ok("log", "--type", "labeled").splitlines()
+    assert guild.ok("log", "--type", "labeled", "-n", "1").splitlines() == whole[:1] != []
+    assert (
+        guild.ok("log", "--actor", "ada", "-n", "2").splitlines() == guild.ok("log", "--actor", "ada").splitlines()[:2]
+    )
     assert "The ledger is whole." in guild.ok("ledger", "verify")
     assert not (tmp_path / "home" / "ledger.db").exists()
 
@@ -74,3 +79,23 @@ def test_an_address_that_is_no_url_is_a_clear_error(tmp_path: Path) -> None:
     guild = Guild(tmp_path / "home", tmp_path, {"GUILD_LEDGER": "ledger.db"})
 
     assert "no database URL" in guild.refused("runs")
+
+
+def test_a_ledger_in_a_server_takes_another_machine_in(tmp_path: Path, postgres_url: str) -> None:
+    """From the other's home; and its own export is merged into that one: both list the same."""
+    project = make_project(tmp_path / "project")
+    server = Guild(tmp_path / "home", project, {"GUILD_LEDGER": postgres_url})
+    laptop = Guild(tmp_path / "laptop", project)
+    server.ok("run", "iris-svm:train", "-l", "server", "-y")
+    laptop.ok("run", "iris-cnn:train", "-l", "laptop", "-y")
+    assert "recorded in transaction" in server.ok("ledger", "merge", str(laptop.home), "-y", "--artifacts")
+    assert [row.label for row in server.rows()] == ["laptop", "server"]
+    assert "The ledger is whole." in server.ok("ledger", "verify")
+    assert "Nothing to merge" in server.ok("ledger", "merge", str(laptop.home), "-y")
+    assert server("check").code == 0
+    server.ok("ledger", "export", str(tmp_path / "x.jsonl"))
+    laptop.ok("ledger", "merge", str(tmp_path / "x.jsonl"), "-y")
+    assert laptop.ids() == server.ids()
+    laptop.ok("label", "1", "later", "-y")
+    server.ok("ledger", "merge", str(laptop.home), "-y")
+    assert [row.label for row in server.rows()] == ["laptop", "later"]

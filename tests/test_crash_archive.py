@@ -18,7 +18,7 @@ from tests.crash_checks import (
     read_story,
     read_tree,
 )
-from tests.crash_kit import Kit, Result, Trouble, share
+from tests.crash_kit import JOB, Kit, Result, Trouble, share
 from tests.test_crash_loop import Conditions, crash_at_each_step, mend, second_crashes
 
 
@@ -47,8 +47,10 @@ def waiting(kits: Kits, prepared: Prepared) -> Waiting:
     archive = os.path.join(kit.folder, "two.tar.gz")
     ids = (prepared.runs["a"], prepared.runs["b"])
     mend(kit, kit.copy(prepared.home), ["runs", "export", archive, *ids])
-    home = kit.new_home()
-    mend(kit, home, ["run", "train", "-y"], ["runs"])
+    home, project = kit.new_home(), kit.project
+    kit.project = kit.new_project("other code", JOB + "# so that the source snapshot of the others is not here yet\n")
+    mend(kit, home, ["run", "train", "-y"], ["runs", "-a"])
+    kit.project = project
     own = read_story(home)[0].run_id
     done = kit.copy(home)
     mend(kit, done, ["runs", "import", archive, "-y"])
@@ -69,7 +71,7 @@ def check(waiting: Waiting, home: str, *, imported: bool) -> None:
 def test_a_kill_at_any_step_of_an_import_takes_in_all_runs_or_none(kits: Kits, waiting: Waiting) -> None:
     """The next command that changes runs does the rest; repeating the import after a kill ends in the same home."""
     conditions = Conditions()
-    label = ["label", waiting.own, "mended", "-y"]
+    label = ["label", waiting.own, "mended", "-a", "-y"]
 
     def judge(kit: Kit, crashed: str, result: Result) -> None:
         committed = "append.committed" in result.seams
@@ -89,6 +91,7 @@ def test_a_kill_at_any_step_of_an_import_takes_in_all_runs_or_none(kits: Kits, w
 
     died = crash_at_each_step(kits, waiting.home, waiting.command, judge)
     assert (died["append.committed"], died["import.rename"], died["place.rename"]) == (1, 2, 2)
+    assert died["sources.rename"] == 1
 
 
 def test_a_kill_at_any_step_of_a_repeated_import_is_mended_too(kits: Kits, waiting: Waiting) -> None:
@@ -98,7 +101,7 @@ def test_a_kill_at_any_step_of_a_repeated_import_is_mended_too(kits: Kits, waiti
     assert set(waiting.ids) < set(os.listdir(os.path.join(killed, "importing")))
 
     def judge(kit: Kit, crashed: str, result: Result) -> None:
-        mend(kit, crashed, ["label", waiting.own, "mended", "-y"])
+        mend(kit, crashed, ["label", waiting.own, "mended", "-a", "-y"])
         check(waiting, crashed, imported="append.committed" in result.seams)
 
     died = crash_at_each_step(kits, killed, waiting.command, judge)
@@ -116,7 +119,7 @@ def test_a_step_of_an_import_that_the_system_refuses_is_told(kits: Kits, waiting
         result = kit.guild(home, *waiting.command, trouble=Trouble("fail", at, error=error))
         assert "Traceback" not in result.err
         codes.append(result.code)
-        mend(kit, home, ["label", waiting.own, "mended", "-y"])
+        mend(kit, home, ["label", waiting.own, "mended", "-a", "-y"])
         deleted = [event.run_id for event in read_story(home) if event.type == "run.deleted"]
         if deleted:  # the last rename was refused: the run is in the trash until it is restored
             mend(kit, home, ["runs", "restore", "-y", *deleted])

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from tests.cli_kit import damage
 from tests.crash_checks import (
     Kits,
     Prepared,
+    added,
     check_all,
     check_directories,
     check_history,
     pair_prepared_fixture,  # noqa: F401 - a fixture
     read_story,
 )
-from tests.crash_kit import Kit, Result, opened_pair
+from tests.crash_kit import Kit, Result, Trouble, opened_pair
 from tests.test_crash_loop import crash_at_each_step, mend
 from tests.test_docs_format import verified
 
@@ -63,28 +69,37 @@ def test_a_kill_at_any_step_of_a_backup_leaves_a_whole_one_or_none(kits: Kits, p
         target = os.path.join(prepared.home, "..", "backup.db")
         if os.path.exists(target):
             assert verified(target)[0] == 0
-            os.unlink(target)
         mend(kit, crashed, ["ledger", "backup", os.path.join(crashed, "again.db")])
         assert verified(os.path.join(crashed, "again.db"))[0] == 0
         check_all(crashed, prepared.trees)
 
-    pair = (kits[0],)  # one after the other: all write to the same place
     target = os.path.join(prepared.home, "..", "backup.db")
-    whole = kits[0].guild(kits[0].copy(prepared.home), "ledger", "backup", target)
-    assert whole.code == 0
-    os.unlink(target)
+    crash_in_turn(kits[0], prepared.home, ["ledger", "backup", target], [target], judge)
+
+
+def crash_in_turn(
+    kit: Kit, home: str, argv: list[str], targets: list[str], judge: Callable[[Kit, str, Result], None]
+) -> tuple[str, ...]:
+    """Let a command die at each of its seams, one after the other: all of them write to the same places.
+
+    Returns the seams.
+    """
+    whole = kit.guild(kit.copy(home), *argv)
+    assert whole.code in (0, 3), whole
     for at in range(1, len(whole.seams) + 1):
-        crash_once(pair[0], prepared.home, ["ledger", "backup", target], at, judge)
+        for target in targets:
+            if os.path.exists(target):
+                os.unlink(target)
+        crash_once(kit, home, argv, at, judge)
+    return whole.seams
 
 
-def crash_once(kit: Kit, home: str, argv: list[str], at: int, judge: object) -> None:
+def crash_once(kit: Kit, home: str, argv: list[str], at: int, judge: Callable[[Kit, str, Result], None]) -> None:
     """Let a command die at one seam, and have what is left judged."""
-    from tests.crash_kit import Trouble
-
     crashed = kit.copy(home)
     result = kit.guild(crashed, *argv, trouble=Trouble("die", at))
     assert result.died, result
-    judge(kit, crashed, result)  # type: ignore[operator]  # a function of the test
+    judge(kit, crashed, result)
     kit.drop(crashed)
 
 
@@ -154,3 +169,66 @@ def test_a_kill_at_any_step_of_taking_a_continuation_in_leaves_all_or_nothing_of
         check_history(crashed)
 
     crash_at_each_step(kits, prepared.home, argv, judge)
+
+
+def test_a_kill_at_any_step_of_a_salvage_leaves_a_whole_ledger_or_none(kits: Kits, prepared: Prepared) -> None:
+    """The damaged file is never touched; what is whole behind the break is named only beside the ledger."""
+    bad = Path(kits[0].folder, "bad.db")
+    shutil.copy(Path(prepared.home, "ledger.db"), bad)
+    damage(bad, ["DELETE FROM event WHERE txn_seq = 4", "DELETE FROM txn WHERE seq = 4"])
+    with closing(sqlite3.connect(bad, isolation_level=None)) as raw:
+        raw.execute("VACUUM")
+    before = bad.read_bytes()
+    out, rest = (os.path.join(kits[0].folder, name) for name in ("saved.db", "saved.db.rest.jsonl"))
+    argv = ["ledger", "salvage", str(bad), out]
+
+    def judge(kit: Kit, crashed: str, result: Result) -> None:
+        assert os.path.exists(out) == ("salvage.rest" in result.seams)
+        assert not os.path.exists(rest)
+        if os.path.exists(out):
+            assert verified(out)[0] == 0
+            os.unlink(out)
+        assert kit.guild(crashed, *argv).code == 3
+        assert (verified(out)[0], os.path.exists(rest), bad.read_bytes() == before) == (0, True, True)
+
+    seams = crash_in_turn(kits[0], prepared.home, argv, [out, rest], judge)
+    assert seams[-2:] == ("salvage.publish", "salvage.rest")
+
+
+def test_a_kill_at_any_step_of_a_ledger_export_leaves_a_whole_one_or_none(kits: Kits, prepared: Prepared) -> None:
+    """What stands under the name makes the same ledger; the home is as it was, and the export can be repeated."""
+    target = os.path.join(kits[0].folder, "lines.jsonl")
+
+    def judge(kit: Kit, crashed: str, _result: Result) -> None:
+        assert not os.path.exists(target), "its name is the last thing that it gets"
+        mend(kit, crashed, ["ledger", "export", target])
+        check_all(crashed, prepared.trees)
+
+    seams = crash_in_turn(kits[0], prepared.home, ["ledger", "export", target], [target], judge)
+    assert seams == ("lines.write", "lines.publish")
+    home = kits[0].new_home()
+    mend(kits[0], home, ["ledger", "import", target])
+    assert verified(os.path.join(home, "ledger.db"))[1] == verified(os.path.join(prepared.home, "ledger.db"))[1]
+
+
+@pytest.mark.parametrize(
+    ("argv", "goes"),
+    [
+        (["runs", "purge", "--keep-last", "1", "-y"], {"d": ["run.purge_started", "run.purged"]}),
+        (["runs", "rm", "--keep-last", "2", "-y"], {"a": ["run.deleted"]}),
+    ],
+)
+def test_a_kill_in_a_clean_up_by_rules_takes_what_no_rule_keeps_or_nothing(
+    kits: Kits, prepared: Prepared, argv: list[str], goes: dict[str, list[str]]
+) -> None:
+    """At every third step; what was recorded is finished by the next change, what the rules keep stays."""
+
+    def judge(kit: Kit, crashed: str, result: Result) -> None:
+        mend(kit, crashed, ["label", prepared.runs["c"], "mended", "-y"])
+        found = added(prepared, check_all(crashed, prepared.trees))
+        del found[prepared.runs["c"]]
+        committed = "append.committed" in result.seams
+        assert found == ({prepared.runs[name]: types for name, types in goes.items()} if committed else {})
+
+    died = crash_at_each_step(kits, prepared.home, argv, judge, every=3)
+    assert sum(died.values()) > 3

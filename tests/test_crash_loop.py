@@ -60,11 +60,19 @@ def spelled(prepared: Prepared, command: Sequence[str]) -> list[str]:
 
 
 def crash_at_each_step(
-    kits: Kits, home: str, argv: Sequence[str], judge: Callable[[Kit, str, Result], None]
+    kits: Kits, home: str, argv: Sequence[str], judge: Callable[[Kit, str, Result], None], *, every: int = 1
 ) -> Counter[str]:
     """Let a command die at each of its seams, each time in a new copy of `home`, and have what is left judged.
 
-    Returns at which seams it died, and how often.
+    Args:
+        kits: processes to crash.
+        home: only copied.
+        argv: the command.
+        judge: given a kit, the home that was left, and how the command ended.
+        every: only at each seam of so many.
+
+    Returns:
+        At which seams it died, and how often.
     """
     whole = kits[0].guild(kits[0].copy(home), *argv)
     assert whole.code == 0, whole
@@ -78,7 +86,7 @@ def crash_at_each_step(
         judge(kit, crashed, result)
         kit.drop(crashed)
 
-    share(kits, crash, range(1, len(whole.seams) + 1))
+    share(kits, crash, range(1, len(whole.seams) + 1, every))
     return Counter(deaths)
 
 

@@ -41,7 +41,7 @@ class UndoMachine(UndoRules, Machine):
 
 
 TestUndoMachine = UndoMachine.TestCase
-TestUndoMachine.settings = settings(RELAXED, max_examples=30, stateful_step_count=30)
+TestUndoMachine.settings = settings(RELAXED, max_examples=15, stateful_step_count=30)
 
 
 def test_the_machine_takes_back_and_does_again() -> None:

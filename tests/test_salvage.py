@@ -29,7 +29,7 @@ from tests.cli_kit import Guild, copied, damage
 from tests.kit import HEADER, ORIGIN, append, happens, make_ledger, run_id, started
 from tests.test_verify_bytes import small_ledger
 
-EVERY = 61
+EVERY = 149
 """One byte in this many is flipped; it has no factor in common with the eight bits that take turns."""
 
 Rows = tuple[list[TxnRow], list[EventRow]]
@@ -167,6 +167,30 @@ def test_what_lies_behind_a_break_is_kept_beside(bad: Path) -> None:
     assert (report.lost, report.rest) == (23, 22)
     lines = Path(f"{out}.rest.jsonl").read_text().splitlines()
     assert len([line for line in lines if line.startswith('{"txn"')]) == 22
+
+
+def test_a_damaged_number_is_one_loss_and_not_hundreds(bad: Path) -> None:
+    """The number of a damaged row may be any; it says nothing of how many transactions there were."""
+    damage(bad, ["UPDATE txn SET seq = 900 WHERE seq = 42"])
+    with closing(sqlite3.connect(bad, isolation_level=None)) as raw:
+        raw.execute("VACUUM")
+    report, _ = saved(bad)
+    assert (report.transactions, report.lost) == (41, 1)
+
+
+def test_the_rest_has_its_name_only_when_the_ledger_has_its_own(bad: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What ends in the middle leaves no name taken, so it can be given again."""
+    damage(bad, ["DELETE FROM event WHERE txn_seq = 20", "DELETE FROM txn WHERE seq = 20"])
+    with closing(sqlite3.connect(bad, isolation_level=None)) as raw:
+        raw.execute("VACUUM")
+    out = bad.parent / "out.db"
+    with monkeypatch.context() as patch:
+        patch.setattr("ledger.salvage.seam", lambda name: None if name != "salvage.publish" else 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            salvage(str(bad), str(out), HEADER)
+    assert [path.name for path in bad.parent.iterdir()] == ["bad.db"]
+    report = salvage(str(bad), str(out), HEADER)
+    assert (report.rest, report.rest_file) == (22, f"{out}.rest.jsonl")
 
 
 def test_a_damaged_body_is_emptied_on_record_and_the_chain_goes_on(bad: Path, lived_in: Path) -> None:

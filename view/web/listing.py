@@ -103,11 +103,12 @@ def _query(session: Session, wanted: RunFilter, specs: Sequence[str]) -> Query:
         return query
     if all(len(spec) == 32 and not spec.isdecimal() for spec in specs):  # noqa: PLR2004 - whole ids
         named = [check_run_id(spec) for spec in dict.fromkeys(specs)]
+        rows: Sequence[RunRow] = list(runs_by_id(session.index, named).values())
     else:
-        named = [row.run_id for row in chosen(query, specs)]
-    if len(named) > MOST_SELECTED:
-        raise BadRequestError(f"{len(named)} runs are selected, more than {MOST_SELECTED}", hint="Use filters instead.")
-    return Query(session.index, replace(wanted, ids=tuple(named)))
+        rows = chosen(query, specs)
+    if len(rows) > MOST_SELECTED:
+        raise BadRequestError(f"{len(rows)} runs are selected, more than {MOST_SELECTED}", hint="Use filters instead.")
+    return Query(session.index, replace(wanted, only=tuple(row.number for row in rows)))
 
 
 def _known(session: Session, run_id: str) -> RunRow:

@@ -1,0 +1,142 @@
+"""Bringing run directories and source snapshots over from another home, whose history was merged: copied, never moved.
+
+A directory is copied apart and gets its name when it is complete and durable, so a kill leaves none by halves, and the
+same may be done again. Only what is not here yet is copied.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
+from itertools import islice
+
+from artifacts.home import Home
+from artifacts.importing import bring_in, flush_tree, unpacking_place
+from artifacts.places import lock_places, where
+from artifacts.removal import remove_tree
+from artifacts.source_writer import publish
+from ledger.dataclass import dataclass, field
+from ledger.ids import RunId, is_run_id
+from ledger.seams import seam
+
+_CHUNK = 50
+_DIGEST_DIGITS = 64
+
+Wanted = Callable[[Sequence[RunId]], Collection[RunId]]
+"""Returns which of these runs should have a directory in this home."""
+
+
+@dataclass(slots=True)
+class Brought:
+    """What was copied.
+
+    Attributes:
+        runs: how many run directories.
+        sources: how many source snapshots.
+        failed: what could not be: its path, and why.
+    """
+
+    runs: int = 0
+    sources: int = 0
+    failed: list[tuple[str, str]] = field(default_factory=list)
+
+
+def bring_all(home: Home, other: Home, wanted: Wanted, arrived: Callable[[Sequence[RunId]], None]) -> Brought:
+    """Copy what the other home has of these runs, and all source snapshots, as far as it is not here.
+
+    Args:
+        home: where to.
+        other: where from; it is only read.
+        wanted: asked some runs at a time.
+        arrived: told of directories that wait in `importing/` to be settled.
+
+    Raises:
+        GuildError: the lock on the places of runs cannot be had.
+        OSError: this home cannot be written.
+    """
+    brought = Brought()
+    _bring_sources(home, other, brought)
+    ids = _run_ids(other)
+    while chunk := list(islice(ids, _CHUNK)):
+        asked = set(wanted([run_id for run_id, _ in chunk]))
+        missing = [(run_id, path) for run_id, path in chunk if run_id in asked and not is_here(home, run_id)]
+        ready = _bring_runs(home, missing, brought) if missing else []
+        brought.runs += len(ready)
+        # A killed command may have left some of them complete.
+        waiting = [run_id for run_id in asked if os.path.lexists(home.importing_run_dir(run_id))]
+        if waiting:
+            arrived(waiting)
+    return brought
+
+
+def is_here(home: Home, run_id: RunId) -> bool:
+    """Tell whether a run has a directory in this home, or one that is on its way in."""
+    return bool(where(home, run_id)) or os.path.lexists(home.importing_run_dir(run_id))
+
+
+def _run_ids(other: Home) -> Iterator[tuple[RunId, str]]:
+    for folder in (other.runs_dir, other.trash_dir):
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+            for entry in entries:
+                if is_run_id(entry.name) and entry.is_dir(follow_symlinks=False):
+                    yield RunId(entry.name), entry.path
+
+
+def _bring_runs(home: Home, missing: Sequence[tuple[RunId, str]], brought: Brought) -> list[RunId]:
+    with unpacking_place(home) as folder:
+        copied = [run_id for run_id, path in missing if _copied(path, os.path.join(folder, run_id), brought)]
+        seam("bring.flush")
+        flush_tree(folder)
+        with lock_places(home):
+            ready = [run_id for run_id in copied if not is_here(home, run_id)]
+            bring_in(home, folder, ready)
+    return ready
+
+
+def _bring_sources(home: Home, other: Home, brought: Brought) -> None:
+    try:
+        names = sorted(os.listdir(other.sources_dir))
+    except OSError:
+        return
+    for name in names:
+        target = os.path.join(home.sources_dir, name)
+        if len(name) != _DIGEST_DIGITS or set(name) - set("0123456789abcdef") or os.path.lexists(target):
+            continue
+        fresh = os.path.join(home.sources_dir, ".new-" + os.urandom(8).hex())
+        try:
+            if _copied(os.path.join(other.sources_dir, name), fresh, brought):
+                flush_tree(fresh)
+                publish(fresh, target)
+                brought.sources += 1
+        finally:
+            with suppress(OSError):
+                remove_tree(fresh)
+
+
+def _copied(source: str, target: str, brought: Brought) -> bool:
+    """Copy a tree, links as links, without what is neither file, folder nor link; tell whether all of it could be."""
+    try:
+        seam("bring.copy")
+        shutil.copytree(source, target, symlinks=True, ignore=_special)
+    except shutil.Error as error:
+        brought.failed.append((source, str(error.args[0][0][2]) if error.args and error.args[0] else str(error)))
+    except OSError as error:
+        brought.failed.append((source, error.strerror or str(error)))
+    else:
+        return True
+    with suppress(OSError):
+        remove_tree(target)
+    return False
+
+
+def _special(folder: str, names: list[str]) -> list[str]:
+    """Return the names of pipes, sockets and devices, which cannot be copied."""
+    return [name for name in names if not _is_plain(os.path.join(folder, name))]
+
+
+def _is_plain(path: str) -> bool:
+    mode = os.lstat(path).st_mode
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
