@@ -16,8 +16,9 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+from contextlib import suppress
 
-from ledger.dataclass import dataclass, field, names, values
+from ledger.dataclass import dataclass, field, names, replace, values
 from ledger.errors import GuildError
 
 SIZE = 1024
@@ -103,6 +104,15 @@ class Lease:
             raise _refused(self.path, error) from error
         if written != SIZE:
             raise _refused(self.path, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+
+    def note(self, **told: int | str | None) -> None:
+        """Change these fields of the record, by name; what cannot be written is left.
+
+        The ledger still learns it; the lease is for the case that it does not.
+        """
+        record = self.read() or LeaseRecord("", os.getpid(), 0, "")
+        with suppress(LeaseError):
+            self.write(replace(record, **told))  # type: ignore[arg-type]  # fields by name
 
     def read(self) -> LeaseRecord | None:
         """Return what the file holds, None when that is no record."""

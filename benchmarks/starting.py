@@ -41,6 +41,7 @@ def figures(plan: Plan) -> Iterator[Figure]:
     """Measure and yield the figures of reading commands, then those of changing ones."""
     yield from _reading(plan)
     yield from _filtering(plan)
+    yield from _comparing(plan)
     yield from _changing(plan)
 
 
@@ -75,6 +76,20 @@ def _filtering(plan: Plan) -> Iterator[Figure]:
     for words in FILTERS:
         name = f"`guild runs -n 20 {shlex.join(words)}`, {most:,} runs"
         yield Figure(name, taken[" ".join(words)], _THAN, taken["bare"], _LISTING)
+
+
+def _comparing(plan: Plan) -> Iterator[Figure]:
+    """Measure a page of a comparison: the latest runs, and the best by a flag."""
+    cases = [Case("bare", lambda _round: BARE, plan.scratch, {})]
+    words = {"`guild compare --csv -n 100`": (), "`guild compare --csv -n 100 --max lr`": ("--max", "lr")}
+    named = {
+        f"{text}, {runs:,} runs": _case(plan, f"{text} {runs}", runs, "compare", "--csv", "-n", "100", *more)
+        for runs in plan.sizes[-2:]
+        for text, more in words.items()
+    }
+    taken = in_turns([*cases, *named.values()], plan.rounds, plan.scratch)
+    for name, case in named.items():
+        yield Figure(name, taken[case.name], _THAN, taken["bare"])
 
 
 def _case(plan: Plan, name: str, runs: int, *arguments: str, cwd: str | None = None) -> Case:

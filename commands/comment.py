@@ -80,7 +80,7 @@ def comment(
     if not is_list:
         refuse_past(limits, "guild comment 0 --list --at yesterday")
     if text is not None:
-        _check(text)
+        check_comment(text)
     runs = noted_runs(app, limits, specs)
     if is_list:
         tell_moved(app)
@@ -111,7 +111,12 @@ def comment_change(rows: Sequence[RunRow], text: str) -> Change:
     )
 
 
-def _check(text: str) -> None:
+def check_comment(text: str) -> None:
+    """Refuse a comment that is empty or too long.
+
+    Raises:
+        UsageError: it is.
+    """
     if not text.strip():
         raise UsageError("the comment is empty", hint="Nothing was recorded.")
     if len(text) > LONGEST:
@@ -141,7 +146,7 @@ def _edited(app: App, rows: Sequence[RunRow]) -> str:
         raise GuildError("the comment is not UTF-8 text", hint="Nothing was recorded.") from error
     kept = [line for line in (text or "").split("\n") if not line.startswith("#")]
     found = "\n".join(kept).strip()
-    _check(found)
+    check_comment(found)
     return found
 
 

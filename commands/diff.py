@@ -1,153 +1,109 @@
-"""`guild diff --at A --at B`: what changed of runs from one moment to another."""
+"""`guild diff`: what differs between two runs, or, with `--at` twice, what changed between two moments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from typing import Any
 
 import click
 
 from commands.app import App
-from commands.as_of import moment_of, replaying, told
-from commands.options import Limits, json_option, limiting, moment_words
-from commands.run_columns import for_json
-from commands.run_json import array_lines, json_text
-from commands.selecting import filter_of, run_filter
-from commands.table import SHORT_ID, local_time, utc_time
-from commands.terminal import note, page
-from ledger.dataclass import replace
+from commands.options import SELECTION_HELP, Limits, json_option, limiting, moment_words, run_words
+from commands.run_folder import deleted_option
+from ledger.dataclass import dataclass
 from ledger.errors import UsageError
 from ledger.text import printable
-from projections.as_of import Moment, replay, replay_on
-from projections.changes import Changed, Facts, Side, Value, changes
-from projections.query import displayed
-from projections.rows import RunFilter
-from projections.schema import LIVE
 
-_LONGEST = 200
-_DETAILS = ("min:", "max:", "step:")
-"""Of a scalar, what people are shown only when nothing else has changed."""
+_SECTIONS = (
+    ("attributes", ("--attrs",), "What the runs are and how they ended: status, label, tags, duration, command, git."),
+    ("flags", ("--flags", "-f"), "Flags."),
+    ("environment", ("--env", "-e"), "The recorded environment: versions, machine, variables that are kept."),
+    ("dependencies", ("--deps", "-D"), "What the runs required."),
+    ("scalars", ("--scalars",), "Scalars: first, last, least and greatest value of each."),
+    ("source", ("--sourcecode", "--source", "-s"), "Source code, as a unified diff."),
+    ("output", ("--output", "-O"), "What the runs printed, as a unified diff."),
+    ("files", ("--files",), "Files, by size and content."),
+)
 
 
-@click.command("diff", context_settings={"allow_extra_args": True})
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What of two runs is to be shown.
+
+    Attributes:
+        sections: names of sections; empty for a summary of all.
+        paths: files or folders to which source code and files are limited.
+        only_counts: `--stat`: numbers of lines instead of unified diffs.
+        program: the program that is to compare them; None for this one.
+    """
+
+    sections: tuple[str, ...]
+    paths: tuple[str, ...]
+    only_counts: bool
+    program: str | None
+
+
+def _choosing(command: Any) -> Any:
+    """Add an option for each section; the command receives them by the names of the sections."""
+    for name, options, text in reversed(_SECTIONS):
+        command = click.option(*options, name, is_flag=True, help=text)(command)
+    return command
+
+
+@click.command("diff", epilog=SELECTION_HELP)
+@click.argument("specs", metavar="[RUN [RUN]]", nargs=-1, shell_complete=run_words)
+@_choosing
+@click.option("-p", "--path", "paths", metavar="PATH", multiple=True, help="A file or folder; may be repeated.")
+@click.option("--stat", "only_counts", is_flag=True, help="Only how many lines differ, no unified diffs.")
+@click.option("-c", "--cmd", "program", metavar="PROGRAM", help="Compare with PROGRAM, which is given two paths.")
+@deleted_option
 @click.option(
     "--at", "moments", metavar="TIME|SEQ|TXN", multiple=True, shell_complete=moment_words,
-    help="The two moments, each a time, or a transaction's number or id as in `guild log`.",
+    help="Given twice: what changed of runs between two times, or transactions as in `guild log`.",
 )  # fmt: skip
 @limiting
 @json_option
-@click.pass_context
-def diff(ctx: click.Context, moments: tuple[str, ...], limits: Limits, *, as_json: bool) -> None:
-    """Show what changed of runs from one moment to another: --at is given twice.
+@click.pass_obj
+def diff(
+    app: App, /, specs: tuple[str, ...], limits: Limits, *, moments: tuple[str, ...], as_json: bool, **options: Any
+) -> int:
+    """Show what differs between two runs, from the first to the second.
 
-    A line for each run that was started, ended, labelled, tagged, marked, deleted, restored or purged in between, with
-    what changed of it: before -> after. Options limit the runs to those that match at one of the two moments. Given
-    the later moment first, everything is the other way round.
+    Without RUNs the latest run that matches is compared with the one before it; with one RUN that one with the one
+    before it. Two are compared in the order in which they are given.
+
+    By default a summary of everything is shown, as far as it differs; of source code and output only how many lines.
+    Options show single sections, source code and output as unified diffs. With --path the files of the runs at PATH
+    are compared line by line; together with --source, those of their source code.
+
+    Of what is larger than 4 MiB or 50,000 lines only the beginning is compared line by line. The exit code is 0 also
+    when the runs differ; with --cmd it is the program's.
+
+    With --at given twice, it shows what changed of runs from one moment to another, a line for each run; options limit
+    the runs to those that match at one of the two moments.
 
     \b
     Examples:
-      guild diff --at 1 --at now
-      guild diff --at '1 hour ago' --at now -E
-      guild diff --at yesterday --at now --json
+      guild diff                     the latest run and the one before
+      guild diff 3 0 --flags         from run 3 to run 0
+      guild diff 1 0 --source
+      guild diff 1 0 -p metrics.csv
+      guild diff -l best --cmd meld  the latest two labelled best
+      guild diff --at yesterday --at now
     """
-    if ctx.args:
-        raise UsageError(
-            f"diff takes two moments, no runs: '{printable(ctx.args[0], 80)}' is too much",
-            hint="Example: guild diff --at yesterday --at now. Filters limit the runs.",
-        )
-    if len(moments) != 2:  # noqa: PLR2004 - from one to another
-        raise UsageError(
-            f"--at must be given twice, and was given {len(moments)} time(s)",
-            hint="Example: guild diff --at yesterday --at now.",
-        )
-    if not all(moments):
-        raise UsageError("--at needs a text, and got an empty one", hint="Example: guild diff --at 1 --at now.")
-    app: App = ctx.obj
-    before = run_filter(app, replace(limits, at=moments[0]))
-    first = app.then or moment_of(app, moments[0])
-    second = moment_of(app, moments[1])
-    after = filter_of(limits, LIVE, app.cwd, before.project, second.now)
-    note(f"From {told(first.end)} to {told(second.end)}")
-    with _changed(app, (first, before), (second, after)) as found:
-        page(_json_lines(app, found, first, second) if as_json else _lines(app, found))
+    deleted = bool(options.pop("deleted"))
+    sections = tuple(name for name, _, _ in _SECTIONS if options.pop(name))
+    asked = Asked(sections, **options)
+    if moments:
+        if specs or asked != Asked((), (), only_counts=False, program=None) or deleted:
+            words = f"'{printable(specs[0], 80)}' is" if specs else "options for two runs are"
+            raise UsageError(
+                f"--at is for two moments, not for runs: {words} too much",
+                hint="Example: guild diff --at yesterday --at now. Filters limit the runs.",
+            )
+        from commands.diff_moments import show_moments
 
+        show_moments(app, moments, limits, as_json=as_json)
+        return 0
+    from commands.diff_runs import show_runs
 
-_Asked = tuple[Moment, RunFilter]
-
-
-@contextmanager
-def _changed(app: App, first: _Asked, second: _Asked) -> Iterator[Iterator[Changed]]:
-    """Give the runs that changed, read from two replays that are gone afterwards."""
-    (start, early_filter), (end, late_filter) = sorted((first, second), key=lambda one: one[0].end.seq)
-    begun = start.end.position
-    with ExitStack() as opened:
-        with replaying(end.end.position) as reached:
-            early = opened.enter_context(closing(replay(app.ledger, start.end, reached)))
-            onward = None if reached is None else lambda count: reached(begun + count)
-            late = opened.enter_context(closing(replay_on(app.ledger, early, end.end, onward)))
-        found = changes(Side(early, early_filter), Side(late, late_filter))
-        if first[0].end.seq > second[0].end.seq:
-            found = (Changed(one.row, one.after, one.before) for one in found)
-        yield found
-
-
-def _lines(app: App, found: Iterable[Changed]) -> Iterator[str]:
-    is_empty = True
-    for one in found:
-        is_empty = False
-        operation = printable(displayed(one.row.op, app.cwd), 300)
-        yield f"[{one.row.run_id[:SHORT_ID]}]  {operation}  {_told(one.before, one.after)}"
-    if is_empty:
-        note("Nothing changed.")
-
-
-def _told(before: Facts | None, after: Facts | None) -> str:
-    """Return what changed, in one line."""
-    keys = list(after or before or ())
-    if before is None or after is None:  # the line has its operation anyway
-        keys = [key for key in keys if key != "operation"]
-    keys = [key for key in keys if not key.startswith(_DETAILS)] or keys
-    return "; ".join(f"{printable(key)}: {_text(before, key)} -> {_text(after, key)}" for key in keys)
-
-
-def _text(facts: Facts | None, key: str) -> str:
-    value = None if facts is None else facts.get(key)
-    if key in ("started", "stopped") and isinstance(value, int):
-        return local_time(value)
-    if isinstance(value, bool):
-        return str(value).lower() if ":" in key else "yes" if value else "no"
-    if key == "digest" and isinstance(value, str):
-        return value[:SHORT_ID]
-    text = ", ".join(value) if isinstance(value, list) else "" if value is None else str(value)
-    return printable(text, _LONGEST) or "-"
-
-
-def _json_lines(app: App, found: Iterable[Changed], first: Moment, second: Moment) -> Iterator[str]:
-    """Yield one JSON object, with a run on each line, without collecting it."""
-    ends = {"from": _end(first), "to": _end(second)}
-    yield json_text(ends)[:-1] + ',"runs":'
-    yield from array_lines(_object(app, one) for one in found)
-    yield "}"
-
-
-def _end(moment: Moment) -> dict[str, object]:
-    return {"seq": moment.end.seq, "time": utc_time(moment.end.recorded_at)}
-
-
-def _object(app: App, one: Changed) -> dict[str, object]:
-    return {
-        "id": one.row.run_id,
-        "operation": displayed(one.row.op, app.cwd),
-        "before": _values(one.before),
-        "after": _values(one.after),
-    }
-
-
-def _values(facts: Facts | None) -> dict[str, object] | None:
-    return None if facts is None else {key: _exact(key, value) for key, value in facts.items()}
-
-
-def _exact(key: str, value: Value) -> object:
-    if key in ("started", "stopped") and isinstance(value, int):
-        return utc_time(value)
-    return for_json(value)
+    return show_runs(app, specs, limits, asked, deleted=deleted, as_json=as_json)

@@ -31,6 +31,7 @@ _COMMANDS = {
     "cat": "commands.cat:cat",
     "check": "commands.check:check",
     "comment": "commands.comment:comment",
+    "compare": "commands.compare:compare",
     "completion": "commands.completion:completion",
     "diff": "commands.diff:diff",
     "help": "commands.help:show_help",
@@ -55,13 +56,15 @@ _COMMANDS = {
     "select": "commands.select:select_run",
     "stop": "commands.stop:stop",
     "tag": "commands.tag:tag",
+    "tensorboard": "commands.tensorboard:tensorboard",
     "train": "commands.aliases:train",
     "undo": "commands.undo:undo",
     "uninstall": "commands.uninstall:uninstall",
     "unprotect": "commands.protect:unprotect",
+    "view": "commands.view:view",
     "watch": "commands.watch:watch",
 }
-_ALIASES = {"ops": "operations"}
+_ALIASES = {"ops": "operations", "tb": "tensorboard"}
 _DIRECTORIES = completer("commands.completing:directories")
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import cast
+from typing import TypeVar, cast
 
 from commands.app import App
 from commands.change import Change, execute
 from commands.options import Limits
 from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.settle import follow
-from commands.table import local_time, utc_time
+from commands.table import local_time
 from commands.terminal import note
 from ledger.canonical import Value
 from ledger.dataclass import dataclass, field
@@ -18,10 +18,11 @@ from ledger.errors import ConflictError, GuildError, UsageError
 from ledger.ids import RunId, run_of, run_stream
 from ledger.registry import VERSIONS, current_body
 from ledger.rows import EventRow
-from ledger.text import printable
+from ledger.text import printable, utc_time
 from projections.query import RunRow, runs_by_id
 from projections.schema import LIVE
 
+T = TypeVar("T")
 NOTHING = "No runs to modify."
 LONGEST_TAG = 100
 """Characters."""
@@ -190,24 +191,35 @@ def carry_out(app: App, rows: Sequence[RunRow], planned: Planning, *, yes: bool,
     Raises:
         ConflictError: the run was changed again and again, or moved; nothing was changed.
     """
-    single = len(rows) == 1
-    for left in reversed(range(_TRIES)):
-        change = planned(rows)
-        if rows and not change.runs:
+
+    def attempt(now: Sequence[RunRow]) -> None:
+        change = planned(now)
+        if now and not change.runs:
             tell_moved(app)
             if not dry_run:
                 follow(app)  # as every command that may change runs: what an earlier one could not finish is mended
             note(change.nothing)
             return
+        execute(app, change, yes=yes, dry_run=dry_run, at_once=len(rows) == 1)
+
+    insisting(app, rows, attempt)
+
+
+def insisting(app: App, rows: Sequence[RunRow], attempt: Callable[[Sequence[RunRow]], T]) -> T:
+    """Do something to runs; to a single one that somebody else changes at the same moment again, for how it is now.
+
+    Raises:
+        ConflictError: there are several, or the run was changed again and again, or moved; nothing was changed.
+    """
+    for left in reversed(range(_TRIES)):
         try:
-            execute(app, change, yes=yes, dry_run=dry_run, at_once=single)
+            return attempt(rows)
         except ConflictError:
-            now = _as_they_are(app, rows) if single and not app.moved and left else []
+            now = _as_they_are(app, rows) if len(rows) == 1 and not app.moved and left else []
             if [row.place for row in now] != [row.place for row in rows]:
                 raise
             rows = now
-        else:
-            return
+    raise AssertionError("not reached")
 
 
 def _as_they_are(app: App, rows: Sequence[RunRow]) -> list[RunRow]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 
 import click
 
 from artifacts.run_files import inside
 from commands.app import App
 from commands.options import SELECTION_HELP, Limits, limiting, run_words
+from commands.program_calls import call, words_of
 from commands.run_folder import deleted_option, folder_of, one_run
 from commands.terminal import note, say
 from ledger.errors import GuildError, UsageError
@@ -57,18 +57,11 @@ def open_run(
 
 def _opener(program: str | None) -> list[str]:
     """Return the command that opens a path, empty when there is none."""
-    import shlex
     import shutil
 
     wanted = os.environ.get("GUILD_OPEN", "") if program is None else program
     if program is not None or wanted:
-        try:
-            words = shlex.split(wanted)
-        except ValueError as error:
-            raise UsageError(f"'{printable(wanted, 80)}' cannot be split into words: {error}") from error
-        if not words:
-            raise UsageError("--cmd needs a program", hint="Example: guild open 0 --cmd ls.")
-        return words
+        return words_of(wanted, "guild open 0 --cmd ls")
     if sys.platform == "darwin":
         return ["open"]
     # Without a display xdg-open would look for a browser that runs in the terminal.
@@ -81,25 +74,12 @@ def _start_shell(row: RunRow, target: str) -> int:
     folder = target if os.path.isdir(target) else os.path.dirname(target)
     shell = os.environ.get("SHELL") or "/bin/sh"
     note(f"In the directory of run {row.run_id[:8]}; leave the shell to come back.")
-    return _call([shell], folder, {**os.environ, "PWD": folder, "RUN_ID": row.run_id})
+    return call([shell], folder, {**os.environ, "PWD": folder, "RUN_ID": row.run_id})
 
 
 def _start(words: list[str]) -> None:
-    code = _call(words, None, os.environ)
+    code = call(words, None, os.environ)
     if code:
         raise GuildError(
             f"{printable(words[0], 80)} ended with {code}", hint=f"The path is {printable(words[-1], 4_000)}"
         )
-
-
-def _call(words: list[str], folder: str | None, environment: Mapping[str, str]) -> int:
-    import subprocess
-
-    try:
-        code = subprocess.run(words, cwd=folder, env=environment, check=False).returncode
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else error
-        raise GuildError(
-            f"{printable(words[0], 80)} cannot be started: {why}", hint="Name another program with --cmd."
-        ) from error
-    return code if code >= 0 else 128 - code

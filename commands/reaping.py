@@ -5,6 +5,7 @@ Apart from the rest, and importing little: nearly always no run is running, and 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from projections.query import running
 
 if TYPE_CHECKING:
     from ledger.canonical import Value
+    from ledger.events.base import Event
 
 
 ELSEWHERE = "another home"
@@ -36,7 +38,7 @@ def reap(app: App) -> None:
 
 
 def _end_of(app: App, run_id: RunId) -> bool:
-    """Record the end of one run when it is over; tell whether it was."""
+    """Record the end of one run when it is over, and what it had reported by then; tell whether it was."""
     from ledger.transaction import NewEvent, Transaction
     from operations.liveness import find_end
 
@@ -56,7 +58,8 @@ def _end_of(app: App, run_id: RunId) -> bool:
     try:
         seam("reap.append")
         header = app.header(reason="the run was found to be over")
-        app.ledger.append(Transaction(header, (NewEvent(run_stream(run_id), end.event),)))
+        events = (*_reported(app, run_id), end.event)
+        app.ledger.append(Transaction(header, tuple(NewEvent(run_stream(run_id), event) for event in events)))
     except LedgerError:
         # Already recorded by somebody else, or a home that is read-only or full: the verdict can wait.
         end.release(remove=False)
@@ -64,6 +67,22 @@ def _end_of(app: App, run_id: RunId) -> bool:
     seam("reap.release")
     end.release(remove=True)
     return True
+
+
+def _reported(app: App, run_id: RunId) -> list[Event]:
+    """Return the event that sums up the series which the run has left, if it has left any.
+
+    Its supervisor told the ledger from time to time; nobody has told it of the last numbers.
+    """
+    from artifacts.series import FILE
+
+    if not os.path.exists(os.path.join(app.home.run_dir(run_id), FILE)):
+        return []
+    from artifacts.summaries import summaries_of
+    from ledger.events.notes import RunScalarsRecorded
+
+    found = summaries_of(app.home.run_dir(run_id))
+    return [RunScalarsRecorded(found)] if found else []
 
 
 def evidence_of_start(app: App, run_id: RunId) -> Mapping[str, Value]:

@@ -32,6 +32,7 @@ from projections.query import RunRow
 from projections.schema import LIVE
 
 if TYPE_CHECKING:
+    from ledger.canonical import Value
     from operations.catalog import Catalog, Found
     from operations.definitions import FlagValue
     from operations.run_plan import RunPlan
@@ -136,21 +137,37 @@ def beginning_of(app: App, run_id: RunId) -> Beginning:
     """
     body: dict[str, object] = {}
     tags: set[str] = set()
+    replaced: dict[str, str] = {}
     for row in app.ledger.store.stream_events([run_stream(run_id)]):
         if row.type not in _TOLD_BY or row.body is None:
             continue
         told = current_body(row.type, row.schema_version, row.body)
         if row.type == "run.tagged":
             tags = (tags | {*cast("list[str]", told["added"])}) - {*cast("list[str]", told["removed"])}
+        elif row.type == "run.dependencies_resolved":
+            replaced = _replaced(told["dependencies"])
         else:
             body |= told
     if not body:
         raise GuildError(f"run {run_id[:8]} has no start on record", hint="`guild log` shows what was recorded.")
+    if replaced:  # what was said at the latest start of a run counts for its next one too
+        body["overrides"] = replaced
     values = [body.get(name) for name in Beginning._fields[:-1]]
     return Beginning._make([*cast("list[str]", values), tuple(tags)])
 
 
-_TOLD_BY = frozenset(("run.staged", "run.started", "run.restarted", "run.imported", "run.labeled", "run.tagged"))
+_TOLD_BY = frozenset(
+    (
+        *("run.staged", "run.started", "run.restarted", "run.imported", "run.dependencies_resolved"),
+        *("run.labeled", "run.tagged"),
+    )
+)
+
+
+def _replaced(dependencies: Value) -> dict[str, str]:
+    """Return what stood in place of required files, by name."""
+    listed = dependencies if isinstance(dependencies, list) else []
+    return {str(one["given_as"]): str(one["given"]) for one in listed if isinstance(one, dict) and "given" in one}
 
 
 class Stager:
@@ -171,7 +188,9 @@ class Stager:
         begun = beginning_of(self._app, run_id)
         found = self._operation(begun)
         given_overrides, others = split_overrides(found, words)
-        overrides = {**(begun.overrides or {}), **given_overrides}
+        # Of two names for one source the later counts: what is said now stands last.
+        kept_overrides = {key: text for key, text in (begun.overrides or {}).items() if key not in given_overrides}
+        overrides = {**kept_overrides, **given_overrides}
         kept = {name: literal(value) for name, value in begun.flags.items()}
         given = {**kept, **self._checked(found, others, kept)}
         # Flags that the operation knows no more were checked when the run was staged.

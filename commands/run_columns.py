@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
-from commands.run_json import array_lines, as_object
-from commands.table import utc_time
+from commands.run_json import array_lines, run_dir
 from ledger.errors import UsageError
+from ledger.text import utc_time
 from projections.attributes import attribute, named_value
-from projections.details import comment_counts, digests_of, tags_of, values_of
+from projections.cells import CHUNK, Cell, Chunk, Reader, Time, attribute_reader
+from projections.details import values_of
 
 if TYPE_CHECKING:
     from commands.app import App
     from commands.listing_options import Layout
     from projections.query import Query, RunRow
 
-
-class Time(int):
-    """Microseconds since 1970, UTC."""
-
-
-Cell = bool | int | float | str | list[str] | None
-"""What a run has in a column; durations in seconds."""
-
-CHUNK = 500
-_MICROSECONDS = 1_000_000
 
 OF_OBJECT = (
     *("id", "operation", "status", "started", "stopped", "label", "exit_status", "marked", "protected"),
@@ -86,47 +77,29 @@ def cells_of(app: App, columns: Sequence[Column], rows: Iterable[RunRow]) -> Ite
 
 
 class _Chunk:
-    """A few hundred runs, and what was read of them beyond their rows."""
+    """A few hundred runs, and what is read of them beyond their rows."""
 
     def __init__(self, app: App, columns: Sequence[Column], rows: Sequence[RunRow], first: int) -> None:
-        self._app, self._columns, self._rows, self._first = app, columns, rows, first
-        self._runs = [row.number for row in rows]
-        wanted = {one.attribute for one in columns}
-        index = app.index
-        self._tags = tags_of(index, self._runs) if "tag" in wanted else {}
-        self._comments = comment_counts(index, self._runs) if "comment" in wanted else {}
-        self._digests = digests_of(index, self._runs) if "digest" in wanted else {}
+        self._app, self._rows, self._first = app, rows, first
+        self._chunk = Chunk(app.index, rows, app.cwd)
         names = [one.value for one in columns if one.value]
-        self._values = values_of(index, self._runs, names) if names else {}
-        self._more: Mapping[str, Callable[[int, RunRow], Cell]] = {
-            "index": lambda number, _: number,
-            "duration": lambda _, row: duration(row),
-            "started": lambda _, row: Time(row.started),
-            "stopped": lambda _, row: None if row.stopped is None else Time(row.stopped),
-            "tag": lambda _, row: self._tags.get(row.number, []),
-            "comment": lambda _, row: self._comments.get(row.number, 0),
-            "digest": lambda _, row: self._digests.get(row.number),
-        }
+        self._values = values_of(app.index, self._chunk.numbers(), names) if names else {}
+        self._readers = [self._reader(one) for one in columns]
 
     def cells(self) -> list[list[Cell]]:
         """Return a list for each run."""
-        return [self._of(number, row) for number, row in enumerate(self._rows, self._first)]
+        return [[read(row) for read in self._readers] for row in self._rows]
 
-    def _of(self, number: int, row: RunRow) -> list[Cell]:
-        known = as_object(row, self._app)
-        return [
-            self._values.get((row.number, one.value))
-            if one.value is not None
-            else self._more[one.attribute](number, row)
-            if one.attribute in self._more
-            else cast("Cell", known[one.attribute])
-            for one in self._columns
-        ]
-
-
-def duration(row: RunRow) -> float | None:
-    """Return how long a run took, in seconds; None while it runs."""
-    return None if row.stopped is None else (row.stopped - row.started) / _MICROSECONDS
+    def _reader(self, column: Column) -> Reader:
+        number = column.value
+        if number is not None:
+            return lambda row: self._values.get((row.number, number))
+        if column.attribute == "index":
+            indexes = {row.number: index for index, row in enumerate(self._rows, self._first)}
+            return lambda row: indexes[row.number]
+        if column.attribute == "run_dir":
+            return lambda row: run_dir(row, self._app)
+        return attribute_reader(column.attribute, self._chunk)
 
 
 def json_of_columns(app: App, query: Query, rows: Iterable[RunRow], layout: Layout) -> Iterator[str]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from commands.run_columns import OF_OBJECT, Cell, Column, cells_of, columns_of, exact
+from commands.run_columns import OF_OBJECT, Column, cells_of, columns_of, exact
+from projections.cells import Cell
 
 if TYPE_CHECKING:
     from commands.app import App
@@ -29,12 +30,13 @@ def csv_lines(app: App, query: Query, rows: Iterable[RunRow], layout: Layout) ->
 
 
 def _lines(app: App, columns: Sequence[Column], rows: Iterable[RunRow]) -> Iterator[str]:
-    yield _record([one.header for one in columns])
+    yield record([one.header for one in columns])
     for chunk in cells_of(app, columns, rows):
-        yield from map(_record, chunk)
+        yield from map(record, chunk)
 
 
-def _record(cells: Sequence[Cell]) -> str:
+def record(cells: Sequence[Cell]) -> str:
+    """Return a record, with its carriage return but without its line feed."""
     text = ",".join(map(_field, cells))
     # A record of one empty field would be an empty line, which readers pass by.
     return (text or '""') + "\r"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
-from commands.table import utc_time
 from ledger.ids import RunId
+from ledger.text import utc_time
 from projections.query import RunRow, displayed
 from projections.schema import LIVE
 
@@ -64,7 +64,7 @@ def as_object(row: RunRow, app: App) -> dict[str, object]:
         "marked": bool(row.marked),
         "protected": bool(row.protected),
         "deleted": row.place != LIVE,
-        "run_dir": _run_dir(row, app),
+        "run_dir": run_dir(row, app),
     }
 
 
@@ -75,7 +75,7 @@ def place_of(details: Mapping[str, object], app: App) -> object:
     return details["run_dir"] or _NOT_TOLD
 
 
-def _run_dir(row: RunRow, app: App) -> str | None:
+def run_dir(row: RunRow, app: App) -> str | None:
     """Return where a run's directory is; None with `--at`: files are those of now, wherever the run was then.
 
     A run in an archive has none either.

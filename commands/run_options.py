@@ -97,6 +97,8 @@ def _refuse_contradictions(options: RunOptions) -> None:
             if {first, other} <= given:
                 hint = _HINTS.get((first, other), "Give one of them.")
                 raise UsageError(f"{first} and {other} cannot be used together", hint=hint)
+    if options.run_dir == "":
+        raise UsageError("--run-dir needs a path, and got an empty one", hint="Leave it out to run in guild's home.")
     if (options.label is not None and not options.label.strip()) or "" in options.tags:
         raise UsageError("the label or tag is empty", hint="Leave the option out to start a run without one.")
 

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from commands.run_columns import CHUNK, Cell, Column, Time, cells_of, column, columns_of
+from commands.run_columns import Column, cells_of, column, columns_of
 from commands.table import SHORT_ID, cut, local_time, padded, text_width
 from commands.terminal import width
 from ledger.text import printable
 from projections.attributes import attribute
+from projections.cells import CHUNK, Cell, Time
 
 if TYPE_CHECKING:
     from commands.app import App
@@ -35,15 +36,14 @@ def table(app: App, query: Query, rows: Iterable[RunRow], layout: Layout) -> Ite
     """
     if layout.columns:
         columns = columns_of(query, layout)
-        texts = (
-            [_text(one, cell) for one, cell in zip(columns, cells, strict=True)] for cells in _all(app, columns, rows)
-        )
-        return _aligned(texts, [printable(one.header) for one in columns])
+        attributes = [one.attribute for one in columns]
+        texts = ([*map(shown_cell, attributes, cells)] for cells in _all(app, columns, rows))
+        return aligned_lines(texts, [printable(one.header) for one in columns])
     names = ("id", "operation", "label") if layout.simple else (*_USUAL, *_sorted_by(layout), "label")
     if not layout.is_sorted():
         names = ("index", *names)
     columns = [column(query, name) for name in names]
-    return _aligned((_row(columns, cells) for cells in _all(app, columns, rows)), None)
+    return aligned_lines((_row(columns, cells) for cells in _all(app, columns, rows)), None)
 
 
 def _sorted_by(layout: Layout) -> Sequence[str]:
@@ -61,7 +61,7 @@ def _row(columns: Sequence[Column], cells: Sequence[Cell]) -> list[str]:
     """Return the cells of a row that looks like one of the usual list: `[INDEX:ID]`, and `NAME=VALUE` for others."""
     head, rest = "", []
     for one, cell in zip(columns, cells, strict=True):
-        text = _text(one, cell)
+        text = shown_cell(one.attribute, cell)
         if one.attribute == "index":
             head = f"{text}:"
         elif one.attribute == "id":
@@ -72,23 +72,23 @@ def _row(columns: Sequence[Column], cells: Sequence[Cell]) -> list[str]:
     return rest
 
 
-def _text(one: Column, cell: Cell) -> str:
-    """Return what a person is shown."""
+def shown_cell(attribute: str, cell: Cell) -> str:
+    """Return what a person is shown of an attribute; of a flag or scalar for an empty name."""
     if cell is None:
         return ""
-    if one.attribute == "id":
+    if attribute == "id":
         return str(cell)[:SHORT_ID]
     if isinstance(cell, Time):
         return local_time(cell)
-    if one.attribute == "duration":
-        return _clock(float(str(cell)))
+    if attribute == "duration":
+        return clock(float(str(cell)))
     if isinstance(cell, bool):
         # A flag's value is shown as it is given, what guild knows of a run as `runs -v` shows it.
-        return str(cell).lower() if one.value is not None else "yes" if cell else "no"
+        return ("yes" if cell else "no") if attribute else str(cell).lower()
     return printable(", ".join(cell) if isinstance(cell, list) else str(cell), _LONGEST)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
     """Return a duration as `H:MM:SS`, a short one with thousandths."""
     if seconds < _SHORT:
         return f"{seconds:.3f}s"
@@ -96,7 +96,7 @@ def _clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
 
 
-def _aligned(rows: Iterator[list[str]], header: list[str] | None) -> Iterator[str]:
+def aligned_lines(rows: Iterator[list[str]], header: list[str] | None) -> Iterator[str]:
     """Yield the lines of a table as wide as what was read of it: the columns may grow on the way, never shrink."""
     columns = width()
     widths: list[int] = []

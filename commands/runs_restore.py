@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from commands.app import App
@@ -9,6 +11,7 @@ from commands.change import Change, execute, same, selector_of
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words, yes_option
 from commands.selecting import run_filter, selected
 from ledger.events.life import RunRestored
+from projections.query import RunRow
 from projections.schema import DELETED, LIVE
 
 
@@ -29,7 +32,12 @@ def restore(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_
       guild runs restore 9734f85e   by id
     """
     runs = selected(app, run_filter(app, limits, place=DELETED), specs, list_command="guild runs --deleted")
-    change = Change(
+    execute(app, out_of_trash(runs, specs), yes=yes, dry_run=dry_run)
+
+
+def out_of_trash(runs: Sequence[RunRow], specs: Sequence[str]) -> Change:
+    """Return the plan that restores deleted runs."""
+    return Change(
         runs=runs,
         events=same(RunRestored(selector=selector_of(specs))),
         heading="You are about to restore the following runs:",
@@ -39,4 +47,3 @@ def restore(app: App, specs: tuple[str, ...], limits: Limits, *, yes: bool, dry_
         place=LIVE,
         weigh=True,
     )
-    execute(app, change, yes=yes, dry_run=dry_run)

@@ -16,8 +16,9 @@ from ledger.ids import RunId, is_run_id, run_stream
 from ledger.seams import seam
 from ledger.transaction import NewEvent, Transaction
 from projections.errors import IndexDamagedError
-from projections.query import has_unconfirmed, runs_by_id, unconfirmed
+from projections.query import runs_by_id
 from projections.schema import PURGED
+from projections.unconfirmed import has_unconfirmed, unconfirmed
 
 if TYPE_CHECKING:
     from artifacts.home import Home

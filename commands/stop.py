@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from commands.app import App
@@ -67,6 +69,14 @@ def _running(app: App, limits: Limits, specs: tuple[str, ...]) -> list[RunRow]:
 
 
 def _stop(app: App, rows: list[RunRow]) -> None:
+    failed = stop_all(app, rows)
+    say(f"Stopped {len(rows) - failed} run(s)")
+    if failed:
+        raise GuildError(f"{failed} of {len(rows)} runs could not be stopped", hint="The reasons stand above.")
+
+
+def stop_all(app: App, rows: Sequence[RunRow]) -> int:
+    """Stop runs one after the other, and warn of those that cannot be stopped; returns how many these are."""
     failed = 0
     for row in rows:
         try:
@@ -75,6 +85,4 @@ def _stop(app: App, rows: list[RunRow]) -> None:
             warn(f"{error.message}. {error.hint}" if error.hint else error.message)
             failed += 1
     reap(app)  # a supervisor that had to be killed has recorded nothing
-    say(f"Stopped {len(rows) - failed} run(s)")
-    if failed:
-        raise GuildError(f"{failed} of {len(rows)} runs could not be stopped", hint="The reasons stand above.")
+    return failed

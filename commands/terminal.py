@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from itertools import chain
+from threading import local
 
 import click
 
 from ledger.errors import GuildError
+
+_ears = local()
+
+
+@contextmanager
+def heard() -> Iterator[list[str]]:
+    """Collect this thread's warnings instead of printing them, and drop its notes: a screen shows them itself."""
+    warnings: list[str] = []
+    before, _ears.warnings = getattr(_ears, "warnings", None), warnings
+    try:
+        yield warnings
+    finally:
+        _ears.warnings = before
 
 
 def color() -> bool | None:
@@ -46,12 +60,18 @@ def drop_output() -> None:
 
 def note(text: str) -> None:
     """Print a note, dim, on stderr."""
+    if getattr(_ears, "warnings", None) is not None:
+        return
     with suppress(OSError):  # nobody hears it; that must not stop the work
         click.secho(text, err=True, dim=True, color=color())
 
 
 def warn(text: str) -> None:
     """Print a warning on stderr."""
+    collected: list[str] | None = getattr(_ears, "warnings", None)
+    if collected is not None:
+        collected.append(text)
+        return
     with suppress(OSError):
         click.secho(f"WARNING: {text}", err=True, fg="yellow", color=color())
 
@@ -84,7 +104,7 @@ def page(lines: Iterable[str]) -> None:
     rest = iter(lines)
     first = next(rest, None)
     if first is not None:
-        os.environ.setdefault("LESS", "FRX")
+        os.environ.setdefault("LESS", "-FRX")  # with the dash click sees that it shows colours
         # The pager is given a line break after the last line by click itself.
         click.echo_via_pager(chain([first], (f"\n{line}" for line in rest)), color=color())
 

@@ -30,6 +30,7 @@ _VARYING = (
     (r"\bbytes: [0-9]+", "bytes: <size>"),
     (r"\([0-9]+ bytes\)", "(<size> bytes)"),
     (r"\bpid: [0-9]+", "pid: <pid>"),
+    (r"\b[0-9]+\.[0-9]{3}s\b", "<duration>"),
     (r"\b[0-9.]+ (?:bytes?|KiB) on disk", "<size> on disk"),
     (r"\([0-9.]+ (?:bytes?|KiB)\)", "(<size>)"),
     (r"\bguild-ledger [0-9]+(?:\.[0-9]+)+\S*", "guild-ledger <version>"),

@@ -10,7 +10,7 @@ from ledger.dataclass import dataclass
 from ledger.errors import GuildError, UsageError
 from ledger.text import printable
 from operations.definitions import ModelDef, OperationDef
-from operations.model_file_path import find_model_file
+from operations.model_file_path import find_model_file, folder_above
 from operations.names import OperationNameError, full_name, resolve_operation
 
 if TYPE_CHECKING:
@@ -195,7 +195,8 @@ class Catalog:
         if defaults:
             names = ", ".join(full_name(*pair) for pair in defaults)
             raise GuildError(f"several operations are the default: {names}", hint="Name one of them.")
-        raise UsageError("missing argument for [MODEL:]OPERATION", hint="`guild operations` lists what can be run.")
+        hint = self._above() or "`guild operations` lists what can be run."
+        raise UsageError("missing argument for [MODEL:]OPERATION", hint=hint)
 
     def _local(self, model: ModelDef, operation: OperationDef) -> Found:
         from operations.importing import with_imported_flags
@@ -213,9 +214,20 @@ class Catalog:
             try:
                 return self._of_package(*resolve_operation(spec, packaged))
             except OperationNameError as other:
-                if other.is_ambiguous or not self.local_models:
+                if other.is_ambiguous:
                     raise
+                error = error if self.local_models else other
+        above = self._above()
+        if above:
+            raise OperationNameError(error.message, hint="\n".join(filter(None, (above, error.hint)))) from error
         raise error
+
+    def _above(self) -> str:
+        """Return a hint for who is below the folder that is meant; empty when there is none."""
+        folder = None if self.path is not None else folder_above(self.directory)
+        return (
+            "" if folder is None else f"A model file is in {printable(folder, 4096)}: change to there, or use guild -C."
+        )
 
     def _of_package(self, model: ModelDef, operation: OperationDef) -> Found:
         from operations.importing import with_imported_flags

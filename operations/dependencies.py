@@ -62,6 +62,7 @@ class PlannedSource:
         run_id: the run that it is from.
         operation: that run's operation, when known.
         content: what a configuration file will hold.
+        given: the name and the value by which a user replaced it, the value as it means the same later; else None.
     """
 
     resource: str
@@ -74,6 +75,7 @@ class PlannedSource:
     run_id: str | None = None
     operation: str | None = None
     content: bytes | None = None
+    given: tuple[str, str] | None = None
 
     @property
     def title(self) -> str:
@@ -95,6 +97,8 @@ class PlannedSource:
             "kind": self.kind,
             "from": self.run_id or self.origin,
         }
+        if self.given is not None:
+            body |= {"given_as": self.given[0], "given": self.given[1]}
         digest = sha256(self.content).hexdigest() if self.content is not None else self.source.sha256
         return {**body, "sha256": digest.lower()} if digest else body
 
@@ -185,13 +189,13 @@ def unresolved(item: PlannedSource, why: str, hint: str | None = None) -> Depend
     )
 
 
-def _by_source(required: Sequence[Required], overrides: Mapping[str, str]) -> dict[tuple[int, int], str]:
-    """Return the user's values by the position of the resource and of the source in it.
+def _by_source(required: Sequence[Required], overrides: Mapping[str, str]) -> dict[tuple[int, int], tuple[str, str]]:
+    """Return the user's names and values by the position of the resource and of the source in it.
 
     Raises:
         DependencyError: a name fits nothing, or a resource with several sources.
     """
-    values: dict[tuple[int, int], str] = {}
+    values: dict[tuple[int, int], tuple[str, str]] = {}
     for name, value in overrides.items():
         exact = [
             (row, column)
@@ -208,7 +212,7 @@ def _by_source(required: Sequence[Required], overrides: Mapping[str, str]) -> di
                 f"'{printable(name)}' is not the name of something that is required{did_you_mean(name, known)}",
                 hint=f"Required: {', '.join(map(printable, known)) or 'nothing'}.",
             )
-        values.update(dict.fromkeys(places, value))
+        values.update(dict.fromkeys(places, (name, value)))
     return values
 
 

@@ -36,14 +36,16 @@ class Context:
     cwd: str
 
 
-def planned_source(context: Context, required: Required, source: SourceDef, value: str | None) -> PlannedSource:
+def planned_source(
+    context: Context, required: Required, source: SourceDef, given: tuple[str, str] | None
+) -> PlannedSource:
     """Find where a source comes from.
 
     Args:
         context: what is the same for all.
         required: the resource that it belongs to.
         source: with its texts filled in.
-        value: what the user says in its place, None for nothing.
+        given: the name by which the user replaces it and what is said in its place, None for nothing.
 
     Raises:
         DependencyError: it is missing, or its definition cannot be used.
@@ -59,7 +61,9 @@ def planned_source(context: Context, required: Required, source: SourceDef, valu
     try:
         _check_definition(item)
         item = replace(item, target_path=safe_relative(item.target_path))
-        item = _located(context, item, required, value)
+        item = _located(context, item, required, None if given is None else given[1])
+        if given is not None:
+            item = replace(item, given=(given[0], lasting_override(given[1], context.home, context.cwd)))
         item = replace(item, unpack=_is_unpacked(item, required.resource.default_unpack))
         _check_known_digest(item)
     except GuildError as error:
@@ -199,6 +203,7 @@ def _ids(home: Home, value: str) -> list[str]:
 def _config_content(context: Context, item: PlannedSource, path: str) -> bytes:
     """Return what the copy of a configuration file says: parameters first, flags of the run over them."""
     from operations.config_files import config_flags, written_config
+    from operations.flag_args import choice_arguments
     from operations.requirements import CONFIG_DEST
 
     known = {flag.name for flag in config_flags(path)}
@@ -208,13 +213,19 @@ def _config_content(context: Context, item: PlannedSource, path: str) -> bytes:
     ) == os.path.normpath(item.source.target)
     values: dict[str, FlagValue] = dict(item.source.params)
     definitions = {flag.name: flag for flag in context.operation.flags}
+    brought: dict[str, FlagValue] = {}
     for name, value in context.flags.items():
         flag = definitions.get(name)
         told = (flag.arg_name if flag else None) or name
+        instead = choice_arguments(flag, name, context.flags) if flag else None
+        if instead is not None:
+            brought |= instead
+            continue
         # Other flags are none of the file's business, and a program may refuse settings that it does not know.
         wanted = told in known or told in values or (is_dest and not (flag and flag.arg_skip))
         if value is not None and wanted:
             values[told] = value
+    values |= {told: value for told, value in brought.items() if told in known or told in values or is_dest}
     return written_config(path, values)
 
 

@@ -53,18 +53,13 @@ def arguments(operation: OperationDef, flags: Mapping[str, FlagValue]) -> dict[s
     brought: dict[str, Argument] = {}
     for name in sorted(flags):
         flag, value = defined.get(name), flags[name]
-        instead = _choice_args(flag, value) if flag else None
+        instead = choice_arguments(flag, name, flags) if flag else None
         if value is None or (flag is not None and flag.arg_skip and instead is None):
             continue
         if instead is None:
             told[(flag.arg_name if flag else None) or name] = Argument(value, name, flag)
             continue
-        from operations.templates import resolved
-
-        for key, item in instead.items():
-            own = resolved(item, flags, what=f"args of choice '{_shown(value)}' of flag '{printable(name)}'")
-            if own is not None:
-                brought[key] = Argument(own, name)
+        brought |= {key: Argument(own, name) for key, own in instead.items()}
     told |= brought
     return {name: told[name] for name in sorted(told)}
 
@@ -103,6 +98,28 @@ def split_value(text: str, separator: str) -> list[str]:
         return shlex.split(text)
     except ValueError:  # an apostrophe is part of a word here
         return text.split()
+
+
+def choice_arguments(flag: FlagDef, name: str, flags: Mapping[str, FlagValue]) -> dict[str, FlagValue] | None:
+    """Return what the choice that a flag has brings in the flag's place; None when it brings nothing.
+
+    Args:
+        flag: as defined.
+        name: its name.
+        flags: values of the run, which what is brought may refer to.
+
+    Raises:
+        TemplateError: it refers to a flag that does not exist.
+    """
+    value = flags[name]
+    instead = _choice_args(flag, value)
+    if instead is None or value is None:
+        return None if instead is None else {}
+    from operations.templates import resolved
+
+    what = f"args of choice '{_shown(value)}' of flag '{printable(name)}'"
+    found = {key: resolved(item, flags, what=what) for key, item in instead.items()}
+    return {key: own for key, own in found.items() if own is not None}
 
 
 def _choice_args(flag: FlagDef, value: FlagValue) -> Mapping[str, FlagValue] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ledger.text import printable
 from operations.flags import flow_text, parse_value
@@ -10,6 +10,7 @@ from operations.flags import flow_text, parse_value
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ledger.canonical import Value
     from operations.definitions import ChoiceDef, FlagDef, FlagValue, ModelDef, OperationDef, RequirementDef
 
 _LONGEST_VALUE = 80
@@ -19,7 +20,7 @@ _NO_HELP = "No help available (the current directory does not contain a model fi
 
 
 def operation_help(model: ModelDef, operation: OperationDef) -> str:
-    """Return the help of an operation: usage, description, dependencies, flags by name; no line break at its end."""
+    """Return the help of an operation: usage, description, dependencies, flags, scalars; no line break at its end."""
     parts = [f"Usage: guild run [OPTIONS] {_spec(model, operation.name)} [FLAG=VALUE]..."]
     if operation.description:
         parts.append(_paragraph(operation.description))
@@ -29,6 +30,13 @@ def operation_help(model: ModelDef, operation: OperationDef) -> str:
         parts.append("\n".join(["Dependencies:", *_rows(rows)]))
     if operation.flags:
         parts.append("\n".join(["Flags:", *_flag_rows(operation.flags)]))
+    if operation.output_scalars is False:
+        parts.append("Scalars:\n  none are read from the output")
+    elif operation.output_scalars:
+        from artifacts.output_patterns import texts_of
+
+        found = [(key or "-", _one_line(text)) for key, text in texts_of(cast("Value", operation.output_scalars))]
+        parts.append("\n".join(["Scalars (patterns in the output):", *_rows(found)]))
     return "\n\n".join(parts)
 
 

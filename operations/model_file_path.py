@@ -18,3 +18,12 @@ def find_model_file(directory: str) -> str | None:
         if os.path.isfile(path):
             return path
     return None
+
+
+def folder_above(directory: str) -> str | None:
+    """Return the nearest folder above an absolute `directory` that has a model file, for hints; None for none."""
+    while (parent := os.path.dirname(directory)) != directory:
+        directory = parent
+        if find_model_file(directory) is not None:
+            return directory
+    return None

@@ -101,13 +101,22 @@ def read_output_scalars(keys: Keys) -> FlagValue:
         return False
     about = f"'output-scalars' of {keys.what}"
     for item in node.items if isinstance(node, SequenceNode) else (node,):
-        values = [value for _, value in item.pairs] if isinstance(item, MappingNode) else [item]
-        for value in values:
+        pairs = [(key.text, value) for key, value in item.pairs] if isinstance(item, MappingNode) else [(None, item)]
+        for name, value in pairs:
             if not isinstance(value, ScalarNode) or not isinstance(value.value, str):
                 wanted = "expected 'no', patterns, or a mapping of names to patterns"
                 raise NodeError(f"{about} has {kind_of(value)}: {wanted}", value.place)
-            plain_text(value, about)
+            _check_pattern(plain_text(value, about), name, about, value.place)
     return value_of(node)
+
+
+def _check_pattern(text: str, name: str | None, about: str, place: Place) -> None:
+    from artifacts.output_patterns import PatternError, check
+
+    try:
+        check(text, name)
+    except PatternError as error:
+        raise NodeError(f"{about}: {error.message}", place) from error
 
 
 def _others(flags: tuple[FlagDef, ...], own: tuple[FlagDef, ...]) -> tuple[FlagDef, ...]:

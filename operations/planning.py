@@ -99,7 +99,7 @@ def plan_run(
         run_dir=setting.run_dir,
         stoppable=operation.stoppable,
         stop_after=setting.stop_after,
-        reads_scalars=operation.output_scalars is not False,
+        output_scalars=cast("Value", operation.output_scalars),
         stdout=setting.stdout,
         stderr=setting.stderr,
     )

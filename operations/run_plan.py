@@ -45,7 +45,8 @@ class RunPlan:
         run_dir: absolute directory to run in instead of the home's; such a run is not recorded.
         stoppable: whether being stopped counts as completed.
         stop_after: seconds after which the run is stopped, None for never.
-        reads_scalars: whether the numbers that it prints are summed up at its end.
+        output_scalars: the patterns that find numbers in what it prints, as written; None for the usual form, False for
+            none.
         stdout: file descriptor that the output is shown on, None for nowhere.
         stderr: the same for errors.
     """
@@ -73,6 +74,6 @@ class RunPlan:
     run_dir: str | None = None
     stoppable: bool = False
     stop_after: float | None = None
-    reads_scalars: bool = True
+    output_scalars: Value = None
     stdout: int | None = 1
     stderr: int | None = 2

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 from artifacts.home import Home
 from artifacts.lease import Lease, LeaseRecord
-from artifacts.output import OUTPUT, OutputSummary
+from artifacts.output import OutputSummary
 from ledger.canonical import Value
 from ledger.dataclass import replace, values
 from ledger.errors import GuildError, LedgerError, TransitionError
@@ -28,6 +28,7 @@ from ledger.transaction import Header, NewEvent, Transaction
 from operations.liveness import final_status
 from operations.process_info import evidence_of
 from operations.run_plan import AGAIN, STAGED, RunPlan
+from operations.scalar_watch import ScalarWatch
 from operations.signals import TimeUpError, stopping_raises, time_limit
 from operations.starts import begin_events
 from operations.supervise import Ending, ProcessSpec, run_process
@@ -52,9 +53,9 @@ def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Endin
     lease = _begin(plan, home, header, open_ledger)
     ending, recorded = None, False
     try:
-        ending, answers = _work(plan, spec, lease, home)
+        ending, answers = _work(plan, spec, lease, home, _recording(plan, header, open_ledger))
         seam("run.finish")
-        _record_end(open_ledger, header, plan.run_id, [*answers, *_scalars(plan, spec, ending), _ended(plan, ending)])
+        _record_end(open_ledger, header, plan.run_id, [*answers, _ended(plan, ending)])
         recorded = True
     finally:
         seam("run.release")
@@ -84,7 +85,7 @@ def run_outside(plan: RunPlan, home: Home, host: str) -> Ending:
     try:
         # What an earlier run required lies there; nobody else is at work, because the lease is ours.
         put_in_place(replace(plan, follows=AGAIN) if again else plan, spec.cwd, home)
-        return run_process(spec, lease=lease, on_started=lambda _started: None)
+        return _supervised(plan, spec, lease, None)[0]
     except OSError as error:
         raise _unusable(spec.cwd, error) from error
     finally:
@@ -140,7 +141,24 @@ def _record_end(open_ledger: Opener, header: Header, run_id: RunId, events: Sequ
         ) from error
 
 
-def _work(plan: RunPlan, spec: ProcessSpec, lease: Lease, home: Home) -> tuple[Ending, list[Event]]:
+def _recording(plan: RunPlan, header: Header, open_ledger: Opener) -> Callable[[Mapping[str, Value]], None]:
+    """Return what brings the summaries of a run that goes on to the ledger, which is open for that moment only."""
+
+    def record(scalars: Mapping[str, Value]) -> None:
+        from ledger.events.notes import RunScalarsRecorded
+
+        ledger = open_ledger()
+        try:
+            _append(ledger, header, plan.run_id, RunScalarsRecorded(scalars))
+        finally:
+            ledger.store.close()
+
+    return record
+
+
+def _work(
+    plan: RunPlan, spec: ProcessSpec, lease: Lease, home: Home, record: Callable[[Mapping[str, Value]], None]
+) -> tuple[Ending, list[Event]]:
     """Prepare the directory and run the process; returns how that ended, and what else there is to record."""
     answers: list[Event] = []
     begun = time.monotonic()
@@ -163,7 +181,20 @@ def _work(plan: RunPlan, spec: ProcessSpec, lease: Lease, home: Home) -> tuple[E
     if spec.stop_after is not None:
         left = spec.stop_after - (time.monotonic() - begun)
         spec = replace(spec, stop_after=max(left, _LEAST_SECONDS))
-    return run_process(spec, lease=lease, on_started=lambda _started: seam("run.spawned")), answers
+    ending, found = _supervised(plan, spec, lease, record)
+    return ending, [*answers, *found]
+
+
+def _supervised(
+    plan: RunPlan, spec: ProcessSpec, lease: Lease, record: Callable[[Mapping[str, Value]], None] | None
+) -> tuple[Ending, list[Event]]:
+    """Run the process to its end; returns how that was, and what it has reported and nobody has recorded yet."""
+    watch = ScalarWatch(plan, spec.cwd, spec.output_dir, record)
+    try:
+        ending = run_process(replace(spec, scalars=watch), lease=lease, on_started=lambda _started: seam("run.spawned"))
+        return ending, watch.reported(ending.output, _teller(plan))
+    finally:
+        watch.close()
 
 
 def _not_started(why: str | None) -> Ending:
@@ -227,21 +258,6 @@ def process_spec(plan: RunPlan, home: Home) -> ProcessSpec:
         stderr_fd=plan.stderr,
         stop_after=plan.stop_after,
     )
-
-
-def _scalars(plan: RunPlan, spec: ProcessSpec, ending: Ending) -> list[Event]:
-    """Return the event that sums up the numbers which the run printed, if it printed any."""
-    if not plan.reads_scalars or not ending.output.bytes:
-        return []
-    from artifacts.output_scalars import output_scalars
-
-    # A run that is started again appends to what it printed before.
-    found = output_scalars(os.path.join(spec.output_dir, OUTPUT), last_bytes=ending.output.bytes)
-    if not found:
-        return []
-    from ledger.events.notes import RunScalarsRecorded
-
-    return [RunScalarsRecorded(found)]
 
 
 def _ended(plan: RunPlan, ending: Ending) -> RunStatusChanged:

@@ -15,7 +15,6 @@ import time
 from signal import SIGCHLD, SIGINT, SIGKILL, SIGTERM, Signals
 from typing import TYPE_CHECKING
 
-from artifacts.lease import LeaseError, LeaseRecord
 from artifacts.output import OutputSummary, Tee
 from ledger.dataclass import dataclass, replace
 from operations.process_info import all_processes, is_alive, start_ticks
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from artifacts.lease import Lease
+    from operations.scalar_watch import ScalarWatch
 
 __all__ = ["Ending", "ProcessSpec", "Started", "exit_code", "run_process"]
 
@@ -62,6 +62,7 @@ class ProcessSpec:
         stderr_fd: where to show its standard error, None for nowhere.
         grace_seconds: how long it may take to end when asked to, before it is asked more firmly.
         stop_after: how long it may run before it is stopped, in seconds; None for ever.
+        scalars: has the numbers read that it reports; None when nobody asks for them.
     """
 
     argv: Sequence[str]
@@ -72,6 +73,7 @@ class ProcessSpec:
     stderr_fd: int | None = None
     grace_seconds: float = 10.0
     stop_after: float | None = None
+    scalars: ScalarWatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def run_process(
             pid, sources = start_process(spec.argv, spec.cwd, spec.env)
         except CannotStartError as error:
             ending = Ending(None, None, started_at, max(started_at, now_us()), OutputSummary(), str(error))
-            _note_ending(lease, ending)
+            lease.note(exit_status=None, ended_at=ending.ended_at, stopped_by=None)
             return ending
         started = Started(pid, start_ticks(pid) or 0, started_at)
         if not _first_started:
@@ -202,8 +204,7 @@ class _Supervision:
         for descriptor in (self._watch.descriptor, self._pidfd):
             if descriptor is not None:
                 self._tee.watch(descriptor)
-        pid, ticks = self._started.pid, self._started.start_ticks
-        _write(self._lease, lambda record: replace(record, child_pid=pid, child_ticks=ticks))
+        self._lease.note(child_pid=self._started.pid, child_ticks=self._started.start_ticks)
         try:
             on_started(self._started)
         except BaseException:
@@ -225,7 +226,7 @@ class _Supervision:
             self._failure,
             timed_out=self._timed_out,
         )
-        _note_ending(self._lease, ending)
+        self._lease.note(exit_status=self._exit_status, ended_at=ending.ended_at, stopped_by=stopped_by)
         if self._pidfd is not None:
             self._tee.unwatch(self._pidfd)
         swept = self._sweep() if stopped_by else 0
@@ -244,6 +245,8 @@ class _Supervision:
         late = self._escalation.on_time(now) or self._end_of_time(now)
         if late:
             self._signal(late)
+        if self._spec.scalars is not None:
+            self._spec.scalars.look()
 
     def _end_of_time(self, now: float) -> Signals | None:
         """Return the signal for a run whose time is up, once."""
@@ -270,6 +273,9 @@ class _Supervision:
 
     def _patience(self) -> float | None:
         waits = []
+        scalars = self._spec.scalars.patience() if self._spec.scalars is not None else None
+        if scalars is not None:
+            waits.append(scalars)
         if self._escalation.deadline is not None:
             waits.append(max(0.0, self._escalation.deadline - time.monotonic()))
         elif self._limit is not None and self._escalation.stopped_by is None:
@@ -294,8 +300,8 @@ class _Supervision:
 
     def _tree(self) -> list[tuple[int, int]]:
         """Return all that belongs to the run: found below us now or before, and not older than the run."""
-        first = self._started.start_ticks
-        self._known.update(found for found in descendants(os.getpid()) if found[1] >= first)
+        first, helper = self._started.start_ticks, self._spec.scalars.pid if self._spec.scalars is not None else 0
+        self._known.update(found for found in descendants(os.getpid()) if found[1] >= first and found[0] != helper)
         self._known = {found for found in self._known if is_alive(*found)}
         # The run's own process first: it may want to end its children itself.
         return sorted(self._known, key=lambda found: (found[0] != self._started.pid, found[1]))
@@ -379,17 +385,3 @@ def _pidfd(pid: int) -> int | None:
         return os.pidfd_open(pid)
     except (AttributeError, OSError):
         return None
-
-
-def _note_ending(lease: Lease, ending: Ending) -> None:
-    told = {"exit_status": ending.exit_status, "ended_at": ending.ended_at, "stopped_by": ending.stopped_by}
-    _write(lease, lambda record: replace(record, **told))  # type: ignore[arg-type]  # fields by name
-
-
-def _write(lease: Lease, change: Callable[[LeaseRecord], LeaseRecord]) -> None:
-    record = lease.read() or LeaseRecord("", os.getpid(), start_ticks(os.getpid()) or 0, "")
-    try:
-        lease.write(change(record))
-    except LeaseError:
-        # The ledger still learns it; the lease is for the case that it does not.
-        return

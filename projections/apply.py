@@ -82,7 +82,7 @@ class Projector:
                 # are cut into batches, and one that a staged run had before it started is kept.
                 self._new_op(state.op)
             if event.type in VALUED:
-                self._values.take(state)
+                self._values.take(state, self._ops[state.op])
             if event.type in MOVING and state.place != PURGED:
                 unconfirmed[state.run] = True
             elif event.type == "run.purged":

@@ -15,6 +15,7 @@ from projections.conditions import (
     commented,
     labelled,
     marked,
+    one_of,
     tagged,
     unlabelled,
     with_hex_prefix,
@@ -49,6 +50,8 @@ class Candidates:
 
     def _conditions(self, wanted: RunFilter, ops: Mapping[int, OpKey]) -> Iterator[Condition]:
         place = PLACES.index(wanted.place)
+        if wanted.only is not None:
+            yield one_of(wanted.only)
         if wanted.labels:
             labels = [as_stored(text) for text in wanted.labels]
             yield narrowed(self._index.db, LABELS, labelled(labels), labels)

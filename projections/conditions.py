@@ -42,6 +42,13 @@ NOTHING = Condition("run.run = -1", (), (Drive("SELECT run FROM run WHERE run = 
 EVERYTHING = Condition("1")
 
 
+def one_of(numbers: Sequence[int]) -> Condition:
+    """Return the condition to be one of the runs with these numbers, however many they are."""
+    listed = f"[{','.join(map(str, numbers))}]"
+    drive = Drive("SELECT value AS run FROM json_each(?)", (listed,))
+    return Condition("run.run IN (SELECT value FROM json_each(?))", (listed,), (drive,))
+
+
 def all_of(conditions: Iterable[Condition]) -> Condition:
     """Return what passes every test: each place where one of them is found will do."""
     parts = list(conditions)

@@ -16,11 +16,12 @@ from projections.schema import PLACES, STATUSES, OpKey
 
 if TYPE_CHECKING:
     import sqlite3
+    from array import array
 
     from projections.candidates import Candidates
     from projections.counting import Counts
 
-__all__ = ["Query", "RunFilter", "RunRow", "displayed", "running", "runs_by_id", "unconfirmed"]
+__all__ = ["Query", "RunFilter", "RunRow", "displayed", "running", "runs_by_id"]
 
 PAGE = 2_000
 _CHUNK = 500
@@ -174,12 +175,13 @@ class Query:
         """
         if sort == _STARTED and not reverse:
             return self._newest_first(offset, limit, after)
-        rows = self._sorted(sort, None if limit is None or after is not None else offset + limit, reverse=reverse)
-        if after is not None:
-            # There is no index to go on in: passed by are those that were shown.
-            for row in rows:
-                if row.run_id == after.run_id:
-                    break
+        if after is None:
+            return self._sorted(sort, offset, limit, reverse=reverse)
+        # There is no index to go on in: passed by are those that were shown.
+        rows = self._sorted(sort, 0, None, reverse=reverse)
+        for row in rows:
+            if row.run_id == after.run_id:
+                break
         return islice(rows, offset, None if limit is None else offset + limit)
 
     def _newest_first(self, offset: int, limit: int | None, after: RunRow | None) -> Iterator[RunRow]:
@@ -193,26 +195,72 @@ class Query:
             offset, after = 0, page[-1]
             left = None if left is None else left - size
 
-    def _sorted(self, sort: str, most: int | None, *, reverse: bool) -> Iterator[RunRow]:
+    def numbers(self, *, sort: str = _STARTED, reverse: bool = False) -> array[int]:
+        """Return the numbers of all matching runs, in order: so little of each that a million are soon read.
+
+        Args:
+            sort: as for `rows`.
+            reverse: the other way round.
+
+        Raises:
+            UsageError: runs cannot be sorted by that.
+        """
+        from array import array
+
+        found: array[int] = array("q")
+        if sort == _STARTED and not reverse:
+            statement, values = self._statement(None, "run.run, run.started")
+            parts = [] if statement is None else [(f"{statement} ORDER BY started DESC, run", tuple(values))]
+        else:
+            parts = [
+                (f"SELECT run.run {there} ORDER BY {order}", bound)
+                for there, bound, order in self._phases(sort, reverse=reverse, whole=True)
+            ]
+        for statement, bound in parts:
+            with index_errors():
+                found.extend([row[0] for row in self.index.db.execute(statement, bound)])
+        return found
+
+    def rows_numbered(self, wanted: Sequence[int]) -> list[RunRow]:
+        """Return the runs with these numbers, a few hundred at most, in no order; one that there is not is left out."""
+        with index_errors():
+            statement = f"SELECT {COLUMNS} FROM run WHERE run.run IN ({numbers(wanted)})"  # noqa: S608 - numbers
+            return [self.row(row) for row in self.index.db.execute(statement)]
+
+    def _phases(
+        self, sort: str, *, reverse: bool, whole: bool = False
+    ) -> Iterator[tuple[str, tuple[object, ...], str]]:
+        """Yield the phases of a sorted listing: from where, what is bound in that, and in which order."""
         from projections.sorting import Shape, phases
 
         wanted = {op for op, *_ in self._totals()}
         ops = {op: self.ops[op] for op in sorted(wanted)}
-        shape = Shape(self.index.db, ops, self.filter.cwd, self._few())
+        shape = Shape(self.index.db, ops, self.filter.cwd, self._few(), whole)
         where, values = self.where()
-        left = most
         for phase in phases(sort, shape, reverse=reverse):
+            yield f"FROM {phase.source} WHERE {phase.where} AND {where}", (*phase.values, *values), phase.order
+
+    def _sorted(self, sort: str, offset: int, limit: int | None, *, reverse: bool) -> Iterator[RunRow]:
+        left = limit
+        for there, bound, order in self._phases(sort, reverse=reverse):
             if left == 0:
                 return
             with index_errors():
                 found = self.index.db.execute(
-                    f"SELECT {COLUMNS} FROM {phase.source} WHERE {phase.where} AND {where}"  # noqa: S608 - phases
-                    f" ORDER BY {phase.order} LIMIT ?",
-                    (*phase.values, *values, -1 if left is None else left),
+                    f"SELECT {COLUMNS} {there} ORDER BY {order} LIMIT ? OFFSET ?",
+                    (*bound, -1 if left is None else left, offset),
                 )
+            count = 0
             while page := self._fetched(found):
                 yield from page
-                left = None if left is None else left - len(page)
+                count += len(page)
+            left = None if left is None else left - count
+            # What is passed by in the next phase depends on how much there was in this one.
+            offset = 0 if count or not offset else max(0, offset - self._how_many(there, bound))
+
+    def _how_many(self, there: str, values: Sequence[object]) -> int:
+        with index_errors():
+            return int(self.index.db.execute(f"SELECT count(*) {there}", values).fetchone()[0])
 
     def _few(self) -> str | None:
         """Return where the matching runs are looked up when they are few in comparison with all; else None."""
@@ -246,7 +294,7 @@ class Query:
             self.ops = _operations(self.index)  # another process has caught up with a run of a new one meanwhile
         return RunRow(RunId(run_id.hex()), self.ops[op], STATUSES[status], PLACES[place], *row[5:], row[0])  # type: ignore[call-arg]  # mypy counts no star
 
-    def _statement(self, after: RunRow | None) -> tuple[str | None, list[object]]:
+    def _statement(self, after: RunRow | None, columns: str = COLUMNS) -> tuple[str | None, list[object]]:
         """Return the SELECT (a merge of ordered index scans) and its values; None when nothing can match."""
         tail, tail_values = self._conditions()
         if after is not None:
@@ -255,7 +303,7 @@ class Query:
         values: list[object] = []
         parts = []
         for condition, arm_values in self._arms(len(tail_values)):
-            parts.append(f"SELECT {COLUMNS} FROM {self.source()} WHERE {condition}{tail}")  # noqa: S608 - conditions
+            parts.append(f"SELECT {columns} FROM {self.source()} WHERE {condition}{tail}")  # noqa: S608 - conditions
             values += [*arm_values, *tail_values]
         return " UNION ALL ".join(parts) if parts else None, values
 
@@ -340,16 +388,3 @@ def runs_by_id(index: Index, run_ids: Sequence[RunId]) -> dict[RunId, RunRow]:
 def running(index: Index) -> list[RunRow]:
     """Return the runs that the ledger has as running."""
     return list(Query(index, RunFilter(statuses=("running",))).rows())
-
-
-def has_unconfirmed(index: Index) -> bool:
-    """Tell whether there is any run whose directory may not be where it belongs."""
-    with index_errors():
-        return index.db.execute("SELECT 1 FROM unconfirmed LIMIT 1").fetchone() is not None
-
-
-def unconfirmed(index: Index) -> list[tuple[RunId, str]]:
-    """Return the runs whose directory may not be where it belongs, each with its place."""
-    with index_errors():
-        rows = index.db.execute("SELECT run_id, place FROM unconfirmed JOIN run USING (run) ORDER BY run").fetchall()
-    return [(RunId(run_id.hex()), PLACES[place]) for run_id, place in rows]

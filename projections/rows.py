@@ -62,6 +62,7 @@ class RunFilter:
         expression: see `projections.expression`.
         now: microseconds UTC, for times such as `yesterday` in the expression.
         zone: where days begin, None for the system's local zone.
+        only: numbers of runs in the index, exactly those; None for any.
     """
 
     place: str = LIVE
@@ -81,12 +82,13 @@ class RunFilter:
     expression: str = ""
     now: int = 0
     zone: tzinfo | None = None
+    only: tuple[int, ...] | None = None
 
     def has_conditions(self) -> bool:
         """Tell whether it asks for more than place, operation and status: for what no total is kept of."""
         return bool(
             self.labels or self.unlabeled or self.tags or self.marked is not None or self.comments or self.started
-            or self.digest or self.expression
+            or self.digest or self.expression or self.only is not None
         )  # fmt: skip
 
 

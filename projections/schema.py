@@ -31,6 +31,10 @@ CREATE TABLE run (
 CREATE TABLE name (name INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE) STRICT;
 CREATE TABLE value (
   run INTEGER NOT NULL, name INTEGER NOT NULL, number ANY, text TEXT, PRIMARY KEY (run, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE summary (
+  name INTEGER NOT NULL, run INTEGER NOT NULL, first ANY, first_step ANY, min_step ANY, max_step ANY, mean ANY,
+  count ANY, PRIMARY KEY (name, run)) STRICT, WITHOUT ROWID;
+CREATE TABLE used (op INTEGER NOT NULL, name INTEGER NOT NULL, PRIMARY KEY (op, name)) STRICT, WITHOUT ROWID;
 CREATE TABLE tag (tag TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (tag, run)) STRICT, WITHOUT ROWID;
 CREATE TABLE comment (
   run INTEGER NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL, written INTEGER NOT NULL,
@@ -47,9 +51,11 @@ CREATE TABLE unconfirmed (run INTEGER PRIMARY KEY) STRICT;
 `run` numbers runs in the order in which the ledger first names them, `op` operations and `name` names likewise.
 `digest` is that of the latest start's sources. `name` holds what `projections.values` calls flags and scalars, `value`
 what a run has of them: a number (an integer stays one: a seed has more digits than a float keeps), a text, or both for
-a truth value. The `number` of a comment is that of its event in the run's stream, `written` its time; `withdrawn` keeps
-comments that were taken back, which may be shown again. `unconfirmed` holds the runs whose directory may not yet be
-where `place` says: it is the file system's state, not the ledger's, and is left out of comparisons."""
+a truth value. `summary` holds what else was reported of a scalar, by the number of `scalar:KEY`; what is not a number
+is the text `nan`. `used` says which flags and scalars runs of an operation have, or once had. The `number` of a comment
+is that of its event in the run's stream, `written` its time; `withdrawn` keeps comments that were taken back, which may
+be shown again. `unconfirmed` holds the runs whose directory may not yet be where `place` says: it is the file system's
+state, not the ledger's, and is left out of comparisons."""
 
 INDEXES = """
 CREATE UNIQUE INDEX run_by_id ON run (run_id);
@@ -86,6 +92,8 @@ COMPARED: dict[str, str] = {
     "total": "op, place, status",
     "name": "name",
     "value": "run, name",
+    "summary": "name, run",
+    "used": "op, name",
     "tag": "tag, run",
     "comment": "run, number",
     "withdrawn": "run, number",

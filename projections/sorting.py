@@ -14,6 +14,7 @@ from typing import NamedTuple
 from projections.attributes import attribute, named_value
 from projections.rows import displayed
 from projections.schema import STATUSES, OpKey
+from projections.summaries import PARTS
 
 STARTED = "started"
 SORTS = (
@@ -24,6 +25,9 @@ SORTS = (
 
 MOST_SORTED = 4_000
 """So many runs are looked up and sorted rather than found one by one in the order of an index of all runs."""
+
+_COMMON = 4
+"""A value that more than one in so many runs have is a common one."""
 
 _USUAL = "run.started DESC, run.run"
 _OF_OPERATIONS = ("operation", "model", "package", "project")
@@ -63,12 +67,14 @@ class Shape(NamedTuple):
         ops: the operations that have runs to be listed, by number.
         cwd: directory that displayed operations are relative to.
         source: where the runs are best looked up when they are few, so that no index of an order is of use; else None.
+        whole: whether all of the listing is wanted, so that nothing is gained by finding the first of it sooner.
     """
 
     database: sqlite3.Connection
     ops: Mapping[int, OpKey]
     cwd: str
     source: str | None
+    whole: bool = False
 
     def run(self, index: str | None = None) -> str:
         """Return the table of runs, read in the order of an index."""
@@ -107,7 +113,7 @@ def phases(sort: str, shape: Shape, *, reverse: bool) -> Iterator[Phase]:
         yield Phase(_COMMENTS, "1", (), f"commented.comments{down}, {_USUAL}")
         yield Phase(shape.run(), "NOT EXISTS (SELECT 1 FROM comment WHERE comment.run = run.run)", (), _USUAL)
     else:
-        yield from _by_value(sort, shape, down)
+        yield from (_by_summary if sort.partition(":")[0] in PARTS else _by_value)(sort, shape, down)
 
 
 def _marked(by: str, shape: Shape, *, reverse: bool) -> Iterator[Phase]:
@@ -128,13 +134,46 @@ def _by_operation(by: str, shape: Shape, *, reverse: bool) -> Iterator[Phase]:
 
 def _by_value(sort: str, shape: Shape, down: str) -> Iterator[Phase]:
     name = named_value(shape.database, sort, "sorted by", SORTS)
-    for column, where in (
+    for column, there in (
         ("number", "key.number IS NOT NULL"),
         ("text", "key.text IS NOT NULL AND key.number IS NULL"),
     ):
+        where = f"key.name = ? AND {there}"
+        bound: tuple[object, ...] = (name,)
+        common = _common(shape, name, column, there, down)
+        if common is not None:
+            has = f"SELECT 1 FROM value AS key WHERE key.run = run.run AND {where} AND key.{column} = ?"  # noqa: S608
+            yield Phase(shape.run(), f"EXISTS ({has})", (name, common), _USUAL)
+            where, bound = f"{where} AND key.{column} {'<' if down else '>'} ?", (name, common)
         joined = "CROSS JOIN run" if shape.source is None else "CROSS JOIN value AS key"
         first = shape.source or f"value AS key INDEXED BY value_by_{column}"
         source = f"{first} {joined} ON key.run = run.run"
-        yield Phase(source, f"key.name = ? AND {where}", (name,), f"key.{column}{down}, {_USUAL}")
+        yield Phase(source, where, bound, f"key.{column}{down}, {_USUAL}")
     missing = "NOT EXISTS (SELECT 1 FROM value WHERE value.run = run.run AND value.name = ?)"
     yield Phase(shape.run(), missing, (name,), _USUAL)
+
+
+def _common(shape: Shape, name: int, column: str, where: str, down: str) -> object:
+    """Return the first value when very many runs have it: these are found in the listing, and not sorted; else None."""
+    if shape.source is not None or shape.whole:
+        return None
+    many = max(MOST_SORTED, shape.database.execute("SELECT max(run) FROM run").fetchone()[0] // _COMMON)
+    statement = (
+        f"SELECT key.{column} FROM value AS key INDEXED BY value_by_{column} WHERE key.name = ? AND {where}"  # noqa: S608
+        f" ORDER BY key.{column}{down} LIMIT 1 OFFSET ?"
+    )
+    first, last = (shape.database.execute(statement, (name, offset)).fetchone() for offset in (0, many))
+    return last[0] if last is not None and last == first else None
+
+
+def _by_summary(sort: str, shape: Shape, down: str) -> Iterator[Phase]:
+    """Yield the runs by a part of a scalar's summary: numbers, then what is none, then those without."""
+    part, _, key = sort.partition(":")
+    name, own = named_value(shape.database, f"scalar:{key}", "sorted by", SORTS), PARTS[part]
+    joined = "summary CROSS JOIN run" if shape.source is None else f"{shape.source} CROSS JOIN summary"
+    source = f"{joined} ON summary.run = run.run"
+    for is_text in ("<>", "="):
+        where = f"summary.name = ? AND typeof({own}) {is_text} 'text' AND {own} IS NOT NULL"
+        yield Phase(source, where, (name,), f"{own}{down}, {_USUAL}")
+    there = f"SELECT 1 FROM summary WHERE summary.run = run.run AND summary.name = ? AND {own} IS NOT NULL"  # noqa: S608
+    yield Phase(shape.run(), f"NOT EXISTS ({there})", (name,), _USUAL)

@@ -7,7 +7,7 @@ A flag's name in the index is `flag:NAME`. A scalar has four: `scalar:KEY` (its 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from ledger.canonical import Value
@@ -25,13 +25,22 @@ Cell = tuple[int | float | None, str | None]
 
 _Row = tuple[int, int, int | float | None, str | None]
 
+_Summary = tuple[int, int, *tuple[int | float | str | None, ...]]
+
 _PARTS = ((SCALAR, "last", 0), (LOWEST, "min", 0), (HIGHEST, "max", 0), (STEP, "last", 1))
+_SUMMARY = (("first", 0), ("first", 1), ("min", 1), ("max", 1), ("mean", None), ("count", None))
+"""What of a summary is in the table of summaries, in the order of its columns: which of a pair, None for no pair."""
+
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
+_MOST_KNOWN = 10_000
 _MOST_BITS = 10_000
 """Python refuses to write longer integers in decimal digits, which takes quadratic time."""
 
 _INSERT = "INSERT OR REPLACE INTO value VALUES (?,?,?,?)"
-_FORGET = "DELETE FROM value WHERE run = ? AND name IN (SELECT name FROM name WHERE text >= 'flag:' AND text < 'flag;')"
+_SUMMARIZE = "INSERT OR REPLACE INTO summary VALUES (?,?,?,?,?,?,?,?)"
+_UNSUMMARIZE = (
+    "DELETE FROM summary WHERE run = ? AND name IN (SELECT name FROM name WHERE text >= 'scalar:' AND text < 'scalar;')"
+)
 
 
 def cell(value: Value) -> Cell:
@@ -74,6 +83,16 @@ def _flow(value: Value) -> str:
     return text.replace("inf", ".inf").replace("nan", ".nan") if isinstance(value, float) else text
 
 
+def _number(value: Value, place: int | None) -> int | float | str | None:
+    """Return a number of a summary, or one of a pair of them, as the table of summaries holds it."""
+    if place is not None:
+        value = value[place] if isinstance(value, list) and len(value) > place else None
+    if not isinstance(value, int | float):
+        return None
+    number, text = cell(value)
+    return text if number is None else number
+
+
 class ValueWriter:
     """Collects the rows of one batch; keeps the names in memory between batches."""
 
@@ -81,6 +100,9 @@ class ValueWriter:
         self._db = database
         self._flags: dict[int, list[_Row]] = {}
         self._scalars: dict[int, list[_Row]] = {}
+        self._summaries: dict[int, list[_Summary]] = {}
+        self._used: set[tuple[int, int]] = set()
+        self._known: set[tuple[int, ...]] = set()
         names = database.execute("SELECT text, name FROM name").fetchall()
         self._count = len(names)
         self._names: dict[str, dict[str, int]] = {kind: {} for kind in (FLAG, SCALAR, LOWEST, HIGHEST, STEP)}
@@ -88,20 +110,34 @@ class ValueWriter:
             kind, colon, rest = text.partition(":")
             self._names[kind + colon][rest] = name
 
-    def take(self, state: RunState) -> None:
-        """Take flags and scalars of a run over from its state.
+    def take(self, state: RunState, op: int) -> None:
+        """Take flags and scalars of a run over from its state, which is one of the operation with this number.
 
         After each event, not at the end of a batch: names are numbered in the order of events, however these are cut
         into batches.
         """
         if state.flags is not None:
-            self._flags[state.run] = self._flag_rows(state.run, state.flags)
+            self._flags[state.run] = rows = self._flag_rows(state.run, state.flags)
+            self._use(op, [row[1] for row in rows])
             # What an earlier try reported is not the run's any more.
             self._scalars.pop(state.run, None)
+            self._summaries.pop(state.run, None)
             state.flags = None
         if state.scalars is not None:
             self._scalars.setdefault(state.run, []).extend(self._scalar_rows(state.run, state.scalars))
+            summaries = self._summary_rows(state.run, state.scalars)
+            self._use(op, [row[0] for row in summaries])
+            self._summaries.setdefault(state.run, []).extend(summaries)
             state.scalars = None
+
+    def _use(self, op: int, names: Sequence[int]) -> None:
+        """Note that runs of an operation have these flags or scalars; nearly always that is known."""
+        key = (op, *names)
+        if key not in self._known:
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
+            self._known.add(key)
+            self._used.update((op, name) for name in names)
 
     def _flag_rows(self, run: int, flags: Mapping[str, Value]) -> list[_Row]:
         names = self._names[FLAG]
@@ -122,6 +158,15 @@ class ValueWriter:
                     continue
                 yield (run, self._names[kind].get(key) or self._new(kind, key), *cell(pair[place]))
 
+    def _summary_rows(self, run: int, scalars: Mapping[str, Value]) -> list[_Summary]:
+        """Return the rows of the summaries whose last values have a name by now."""
+        names = self._names[SCALAR]
+        return [
+            (name, run, *(_number(summary.get(part), place) for part, place in _SUMMARY))
+            for key, summary in scalars.items()
+            if isinstance(summary, dict) and (name := names.get(key) or names.get(as_stored(key)))
+        ]
+
     def _new(self, kind: str, key: str) -> int:
         names = self._names[kind]
         stored = as_stored(key)
@@ -137,7 +182,10 @@ class ValueWriter:
         self._db.executemany("DELETE FROM value WHERE run = ?", begun)
         self._db.executemany(_INSERT, chain.from_iterable(self._flags.values()))
         self._db.executemany(_INSERT, chain.from_iterable(self._scalars.values()))
-        self._flags, self._scalars = {}, {}
+        self._db.executemany(_UNSUMMARIZE, begun)
+        self._db.executemany(_SUMMARIZE, chain.from_iterable(self._summaries.values()))
+        self._db.executemany("INSERT OR IGNORE INTO used VALUES (?,?)", self._used)
+        self._flags, self._scalars, self._summaries, self._used = {}, {}, {}, set()
         tags = [(tag, state.run, wanted) for state in states for tag, wanted in (state.tags or {}).items()]
         self._db.executemany("INSERT OR IGNORE INTO tag VALUES (?,?)", [row[:2] for row in tags if row[2]])
         self._db.executemany("DELETE FROM tag WHERE tag = ? AND run = ?", [row[:2] for row in tags if not row[2]])

@@ -26,7 +26,7 @@ from ledger.verify import verify
 from projections.comparing import difference
 from projections.files import current_file
 from projections.index import connect
-from projections.query import unconfirmed
+from projections.unconfirmed import unconfirmed
 from tests.crash_kit import Kit, opened_pair
 
 Tree = dict[str, str | bytes]

@@ -72,7 +72,7 @@ GUILD_YML = """\
     env: {MY_THREADS: 2}
     tags: [petals]
   output-scalars:
-    - 'loss: (\\value)'
+    - loss: 'loss: (\\value)'
   sourcecode:
     - exclude: '*.md'
   operations:

@@ -95,9 +95,9 @@ def test_nothing_is_written_and_no_index_is_needed(guild: Guild) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ((), "--at must be given twice, and was given 0 time(s)"),
+
         (("--at", "1"), "given 1 time(s)"), (("--at", "1") * 3, "given 3 time(s)"),
-        (("--at", "1", "--at", ""), "--at needs a text"), (("0", "1"), "diff takes two moments, no runs: '0'"),
+        (("--at", "1", "--at", ""), "--at needs a text"), (("0", "--at", "1"), "not for runs: '0' is too much"),
         (("--at", "1", "--at", "99999"), "the ledger holds 1 to"), (("--at", "soon", "--at", "1"), "is no moment"),
     ],
 )  # fmt: skip

@@ -23,12 +23,14 @@ class Taker(NamedTuple):
         alone: whether it takes one run.
         default: what it is about when no RUN is given: `latest` or `all`.
         listing: the command that lists what its indexes count in.
+        lists: whether it is a list itself: one without a line is no error.
     """
 
     words: tuple[str, ...]
     alone: bool = False
     default: str = "latest"
     listing: str = "guild runs"
+    lists: bool = False
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -44,6 +46,7 @@ class Taker(NamedTuple):
 TAKERS = {
     "cat": Taker(("cat", "--output"), alone=True),
     "comment": Taker(("comment", "-m", "x", "--dry-run")),
+    "compare": Taker(("compare", "--table"), default="all", lists=True),
     "label": Taker(("label", "--set", "x", "--dry-run")),
     "ls": Taker(("ls",), alone=True),
     "mark": Taker(("mark", "--clear", "--dry-run")),
@@ -111,6 +114,14 @@ BY_NAME_ONLY = {
 """Commands that take runs but no filters, and why."""
 
 
+TESTED_APART = {
+    "diff": "takes two runs, and one stands for it and the one before",
+    "export": "an archive leaves out runs that have not ended",
+    "tensorboard": "it starts TensorBoard, and goes on until it is ended",
+}
+"""Commands whose selections are tested with what they do, and why."""
+
+
 def test_every_command_that_takes_runs_has_the_same_options_and_help() -> None:
     """Whatever has a RUN among its arguments also has all limits, word for word, and the help on selecting."""
     commands = {context.command_path.removeprefix("guild "): command for context, command in all_commands()}
@@ -128,13 +139,11 @@ def test_every_command_that_takes_runs_has_the_same_options_and_help() -> None:
         assert command.epilog == SELECTION_HELP, path
     assert {path for path, command in commands.items() if "filters" in limits_of(command)} == {
         *takers,
-        "diff",  # takes moments; the limits say of which runs it tells
         "runs",
         "runs list",
     }
     alike = {path.removeprefix("runs ") for path in takers}
-    # An archive leaves out runs that have not ended, so what it takes is tested with the archives.
-    assert alike == {path.removeprefix("runs ") for path in TAKERS} | {"export"}
+    assert alike == {path.removeprefix("runs ") for path in TAKERS} | set(TESTED_APART)
     for path, command in takers.items():
         assert takers.get(path.removeprefix("runs "), command) is command, path
 
@@ -201,9 +210,9 @@ def test_every_command_takes_several_runs_or_says_that_it_takes_one(taker: Taker
 
 
 def _shown(text: str, taker: Taker) -> list[int]:
-    """Return the numbers of the runs in a preview, in its order."""
+    """Return the numbers of the runs in a preview or a table, in its order."""
     ids = [run_id[:8] for run_id in taker.ids]
-    return [ids.index(found) for found in re.findall(r"^  \[([0-9a-f]{8})\]  ", text, re.MULTILINE)]
+    return [ids.index(found) for found in re.findall(r"^(?:  \[)?([0-9a-f]{8})\]?  ", text, re.MULTILINE)]
 
 
 def test_without_a_run_it_is_the_latest_or_all(taker: Taker, guild: Guild) -> None:
@@ -214,6 +223,9 @@ def test_without_a_run_it_is_the_latest_or_all(taker: Taker, guild: Guild) -> No
     everything = taker.default == "all"
     assert _runs_in(plain.both, taker) == (taker.local if everything else [0])
     assert _runs_in(filtered.both, taker) == ([n for n in taker.local if n != 1] if everything else [0])
+    if taker.lists:
+        assert (none.code, none.out.count("\n")) == (0, 1)
+        return
     assert none.code == 1
     assert re.search(r"^guild: (no run|No runs|Nothing to) ", none.err, re.MULTILINE), none
     assert none.out == ""
@@ -275,7 +287,7 @@ BAD_LIMITS = {
     ("--digest", "xyz"): "'xyz' is not the beginning of a digest\n",
     ("-F", "lr >"): "guild: expected a value\n  lr >\n      ^\n",
     ("-F", "attr:lable = x"): "there is no attribute 'lable' (did you mean 'label'?)\n",
-    ("--lable", "x"): "unrecognized option '--lable' (did you mean --label?)\n",
+    ("--labl", "x"): "unrecognized option '--labl' (did you mean --label?)\n",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import shutil
 import signal
@@ -11,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.cli_kit import LOCAL_SCOPE, Guild, Result, Row, make_project, parse_rows
+from tests.cli_kit import LOCAL_SCOPE, Guild, Result, Row, make_project, parse_rows, report
 
 MODELS = """\
 - name: slim-resnet-101
@@ -235,6 +237,21 @@ def test_info_shows_the_latest_run_or_the_one_that_is_named(guild: Guild, ids: l
 
 
 # --- Label ------------------------------------------------------------------------------------------------------------
+
+
+def test_runs_are_compared_as_a_table_and_as_csv(guild: Guild, ids: list[str]) -> None:
+    """`guild compare` displays the runs of the list with their status and metrics; `--csv` is for a spreadsheet."""
+    report(guild, guild.ids()[1], accuracy=0.9321, loss=0.25)
+    guild.ok("label", "0", 'a, "b"', "-y")
+    table = guild.ok("compare", "--table").splitlines()
+    assert table[0].split() == ["run", "operation", "started", "time", "status", "label", "end", "accuracy", "loss"]
+    assert [line.split()[0] for line in table[1:]] == ids
+    assert table[2].split()[-2:] == ["0.9321", "0.25"]
+    found = list(csv.DictReader(io.StringIO(guild.ok("compare", "--csv"), newline="")))
+    assert [row["run"] for row in found] == guild.ids()
+    assert [row["operation"] for row in found] == OPERATIONS
+    assert [row["status"] for row in found] == STATUSES
+    assert (found[0]["label"], found[1]["accuracy"], found[1]["loss"]) == ('a, "b"', "0.9321", "0.25")
 
 
 def test_a_label_is_set_listed_and_cleared(guild: Guild, ids: list[str]) -> None:

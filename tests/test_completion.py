@@ -202,8 +202,20 @@ def test_tags_are_offered_where_one_can_stand(iris: Guild) -> None:
 def test_every_command_that_takes_runs_offers_them(iris: Guild) -> None:
     """By index with a description, and by id, those that the scope and the options before the cursor leave."""
     ids = [run_id[:8] for run_id in iris.ids("-E")]
-    commands = ["cat", "comment", "label", "ls", "mark", "open", "protect", "runs delete", "runs info", "runs rm"]
-    commands += ["select", "tag", "unprotect"]
+    commands = [
+        "cat",
+        "comment",
+        "diff",
+        "label",
+        "ls",
+        "mark",
+        "open",
+        "protect",
+        "runs delete",
+        "runs info",
+        "runs rm",
+    ]
+    commands += ["select", "tag", "tensorboard", "unprotect"]
     for offered_words in offers(iris, *(f"guild {command} -E " for command in commands)):
         assert offered_words[:2] == ["0", *ids]
     for words in described(iris, *(f"guild {command} -E 0" for command in commands)):

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 EXECUTED = (
     "README.md",
-    *(f"docs/{name}.md" for name in ("user-guide", "ledger-care", "selecting", "examples-of-runs", "a-bad-evening")),
+    *(f"docs/{name}.md" for name in ("user-guide", "ledger-care", "selecting", "compare", "a-bad-evening")),
+    "docs/examples-of-runs.md",
 )
 PAGES = sorted(
     os.path.relpath(path, ROOT)
@@ -159,6 +160,7 @@ def test_every_field_of_the_json_output_is_documented(tmp_path: Path) -> None:
     world = World(str(tmp_path))
     try:
         world.execute("guild run knn:train -y")
+        world.execute("guild run knn:train k=7 -y")
         world.execute("guild mark 0")
         printed = [
             "\n".join(world.execute(f"guild {words} --json 2>/dev/null"))
@@ -172,6 +174,8 @@ def test_every_field_of_the_json_output_is_documented(tmp_path: Path) -> None:
                 "ledger rebuild",
                 "check",
                 "diff --at 1 --at now",
+                "compare --skip-op-cols",
+                "diff",
             )
         ]
     finally:

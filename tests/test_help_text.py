@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ledger.dataclass import replace
 from operations.definitions import (
     ChoiceDef,
     FlagDef,
@@ -143,6 +144,20 @@ TULIPS = ModelDef(
     ),
     resources=(PETALS, ResourceDef("hidden", (), private=True)),
 )
+
+
+def test_the_help_of_an_operation_shows_how_its_output_is_read() -> None:
+    """The patterns by key, or that there are none; nothing is said of the usual form."""
+    patterns: tuple[FlagValue, ...] = (None, False, [r"(\key)=(\value)", {"loss": r"is \value"}])
+    said = [
+        operation_help(IRIS, replace(operation("fit"), output_scalars=written)).partition("options.")[2]
+        for written in patterns
+    ]
+    assert said == [
+        "",
+        "\n\nScalars:\n  none are read from the output",
+        "\n\nScalars (patterns in the output):\n  -     (\\key)=(\\value)\n  loss  is \\value",
+    ]
 
 
 def test_the_help_of_a_model_lists_operations_and_resources() -> None:

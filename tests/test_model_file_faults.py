@@ -115,6 +115,13 @@ def refusal(folder: Path, text: str, name: str = "guild.yml") -> str:
         ("a: {alias: -x}\n", "1:12", ["'-x' cannot be typed"]),
         ("a: {output-scalars: 5}\n", "1:21", ["'output-scalars' of operation 'a' has a number"]),
         ("a: {output-scalars: [{b: [c]}]}\n", "1:26", ["has a list"]),
+        ("a: {output-scalars: {b: c}}\n", "1:25", ["'c' finds no number: expected a group, as in 'b: (\\value)'"]),
+        (
+            "a: {output-scalars: ['x=(.)']}\n",
+            "1:22",
+            ["finds no number: expected two groups", "named after their keys"],
+        ),
+        ("a:\n  output-scalars:\n    b: 'x(\\value'\n", "3:8", ["no regular expression: missing )"]),
         # Flags
         (
             "a: {flags: {b: {type: integer}}}\n",

@@ -43,7 +43,7 @@ def test_every_key_of_an_operation_is_read(tmp_path: Path) -> None:
         "env: {A: 1, B: yes, C: , D: '${x}'}",
         "label: x=${x}",
         "tags: [a, 5]",
-        "output-scalars: ['x: (\\value)', {y: z}]",
+        "output-scalars: ['(\\key): (\\value)', {y: 'z=(\\value)'}]",
         "compare: [=lr, loss]",
         "default: yes",
         "alias: go",
@@ -61,7 +61,7 @@ def test_every_key_of_an_operation_is_read(tmp_path: Path) -> None:
         env={"A": "1", "B": "yes", "C": "", "D": "${x}"},
         label="x=${x}",
         tags=("a", "5"),
-        output_scalars=["x: (\\value)", {"y": "z"}],
+        output_scalars=["(\\key): (\\value)", {"y": "z=(\\value)"}],
         compare=("=lr", "loss"),
         default=True,
         alias="go",
@@ -89,8 +89,11 @@ def test_flags_go_to_one_of_the_known_places(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("no", False), ("", None), ("'x'", "x"), ("{a: b}", {"a": "b"}), ("[a]", ["a"]), ("[]", [])],
-)
+    [
+        ("no", False), ("", None), ("'(.)(.)'", "(.)(.)"), ("{a: (b)}", {"a": "(b)"}), ("['(?P<a>.)']", ["(?P<a>.)"]),
+        ("[]", []),
+    ],
+)  # fmt: skip
 def test_output_scalars_are_kept_as_written(tmp_path: Path, text: str, expected: object) -> None:
     """`no` is told from nothing."""
     assert operation(tmp_path, f"output-scalars: {text}").output_scalars == expected
@@ -292,12 +295,13 @@ def test_source_code_is_chosen_by_patterns_or_rules(tmp_path: Path, text: str, e
 
 def test_operations_have_the_source_code_and_scalars_of_their_model(tmp_path: Path) -> None:
     """Unless they say something themselves."""
-    text = "model: m\nsourcecode: no\noutput-scalars: x\noperations: {a: , b: {sourcecode: yes, output-scalars: no}}\n"
+    text = "model: m\nsourcecode: no\noutput-scalars: {x: (.)}\n"
+    text += "operations: {a: , b: {sourcecode: yes, output-scalars: no}}\n"
     (tmp_path / "guild.yml").write_text(text)
 
     a, b = load_model_file(str(tmp_path / "guild.yml")).models[0].operations
 
-    assert (a.sourcecode, a.output_scalars) == (SourceCodeDef(enabled=False), "x")
+    assert (a.sourcecode, a.output_scalars) == (SourceCodeDef(enabled=False), {"x": "(.)"})
     assert (b.sourcecode, b.output_scalars) == (SourceCodeDef(), False)
 
 

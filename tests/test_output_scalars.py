@@ -10,18 +10,29 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from artifacts import output_scalars as module
-from artifacts.output_scalars import MOST_KEYS, output_scalars
+from artifacts import output_lines as module
+from artifacts.output_patterns import Patterns
+from artifacts.output_scalars import OutputScalars
+from artifacts.summaries import Summaries
 from tests.cli_kit import Guild
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ledger.canonical import Value
 
-def read(folder: Path, text: str | bytes, **more: int) -> dict[str, object]:
-    """Return what is found in an output."""
+
+def read(
+    folder: Path, text: str | bytes, *, begin: tuple[int, int] = (0, 0), patterns: Value = None
+) -> dict[str, dict[str, Value]]:
+    """Return what is found in an output, summed up."""
     (folder / "output").write_bytes(text if isinstance(text, bytes) else text.encode())
-    return dict(output_scalars(str(folder / "output"), **more))
+    scalars = OutputScalars(str(folder), begin, None if patterns is None else Patterns(patterns))
+    found = Summaries()
+    for points in scalars.read(0, is_end=True):
+        for key, step, _, value in points:
+            found.add(key, step, value)
+    return dict(found.changed())  # type: ignore[arg-type]  # summaries
 
 
 def test_a_key_has_first_last_extremes_mean_and_count(tmp_path: Path) -> None:
@@ -66,17 +77,15 @@ def test_only_lines_of_the_form_count(tmp_path: Path, line: str, key: str | None
     found = read(tmp_path, f"before\n{line}\nafter")
     assert list(found) == ([] if key is None else [key])
     if key is not None:
-        assert found[key]["last"] == (value, None)  # type: ignore[index]  # a summary
+        assert found[key]["last"] == (value, None)
 
 
 def test_nan_is_kept_and_is_no_extreme_when_there_is_a_number(tmp_path: Path) -> None:
     """A diverged run says so by its last value."""
     found = read(tmp_path, "loss: nan\nloss: 2\nloss: 1\nloss: nan\n")["loss"]
-    assert isinstance(found, dict)
     assert (found["min"], found["max"], found["count"]) == ((1, None), (2, None), 4)
-    assert math.isnan(found["first"][0])
-    assert math.isnan(found["last"][0])
-    assert math.isnan(found["mean"])
+    first, last, mean = found["first"], found["last"], found["mean"]
+    assert all(math.isnan(number) for number in (first[0], last[0], mean))  # type: ignore[index, arg-type]  # pairs
 
 
 @pytest.mark.parametrize(
@@ -84,18 +93,40 @@ def test_nan_is_kept_and_is_no_extreme_when_there_is_a_number(tmp_path: Path) ->
 )
 def test_a_step_is_a_whole_number(tmp_path: Path, line: str, step: int | None) -> None:
     """What is none leaves what follows without one."""
-    assert read(tmp_path, f"step: 1\nstep: {line}\nx: 1")["x"]["last"] == (1, step)  # type: ignore[index]
+    assert read(tmp_path, f"step: 1\nstep: {line}\nx: 1")["x"]["last"] == (1, step)
 
 
-def test_keys_and_bytes_are_bounded(tmp_path: Path) -> None:
-    """The first thousand keys and the first bytes count; later values of known keys still do."""
-    text = "".join(f"k{number}: 1\n" for number in range(MOST_KEYS + 5)) + "k0: 2\n"
-    found = read(tmp_path, text)
-    assert len(found) == MOST_KEYS
-    assert found["k0"]["last"] == (2, None)  # type: ignore[index]
-    assert list(read(tmp_path, "a: 1\nb: 2\nc: 3\n", most_bytes=12)) == ["a", "b"]
-    assert list(read(tmp_path, "a: 1\nb: 2\nc: 3\n", last_bytes=10)) == ["b", "c"]
-    assert list(read(tmp_path, "a: 1\n", last_bytes=99)) == ["a"]
+def test_what_an_earlier_try_printed_is_not_read(tmp_path: Path) -> None:
+    """A run that is started again appends to its output; only what it says itself counts."""
+    assert list(read(tmp_path, "a: 1\nb: 2\nc: 3\n", begin=(5, 1))) == ["b", "c"]
+    assert list(read(tmp_path, "a: 1\n", begin=(99, 9))) == []
+
+
+def test_a_progress_bar_that_writes_over_itself_is_read_state_by_state(tmp_path: Path) -> None:
+    """A carriage return ends a line as a newline does."""
+    found = read(tmp_path, "loss: 3\rloss: 2\r\nloss: 1\r")["loss"]
+    assert (found["first"], found["last"], found["count"]) == ((3, None), (1, None), 3)
+
+
+def test_each_line_has_the_time_at_which_it_was_written(tmp_path: Path) -> None:
+    """As the index of the output has it, however late it is read; without an index it is the time of reading."""
+    (tmp_path / "output").write_text("start\na: 1\na: 2\rb: 3\n\n\nb: 4\nc: 5\n")
+    times = [1, 2, 3, 4, 5, 6]
+    (tmp_path / "output.index").write_bytes(b"".join(time.to_bytes(8, "big") + b"\0" for time in times))
+    found = [point for points in OutputScalars(str(tmp_path)).read(99) for point in points]
+    assert [(key, time) for key, _, time, _ in found] == [("a", 2), ("a", 3), ("b", 3), ("b", 6), ("c", 99)]
+
+
+def test_what_is_printed_later_is_read_later(tmp_path: Path) -> None:
+    """Each look finds what is new; a line counts when it has its end, and the step stays from one look to the next."""
+    scalars = OutputScalars(str(tmp_path))
+    looks = []
+    for more in ("step: 7\nloss: 1", "2\nloss: 3\n", "", "loss: 4"):
+        with (tmp_path / "output").open("a") as file:
+            file.write(more)
+        looks.append([(point[1], point[3]) for points in scalars.read(0) for point in points])
+    looks.append([(point[1], point[3]) for points in scalars.read(0, is_end=True) for point in points])
+    assert looks == [[], [(7, 12.0), (7, 3.0)], [], [], [(7, 4.0)]]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -105,18 +136,23 @@ def test_the_size_of_what_is_read_at_once_changes_nothing(tmp_path: Path, size: 
     text = "a: 1\nbb: 22\n" + "x" * 50 + " c: 3\nd: 4\n" + "y" * 41 + "\ne: 5"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "_BLOCK", size)
-        patch.setattr(module, "_LONGEST_LINE", longest + 6)
-        assert list(read(tmp_path, text)) == ["a", "bb", "d", "e"]
+        (tmp_path / "output").write_text(text)
+        scalars = OutputScalars(str(tmp_path))
+        scalars._lines = module.OutputLines(str(tmp_path), longest=longest + 6)
+        found = [point[0] for points in scalars.read(0, is_end=True) for point in points]
+        assert found == ["a", "bb", "d", "e"]
 
 
 def test_what_cannot_be_read_has_no_numbers(tmp_path: Path) -> None:
     """Nothing there, a folder, a link to something else, a pipe that nobody writes: the end of the run is recorded."""
-    for name in ("folder", "output"):
-        (tmp_path / name).mkdir() if name == "folder" else (tmp_path / name).write_text("a: 1\n")
-    (tmp_path / "link").symlink_to(tmp_path / "output")
-    os.mkfifo(tmp_path / "pipe")
-    for name in ("nothing", "folder", "link", "pipe"):
-        assert output_scalars(str(tmp_path / name)) == {}
+    (tmp_path / "elsewhere").write_text("a: 1\n")
+    places = [tmp_path / name for name in ("nothing", "folder", "link", "pipe")]
+    for place in places:
+        place.mkdir()
+    (places[1] / "output").mkdir()
+    (places[2] / "output").symlink_to(tmp_path / "elsewhere")
+    os.mkfifo(places[3] / "output")
+    assert [list(OutputScalars(str(place)).read(0, is_end=True)) for place in places] == [[]] * 4
 
 
 def test_bytes_that_are_no_text_are_passed_by(tmp_path: Path) -> None:

@@ -15,8 +15,9 @@ from ledger.events.start import RunImported, RunStaged, RunStarted
 from ledger.ids import RunId
 from projections import query as query_module
 from projections.index import Index, open_index
-from projections.query import Query, RunFilter, RunRow, displayed, running, runs_by_id, unconfirmed
+from projections.query import Query, RunFilter, RunRow, displayed, running, runs_by_id
 from projections.schema import PLACES, OpKey
+from projections.unconfirmed import unconfirmed
 from tests.kit import NOON, append, happens, make_ledger, run_id, started
 
 if TYPE_CHECKING:

@@ -1,0 +1,72 @@
+"""The full screen of `guild compare`: opened on a terminal, and left as the terminal was found."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from commands.app import App
+from commands.compare_source import Base, HomeSource
+from commands.terminal import note
+from ledger.errors import GuildError
+from projections.comparison_columns import Column
+from view.terminal.port import Question, Start
+
+if TYPE_CHECKING:
+    from view.terminal.app import CompareApp
+
+_TERMINAL = 0
+
+
+def show(app: App, start: Start, base: Base) -> int:
+    """Show the table until it is left; returns the exit code.
+
+    Args:
+        app: the command's context.
+        start: what the command line asked for.
+        base: see `commands.compare_source.Base`.
+
+    Raises:
+        GuildError: there is no terminal, or the home cannot be read.
+    """
+    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
+        raise GuildError(
+            "the full screen needs a terminal", hint="Use --table, --csv or --json to print the comparison."
+        )
+    from view.terminal.app import CompareApp
+    from view.terminal.background import is_dark
+
+    app.close()  # opened again by the thread in which everything is asked
+    dark = is_dark(_TERMINAL, os.environ.get("COLORFGBG", ""))
+    source = HomeSource(app, start, base)
+    screen = CompareApp(lambda: source, start, dark=dark)
+    try:
+        left_with = screen.run()
+    finally:
+        screen.desk.close()
+    return _ended(app, screen, left_with)
+
+
+def _ended(app: App, screen: CompareApp, left_with: str | None) -> int:
+    if screen.crash is not None:
+        raise screen.crash
+    if screen.signal:
+        return 128 + screen.signal
+    if left_with:
+        note(f"To print this table: {app.spelled(left_with)}")
+    return 0
+
+
+def spelled(start: Start, question: Question, columns: Sequence[Column]) -> str:
+    """Return the words of the command that prints a table, behind `guild`."""
+    import shlex
+
+    words = ["compare", *start.words, "--table"]
+    if question.expression:
+        words += ["-F", question.expression]
+    if question.sort:
+        words += ["--max" if question.reverse else "--min", question.sort]
+    words += ["--strict-columns", ", ".join(column.spec for column in columns)]
+    return shlex.join(words)
