@@ -9,7 +9,7 @@
 
 .SUFFIXES:
 .NOTPARALLEL:
-.PHONY: help demo test lint types unit bench clean
+.PHONY: help demo test lint types unit driven bench clean
 
 PYTHON ?= python3 python3.13 python3.12 python3.11
 BIN = .venv/bin
@@ -33,8 +33,23 @@ types: .venv/installed-dev
 	$(BIN)/mypy
 	MYPYPATH=examples/iris $(BIN)/mypy examples/iris
 
-unit: .venv/installed-dev
+unit: .venv/installed-dev driven
 	$(BIN)/python -m pytest -n 2
+
+# What tests drive as a person would, and pip does not have: a browser and a terminal. Where they cannot be installed,
+# that is told, and the tests that need them say what is missing.
+driven:
+	@{ { command -v chromium || command -v google-chrome; } && command -v tmux; } >/dev/null && exit; \
+	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	    echo 'installing chromium and tmux, for the tests'; \
+	    log="$$(mktemp)"; \
+	    { apt-get update -q && \
+	      DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium tmux; \
+	    } >"$$log" 2>&1 || { tail -n 20 "$$log" >&2; echo 'chromium and tmux could not be installed' >&2; }; \
+	    rm -f "$$log"; \
+	else \
+	    echo 'chromium or tmux is missing here: the tests that need them are skipped' >&2; \
+	fi
 
 bench: .venv/installed-dev
 	$(BIN)/python -m benchmarks

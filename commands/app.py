@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from artifacts.home import Home
 from commands.terminal import note
 from guild_ledger import __version__
-from ledger.errors import GuildError, NoSpaceError
+from ledger.errors import GuildError, HomeGoneError, NoSpaceError
 
 if TYPE_CHECKING:
     from commands.archived import Archived
@@ -34,6 +34,7 @@ class App:
         fresh: whether indexes mean what they mean now, whatever an earlier listing showed.
         at: `--at` as written: the index and the events of runs are those of then, and nothing is recorded.
         archive: `--archive` as written: ledger and index are those of the runs in that file, and nothing is recorded.
+        makes: whether a home or ledger that is not there is made; what serves pages only finds it.
         moved: what has moved since the listing that the user's indexes are from, a line each.
         noted: names of an expression that no run has and of which the user was told.
     """
@@ -47,6 +48,7 @@ class App:
         self.fresh = False
         self.at = ""
         self.archive = ""
+        self.makes = True
         self.moved: list[str] = []
         self.noted: set[str] = set()
         self._ledger: Ledger | None = None
@@ -102,6 +104,10 @@ class App:
             return ledger
         if self.at:
             raise GuildError(f"there is no ledger in {self.home.root!r} yet, and so no past", hint="Leave --at out.")
+        if not self.makes:
+            raise HomeGoneError(
+                f"the ledger is gone from {self.home.root!r}", hint="Bring it back, or end what shows it."
+            )
         self.home.ensure()
         return open_sqlite(path, self.header(), witnesses=self._has_witnesses)
 
@@ -213,9 +219,13 @@ class App:
 
     @contextmanager
     def another(self) -> Iterator[App]:
-        """Give a context of its own for the same home and directory, for a moment or for another thread."""
+        """Give a context of its own for the same home and directory, for a moment or for another thread.
+
+        It makes nothing: a home that is gone meanwhile is an error.
+        """
         made = App(self.cwd, self.directory, self.home, self.argv)
         made.home_option = self.home_option
+        made.makes = False
         try:
             yield made
         finally:

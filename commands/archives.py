@@ -96,5 +96,5 @@ def _past_event(run: ArchivedRun, event: Mapping[str, Value]) -> PastEvent:
     who = header if isinstance(header, dict) else {}
     return PastEvent(
         str(type_), int(str(version)), body if isinstance(body, dict) else None, int(str(time)),
-        str(who.get("actor", "")), str(who.get("host", "")),
+        str(who.get("actor", "")), str(who.get("host", "")), str(event.get("origin_id", "")),
     )  # fmt: skip

@@ -11,11 +11,11 @@ from commands.options import Limits
 from commands.run_columns import for_json
 from commands.run_json import array_lines, json_text
 from commands.selecting import filter_of, run_filter
-from commands.table import SHORT_ID, local_time, utc_time
+from commands.table import SHORT_ID, local_time
 from commands.terminal import note, page
 from ledger.dataclass import replace
 from ledger.errors import UsageError
-from ledger.text import printable
+from ledger.text import printable, utc_time
 from projections.as_of import Moment, replay, replay_on
 from projections.changes import Changed, Facts, Side, Value, changes
 from projections.query import displayed

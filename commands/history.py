@@ -11,14 +11,14 @@ from commands.change_words import change_object, command_line, header_of, shown,
 from commands.event_words import event_words, purged_words
 from commands.options import json_option, run_words
 from commands.run_named import named_run
-from commands.table import local_time, utc_time
+from commands.table import local_time
 from commands.terminal import page, say
 from ledger.canonical import Value, encode
 from ledger.dataclass import dataclass
 from ledger.ids import RunId, run_stream
 from ledger.registry import current_body
 from ledger.rows import EventRow, TxnRow
-from ledger.text import printable
+from ledger.text import printable, utc_time
 from ledger.transaction import Header
 from projections.facts import LABEL, MARKED, PLACE, PROTECTED, STATUS, Facts, Touch
 from projections.rows import displayed
@@ -43,7 +43,7 @@ def history(app: App, run: str, *, as_json: bool) -> None:
       guild history 0
       guild history 9734f85e --json
     """
-    told = _Story(app, named_run(app, run))
+    told = Story(app, named_run(app, run))
     if as_json:
         import orjson
 
@@ -62,7 +62,7 @@ class _Chapter:
     touches: tuple[Touch, ...]
 
 
-class _Story:
+class Story:
     """The life of one run."""
 
     def __init__(self, app: App, run_id: RunId) -> None:

@@ -16,12 +16,12 @@ from commands.change_words import change, change_object, command_line, header_of
 from commands.lazy import completer
 from commands.log_filter import LogFilter, Pair, log_filter
 from commands.options import json_option, run_words
-from commands.table import SHORT_ID, local_time, utc_time
+from commands.table import SHORT_ID, local_time
 from commands.terminal import note, page, say
 from ledger.ids import run_of
 from ledger.rows import EventRow, TxnRow
 from ledger.store import Store
-from ledger.text import printable
+from ledger.text import printable, utc_time
 from projections.facts import Touch, touches_of
 from projections.undo_choice import brief_of, is_redo, original_of
 

@@ -100,7 +100,7 @@ def log_filter(app: App, run: str | None, actor: str | None, since: str | None, 
         from commands.run_named import named_run
 
         run_id = named_run(app, run)
-    return LogFilter(run_id, actor, None if since is None else _since(since), frozenset(map(_type, types)))
+    return LogFilter(run_id, actor, None if since is None else _since(since), frozenset(map(event_type, types)))
 
 
 def _since(text: str) -> int:
@@ -115,7 +115,7 @@ def _since(text: str) -> int:
     return first
 
 
-def _type(text: str) -> str:
+def event_type(text: str) -> str:
     """Return an event type; `deleted` is short for `run.deleted`."""
     for name in (text, f"run.{text}", f"ledger.{text}"):
         if name in VERSIONS:

@@ -61,6 +61,7 @@ _COMMANDS = {
     "undo": "commands.undo:undo",
     "uninstall": "commands.uninstall:uninstall",
     "unprotect": "commands.protect:unprotect",
+    "view": "commands.view:view",
     "watch": "commands.watch:watch",
 }
 _ALIASES = {"ops": "operations", "tb": "tensorboard"}

@@ -10,7 +10,7 @@ from commands.change import Change, execute
 from commands.options import Limits
 from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.settle import follow
-from commands.table import local_time, utc_time
+from commands.table import local_time
 from commands.terminal import note
 from ledger.canonical import Value
 from ledger.dataclass import dataclass, field
@@ -18,7 +18,7 @@ from ledger.errors import ConflictError, GuildError, UsageError
 from ledger.ids import RunId, run_of, run_stream
 from ledger.registry import VERSIONS, current_body
 from ledger.rows import EventRow
-from ledger.text import printable
+from ledger.text import printable, utc_time
 from projections.query import RunRow, runs_by_id
 from projections.schema import LIVE
 

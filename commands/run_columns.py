@@ -7,8 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from commands.run_json import array_lines, run_dir
-from commands.table import utc_time
 from ledger.errors import UsageError
+from ledger.text import utc_time
 from projections.attributes import attribute, named_value
 from projections.cells import CHUNK, Cell, Chunk, Reader, Time, attribute_reader
 from projections.details import values_of

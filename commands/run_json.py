@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, cast
 
-from commands.table import utc_time
 from ledger.ids import RunId
+from ledger.text import utc_time
 from projections.query import RunRow, displayed
 from projections.schema import LIVE
 

@@ -19,14 +19,6 @@ def local_time(microseconds: int | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(microseconds // 1_000_000))
 
 
-def utc_time(microseconds: int | None) -> str | None:
-    """Return a time as ISO 8601 in UTC with microseconds, for machines; None for None."""
-    if microseconds is None:
-        return None
-    seconds, rest = divmod(microseconds, 1_000_000)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:06d}Z"
-
-
 def cells(row: RunRow, cwd: str) -> list[str]:
     """Return what a row shows after its index: operation, start, status, label."""
     label = "" if row.label is None else printable(row.label, _LABEL_LIMIT)

@@ -104,7 +104,7 @@ def page(lines: Iterable[str]) -> None:
     rest = iter(lines)
     first = next(rest, None)
     if first is not None:
-        os.environ.setdefault("LESS", "FRX")
+        os.environ.setdefault("LESS", "-FRX")  # with the dash click sees that it shows colours
         # The pager is given a line break after the last line by click itself.
         click.echo_via_pager(chain([first], (f"\n{line}" for line in rest)), color=color())
 

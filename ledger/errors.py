@@ -49,6 +49,10 @@ def replaced(place: str) -> LedgerBusyError:
     return LedgerBusyError(f"{place!r} was replaced by another file meanwhile", hint="Nothing was changed. Try again.")
 
 
+class HomeGoneError(GuildError):
+    """The home that was looked at is not there any more."""
+
+
 class NoSpaceError(LedgerError):
     """The disk is full: of the ledger, or of the index, of which nothing needs to be kept."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -41,6 +42,14 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     close = difflib.get_close_matches(word[:_COMPARED], list(known), n=1)
     return f" (did you mean '{printable(close[0])}'?)" if close else ""
+
+
+def utc_time(microseconds: int | None) -> str | None:
+    """Return a time as ISO 8601 in UTC with microseconds, for machines; None for None."""
+    if microseconds is None:
+        return None
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:06d}Z"
 
 
 def _cut(text: str, room: int) -> str:

@@ -67,3 +67,33 @@ def digests_of(index: Index, runs: Sequence[int]) -> dict[int, str]:
     statement = f"SELECT run, digest FROM run WHERE run IN ({numbers(runs)}) AND digest IS NOT NULL"  # noqa: S608
     with index_errors():
         return {run: digest.hex() for run, digest in index.db.execute(statement)}
+
+
+def all_values_of(index: Index, runs: Sequence[int], most: int) -> dict[int, dict[str, Value]]:
+    """Return the flags of runs and the last values of their scalars, by names with their prefix.
+
+    Args:
+        index: the index.
+        runs: their numbers; one without any value is left out.
+        most: how many of a run, the first by name.
+    """
+    statement = (
+        "SELECT run, name.text, number, value.text FROM value JOIN name USING (name)"  # noqa: S608 - numbers
+        f" WHERE run IN ({numbers(runs)}) AND (name.text >= 'flag:' AND name.text < 'flag;'"
+        " OR name.text >= 'scalar:' AND name.text < 'scalar;') ORDER BY run, name.text"
+    )
+    found: dict[int, dict[str, Value]] = {}
+    with index_errors():
+        for run, name, number, text in index.db.execute(statement):
+            known = found.setdefault(run, {})
+            if len(known) < most:
+                known[name] = _NAN if text == "nan" and name.startswith("scalar:") else value((number, text))
+    return found
+
+
+def names_of(index: Index, runs: Sequence[int] | None) -> list[str]:
+    """Return the names of all flags and scalars that runs have, with their prefix, sorted; None: that any run has."""
+    among = "" if runs is None else f" WHERE name IN (SELECT name FROM value WHERE run IN ({numbers(runs)}))"  # noqa: S608
+    with index_errors():
+        found = index.db.execute(f"SELECT text FROM name{among} ORDER BY text").fetchall()  # noqa: S608 - numbers
+    return [str(text) for (text,) in found if str(text).startswith(("flag:", "scalar:"))]

@@ -16,7 +16,7 @@ from ledger.events.base import Event
 from ledger.events.notes import RunCommented, RunMarked, RunProtected, RunScalarsRecorded, RunTagged
 from ledger.events.start import RunDependenciesResolved, RunImported
 from ledger.ids import RunId
-from ledger.lifecycle import ENDED, UNBORN, advance
+from ledger.lifecycle import ENDED, UNBORN, advance, settled
 from ledger.registry import current_body
 from projections.query import RunRow
 from projections.schema import LIVE, OpKey
@@ -32,7 +32,7 @@ _OF_BEGINNING = (
 
 
 class PastEvent(NamedTuple):
-    """An event of another ledger, and what its transaction says: who and when (microseconds UTC)."""
+    """An event of another ledger, and what its transaction says: who, when (microseconds UTC), and of which origin."""
 
     type: str
     version: int
@@ -40,6 +40,7 @@ class PastEvent(NamedTuple):
     time: int
     actor: str
     host: str
+    origin: str = ""
 
 
 class SenselessError(GuildError):
@@ -59,7 +60,7 @@ def retold(run_id: RunId, past: Sequence[PastEvent], source: str, home: str) -> 
         SenselessError: the events are not those of a run that has ended and is not deleted.
         LedgerError: they are of a newer program.
     """
-    told = _Told(run_id[:8])
+    told = _Told(run_id[:8], merged=len({event.origin for event in past}) > 1)
     for event in past:
         told.take(event)
     return told.events(source, home)
@@ -75,8 +76,9 @@ def as_row(run_id: RunId, event: RunImported) -> RunRow:
 class _Told:
     """What is known of a run after some of its events."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, merged: bool) -> None:
         self._name = name
+        self._merged = merged  # then what one ledger recorded need not follow from what another one had
         self._life = UNBORN
         self._known: dict[str, Value] = {}
         self._label: str | None = None
@@ -94,7 +96,10 @@ class _Told:
         if event.body is not None:
             body = current_body(event.type, event.version, encode(event.body))
         try:
-            self._life = advance(self._life, event.type, body, self._name)
+            if self._merged and self._life.status is not None:
+                self._life = settled(self._life, event.type, body)
+            else:
+                self._life = advance(self._life, event.type, body, self._name)
         except LedgerError as error:
             raise SenselessError(f"its events make no sense: {error.message}", hint=_DAMAGED) from error
         except KeyError as error:

@@ -365,6 +365,7 @@ def _leave_room(folder: str) -> None:
 def _made(folder: str, ledger: Ledger, notice: Notice, why: IndexDamagedError | None) -> Index:
     from projections.rebuild import rebuild, rebuild_in_memory
 
+    refuse_replaced(ledger)  # nor is a home made again that somebody has just moved away
     if is_only_read(folder, ledger):
         return rebuild_in_memory(ledger)
     try:

@@ -37,13 +37,22 @@ def select(query: Query, specs: Sequence[str], list_command: str = "guild runs")
     Raises:
         SelectionError: one of them names no run, or its id fits several; nothing is selected.
     """
-    found: dict[str, RunRow] = {}
     # One view for all arguments: between `0` and `1` nobody may start a run that moves the numbers.
     with query.index.reading():
-        count = cache(query.count)
-        for spec in specs:
-            for row in _one(query, spec, count, list_command):
-                found.setdefault(row.run_id, row)
+        return chosen(query, specs, list_command)
+
+
+def chosen(query: Query, specs: Sequence[str], list_command: str = "guild runs") -> list[RunRow]:
+    """Return what `select` does, for who holds one view of the index already.
+
+    Raises:
+        SelectionError: as `select`.
+    """
+    found: dict[str, RunRow] = {}
+    count = cache(query.count)
+    for spec in specs:
+        for row in _one(query, spec, count, list_command):
+            found.setdefault(row.run_id, row)
     return list(found.values())
 
 

@@ -29,6 +29,9 @@ MOST_SORTED = 4_000
 _COMMON = 4
 """A value that more than one in so many runs have is a common one."""
 
+_GLANCE = 50
+"""A value that so many runs do not have one after the other, in its order, is no common one."""
+
 _USUAL = "run.started DESC, run.run"
 _OF_OPERATIONS = ("operation", "model", "package", "project")
 _OWN_INDEX = {
@@ -162,8 +165,13 @@ def _common(shape: Shape, name: int, column: str, where: str, down: str) -> obje
         f"SELECT key.{column} FROM value AS key INDEXED BY value_by_{column} WHERE key.name = ? AND {where}"  # noqa: S608
         f" ORDER BY key.{column}{down} LIMIT 1 OFFSET ?"
     )
-    first, last = (shape.database.execute(statement, (name, offset)).fetchone() for offset in (0, many))
-    return last[0] if last is not None and last == first else None
+    first = shape.database.execute(statement, (name, 0)).fetchone()
+    # Nearly always the second look says no: values that were measured differ, and only then is it worth a long one.
+    for offset in (_GLANCE, many):
+        found = shape.database.execute(statement, (name, offset)).fetchone()
+        if found is None or found != first:
+            return None
+    return first[0]
 
 
 def _by_summary(sort: str, shape: Shape, down: str) -> Iterator[Phase]:

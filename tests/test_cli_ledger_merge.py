@@ -14,33 +14,36 @@ from ledger.events.start import RunStarted
 from ledger.ids import RunId, run_stream
 from ledger.opening import open_existing
 from ledger.transaction import Header, NewEvent, Transaction
-from tests.cli_kit import Guild, copied, damage, lab
+from tests.cli_kit import Guild, damage, make_project
 from tests.kit import run_id
 from tests.test_docs_format import verified
 
 
-@pytest.fixture(name="far", scope="module")
-def far_fixture(tmp_path_factory: pytest.TempPathFactory) -> Guild:
-    """Give another machine's home: a run that is labelled, and a deleted one. Tests copy it."""
-    made = lab(tmp_path_factory)
-    guild = Guild(tmp_path_factory.mktemp("far") / "home", made.iris)
-    guild.ok("run", "iris-svm:train", "-l", "far", "-y")
-    guild.ok("run", "cnn:train", "epochs=7", "-y")
-    guild.ok("runs", "rm", "0", "-y")
-    return guild
+@pytest.fixture(name="made", scope="module")
+def made_fixture(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Guild]:
+    """Give the homes of two machines, one with two runs, the other with a labelled and a deleted one, to be copied."""
+    folder = tmp_path_factory.mktemp("machines")
+    project = make_project(folder / "project", "{name: m, operations: {train: {cmd: work, flags: {size: 0}}}}\n")
+    made = {name: Guild(folder / name, project) for name in ("near", "far")}
+    for name, guild in made.items():
+        guild.ok("run", "train", "size=1", "-l", name, "-y")
+        guild.ok("run", "train", "size=2", "-y")
+    made["far"].ok("runs", "rm", "0", "-y")
+    return made
 
 
 @pytest.fixture
-def here(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give this machine's home, with runs of its own: 13 transactions."""
-    return copied(tmp_path_factory, tmp_path)
+def here(made: dict[str, Guild], tmp_path: Path) -> Guild:
+    """Give this machine's home, with two runs: five transactions."""
+    shutil.copytree(made["near"].home, tmp_path / "home")
+    return replace(made["near"], home=tmp_path / "home")
 
 
 @pytest.fixture
-def there(far: Guild, tmp_path: Path) -> Guild:
-    """Give a copy of the other machine's home of one's own."""
-    shutil.copytree(far.home, tmp_path / "there")
-    return replace(far, home=tmp_path / "there")
+def there(made: dict[str, Guild], tmp_path: Path) -> Guild:
+    """Give the other machine's home: six transactions."""
+    shutil.copytree(made["far"].home, tmp_path / "there")
+    return replace(made["far"], home=tmp_path / "there")
 
 
 def merge(guild: Guild, other: Path, *options: str) -> str:
@@ -159,17 +162,17 @@ def test_a_copied_home_is_a_fork_with_a_way_out(here: Guild, tmp_path: Path) -> 
     copy = replace(here, home=tmp_path / "copy")
     here.ok("label", "0", "one", "-y")
     copy.ok("label", "0", "two", "-y")
-    copy.ok("run", "iris-svm:train", "-y")
+    copy.ok("run", "train", "-y")
     before = here.state()
     refused = here("ledger", "merge", str(copy.home), "-y")
     assert refused.code == 1
-    assert "are the same up to its transaction 13 of " in refused.err
+    assert "are the same up to its transaction 5 of " in refused.err
     assert "this one has 1 of its own, and the other one 3" in refused.err
     assert "--fork-as-new" in refused.err
     assert here.state() == before
     told = json.loads(merge(here, copy.home, "--fork-as-new", "--artifacts", "--json"))
     assert (told["transactions"], told["runs"], told["directories"]) == (3, 1, 1)
-    assert [(fork["common"], fork["here"], fork["there"]) for fork in told["forks"]] == [(13, 1, 3)]
+    assert [(fork["common"], fork["here"], fork["there"]) for fork in told["forks"]] == [(5, 1, 3)]
     assert "Nothing to merge" in merge(here, copy.home, "--fork-as-new")
     assert here("check").code == 0
     merge(copy, here.home, "--fork-as-new")

@@ -242,7 +242,8 @@ def test_runs_are_sorted_by_what_they_have(
             assert sorted(there, key=key, reverse=True) == expected  # type: ignore[arg-type]
         rows = list(query.rows(sort=sort, reverse=reverse))
         assert numbers(rows) == [*expected, *missing]
-        assert list(query.rows(sort=sort, reverse=reverse, offset=7, limit=9)) == rows[7:16]
+        for offset in (7, len(rows) // 2, max(0, len(rows) - 4), len(rows), len(rows) + 3):
+            assert list(query.rows(sort=sort, reverse=reverse, offset=offset, limit=9)) == rows[offset : offset + 9]
         assert list(query.rows(sort=sort, reverse=reverse, limit=0)) == []
         if rows:
             assert list(query.rows(sort=sort, reverse=reverse, after=rows[11], limit=3)) == rows[12:15]

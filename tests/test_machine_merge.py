@@ -42,4 +42,4 @@ class MergeMachine(MergeRules, UndoRules, Machine):
 
 
 TestMergeMachine = MergeMachine.TestCase
-TestMergeMachine.settings = settings(RELAXED, max_examples=12, stateful_step_count=20)
+TestMergeMachine.settings = settings(RELAXED, max_examples=8, stateful_step_count=20)

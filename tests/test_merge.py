@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ledger.backup import back_up
+from ledger.canonical import Value, decode
+from ledger.chain import txn_hash
 from ledger.errors import IntegrityError, LedgerError
 from ledger.events.life import RunDeleted, RunPurged, RunPurgeStarted, RunRestored, RunStatusChanged
 from ledger.events.notes import RunLabeled, RunMarked
-from ledger.exporting import export_lines
-from ledger.importing import Export, import_new
+from ledger.exporting import export_lines, txn_line
+from ledger.importing import Export, import_more, import_new
 from ledger.log import Ledger
 from ledger.merging import AHEAD, merge, plan_merge, refuse_ahead, verify_source
 from ledger.redacting import body_targets, header_targets, redact
@@ -26,6 +28,7 @@ from projections.as_of import moment, replay
 from projections.comparing import difference
 from projections.errors import IndexOutrunError
 from projections.files import current_file
+from projections.imported import PastEvent, SenselessError, retold
 from projections.index import connect, open_index
 from projections.rebuild import rebuild_in_memory
 from projections.undo_choice import NothingToUndoError, choose_undo
@@ -319,6 +322,49 @@ def test_a_merged_ledger_is_copied_by_every_means(pair: tuple[Ledger, Ledger], t
             assert list(store.transactions()) == rows, name
             assert verify(store).problems == [], name
             assert store.head().recorded_at == max(txn.recorded_at for txn in rows)
+
+
+def test_a_continuation_that_does_not_join_the_chain_is_refused(pair: tuple[Ledger, Ledger], tmp_path: Path) -> None:
+    """An export whose last transaction is whole in itself, but follows on nothing, changes nothing."""
+    one, _ = pair
+    old = copied(one, tmp_path, "old")
+    append(one, happens(1, RunLabeled("new")))
+    forged = one.store.txn(3)
+    assert forged is not None
+    forged = forged._replace(prev_hash=bytes(32))
+    forged = forged._replace(hash=txn_hash(forged, one.store.txn_events(3)))
+    with one.store.reading():
+        lines = list(export_lines(one.store))
+    lines[-3] = txn_line(forged)
+    (tmp_path / "x.jsonl").write_bytes(b"".join(line + b"\n" for line in lines))
+    with open(tmp_path / "x.jsonl", "rb") as file, pytest.raises(IntegrityError, match="does not link"):
+        import_more(as_file(old.store), Export(file))
+    assert old.store.head().seq == 2
+    old.store.close()
+
+
+def test_a_run_with_the_facts_of_two_machines_is_told_to_a_third_ledger(pair: tuple[Ledger, Ledger]) -> None:
+    """Deleted on both, then restored: an archive of it is not refused for that; of one machine it would be."""
+    one, other = pair
+    merged(one, other)
+    for ledger in (one, other):
+        append(ledger, happens(2, RunDeleted()))
+    merged(one, other)
+    append(one, happens(2, RunRestored()))
+    past = [
+        PastEvent(row.type, row.schema_version, decoded(row.body), 1, "ann", "box", row.origin_id.hex())
+        for row in one.store.stream_events([f"run/{run_id(2)}"])
+    ]
+    assert [event.type for event in retold(run_id(2), past, "an archive", "home")] == ["run.imported"]
+    with pytest.raises(SenselessError):
+        retold(run_id(2), [event._replace(origin="") for event in past], "an archive", "home")
+
+
+def decoded(body: bytes | None) -> dict[str, Value]:
+    """Return the body of an event."""
+    found = decode(body or b"{}")
+    assert isinstance(found, dict)
+    return found
 
 
 def test_an_end_that_another_machine_recorded_counts_once(pair: tuple[Ledger, Ledger]) -> None:

@@ -1,0 +1,222 @@
+// The audit log: every transaction, newest first, who did it and what it changed; most can be taken back from here.
+
+import { askToTakeBack } from "../lib/actions.js";
+import { get } from "../lib/api.js";
+import { failure, notice } from "../lib/dialog.js";
+import { debounce, fill, h, throttle } from "../lib/dom.js";
+import { fullTime } from "../lib/format.js";
+import { runLink } from "../lib/parts.js";
+import { go } from "../lib/router.js";
+
+const PAGE = 50;
+const RUNS_SHOWN = 8;
+const FILTERS = [
+  ["actor", "By whom", "ada or ada@laptop"],
+  ["run", "About the run", "a run's id"],
+  ["type", "Type of event", "deleted"],
+];
+
+export class LogView {
+  title = "Audit log";
+
+  constructor(host, route) {
+    this.route = route;
+    this.inputs = FILTERS.map(([name, title, example]) => this.input(name, title, example));
+    this.list = h("ol", { class: "panel txns" });
+    this.more = h("button", { type: "button", hidden: true, on: { click: () => this.loadMore() } }, "Earlier ones");
+    this.state = h("div", {});
+    host.append(
+      h(
+        "div",
+        { class: "log" },
+        h("div", { class: "line" }, h("h1", {}, "Audit log"), this.inputs),
+        this.state,
+        this.list,
+        h("div", {}, this.more),
+      ),
+    );
+    this.soon = throttle(() => this.loadNew(), 400);
+    this.watcher = new IntersectionObserver(
+      (seen) => {
+        if (seen.some((one) => one.isIntersecting)) this.loadMore();
+      },
+      { rootMargin: "400px" },
+    );
+    this.watcher.observe(this.more);
+    this.start();
+  }
+
+  close() {
+    this.closed = true;
+    this.soon.cancel();
+    this.watcher.disconnect();
+  }
+
+  input(name, title, example) {
+    const input = h("input", {
+      type: "search",
+      name,
+      "aria-label": title,
+      placeholder: title,
+      title: `For example: ${example}`,
+      value: this.route.params.get(name) ?? "",
+    });
+    const change = () => {
+      const params = new URLSearchParams(this.route.params);
+      params.delete("at");
+      if (input.value.trim()) params.set(name, input.value.trim());
+      else params.delete(name);
+      go(["log"], params);
+    };
+    input.addEventListener("input", debounce(change, 450));
+    return input;
+  }
+
+  update(route) {
+    this.route = route;
+    for (const input of this.inputs)
+      if (document.activeElement !== input) input.value = route.params.get(input.name) ?? "";
+    this.start();
+  }
+
+  params() {
+    return Object.fromEntries(FILTERS.map(([name]) => [name, this.route.params.get(name) ?? ""]));
+  }
+
+  async start() {
+    const turn = (this.turn = (this.turn ?? 0) + 1);
+    const at = Number(this.route.params.get("at")) || 0;
+    try {
+      const got = await get("log", { ...this.params(), limit: PAGE, before: at ? String(at + PAGE / 2) : "" });
+      if (turn !== this.turn || this.closed) return;
+      this.newest = 0;
+      this.oldest = 0;
+      fill(this.state);
+      this.list.replaceChildren();
+      this.append(got);
+      this.list.hidden = !got.transactions.length;
+      if (!got.transactions.length)
+        fill(this.state, notice("No such transactions", "Nothing in the ledger fits these filters."));
+      if (at) this.list.querySelector(".here")?.scrollIntoView({ block: "center" });
+    } catch (error) {
+      if (turn !== this.turn || this.closed) return;
+      this.list.hidden = true;
+      fill(
+        this.state,
+        failure(error, () => this.start()),
+      );
+    }
+  }
+
+  append(got) {
+    this.list.append(...got.transactions.map((one) => this.line(one)));
+    const seqs = got.transactions.map(({ seq }) => seq);
+    this.newest = Math.max(this.newest, ...seqs);
+    this.oldest = seqs.at(-1) ?? this.oldest;
+    this.more.hidden = !got.more;
+    this.oldest = got.before ?? this.oldest;
+  }
+
+  async loadMore() {
+    if (this.loading || !this.oldest || this.more.hidden) return;
+    this.loading = true;
+    const turn = this.turn;
+    try {
+      const got = await get("log", { ...this.params(), limit: PAGE, before: this.oldest });
+      if (turn === this.turn && !this.closed) this.append(got);
+    } catch {
+      /* the button stays */
+    } finally {
+      this.loading = false;
+    }
+  }
+
+  // New ones go on top; those that are shown may have been taken back meanwhile, so the first page is drawn again.
+  async loadNew() {
+    if (document.hidden || this.closed || !this.newest || this.route.params.get("at")) return;
+    const turn = this.turn;
+    try {
+      const { transactions } = await get("log", { ...this.params(), limit: PAGE });
+      if (turn !== this.turn || this.closed) return;
+      const shown = new Map([...this.list.children].map((line) => [Number(line.dataset.seq), line]));
+      const fresh = [];
+      for (const one of transactions) {
+        const line = this.line(one);
+        if (shown.has(one.seq)) shown.get(one.seq).replaceWith(line);
+        else if (one.seq > this.newest) {
+          line.classList.add("fresh");
+          fresh.push(line);
+        }
+      }
+      this.list.prepend(...fresh);
+      this.newest = Math.max(this.newest, ...transactions.map(({ seq }) => seq));
+    } catch {
+      /* the banner tells when the server is gone */
+    }
+  }
+
+  onLedger() {
+    this.soon();
+  }
+  onVisible() {
+    this.soon();
+  }
+
+  line(one) {
+    const word = one.undoes ? "Redo" : "Undo"; // taking back what took something back does that again
+    const runs = one.runs ?? [];
+    const ids = runs.map((run) => (typeof run === "string" ? run : run.id));
+    const isTold = ids.length <= 1; // the summary names it
+    const count = one.count ?? ids.length;
+    const command = Array.isArray(one.command) ? one.command.join(" ") : (one.command ?? "");
+    const notes = [one.undoes && `takes back ${one.undoes}`, one.undone_by && `taken back by ${one.undone_by}`].filter(
+      Boolean,
+    );
+    const isHere = String(one.seq) === this.route.params.get("at");
+    return h(
+      "li",
+      { class: `txn${one.undone_by ? " undone" : ""}${isHere ? " here" : ""}`, data: { seq: one.seq } },
+      h("span", { class: "seq num" }, `#${one.seq}`),
+      h("span", { class: "when muted num", title: one.time }, fullTime(one.time)),
+      h(
+        "div",
+        {},
+        h(
+          "p",
+          {},
+          h("span", { class: "what" }, isTold ? linked(one.summary, ids[0]) : one.summary),
+          notes.map((note) => [" ", h("span", { class: "tag" }, note)]),
+        ),
+        h(
+          "p",
+          { class: "muted small" },
+          `${one.actor}@${one.host}`,
+          command && h("span", { class: "mono" }, `  ${command}`),
+        ),
+        !isTold &&
+          h(
+            "p",
+            { class: "small run-links" },
+            ids.slice(0, RUNS_SHOWN).map((id) => h("a", { class: "mono", href: runLink(id) }, id.slice(0, 8))),
+            count > RUNS_SHOWN && h("span", { class: "muted" }, `and ${count - RUNS_SHOWN} more`),
+          ),
+      ),
+      one.undoable
+        ? h("button", { type: "button", on: { click: () => askToTakeBack(one, word) } }, word)
+        : h("span", {}),
+    );
+  }
+
+  keyTable() {
+    return { title: "Audit log", keys: [["/", "filter by who", () => this.inputs[0].focus()]] };
+  }
+}
+
+/** Return a summary in which the run that it names is a link. */
+function linked(summary, id) {
+  if (!id) return summary;
+  const short = id.slice(0, 8);
+  return summary
+    .split(short)
+    .flatMap((part, place) => (place ? [h("a", { class: "mono", href: runLink(id) }, short), part] : [part]));
+}
