@@ -103,9 +103,9 @@ def _query(session: Session, wanted: RunFilter, specs: Sequence[str]) -> Query:
         return query
     if all(len(spec) == 32 and not spec.isdecimal() for spec in specs):  # noqa: PLR2004 - whole ids
         named = [check_run_id(spec) for spec in dict.fromkeys(specs)]
-        rows: Sequence[RunRow] = list(runs_by_id(session.index, named).values())
+        rows = list(runs_by_id(session.index, named).values())
     else:
-        rows = chosen(query, specs)
+        rows = list(chosen(query, specs))
     if len(rows) > MOST_SELECTED:
         raise BadRequestError(f"{len(rows)} runs are selected, more than {MOST_SELECTED}", hint="Use filters instead.")
     return Query(session.index, replace(wanted, only=tuple(row.number for row in rows)))
