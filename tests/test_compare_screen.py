@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.widgets import Input
 
 from tests.cli_kit import ROOT
 from tests.compare_screen_kit import Driven, driven, make_home, write_series
@@ -78,7 +79,10 @@ def test_a_filter_that_is_wrong_is_pointed_at_and_changes_nothing(home: Path) ->
         assert not at.app.query_one(Asking).is_open
         await at.type("f", " and nothing > 1", "enter")
         assert "nothing" in at.text("#wrong")
-        await at.press("escape", "f", "ctrl+u", "enter")
+        await at.press("escape")
+        await at.type("f", " and optim", "tab")
+        assert at.app.query_one("#input", Input).value == "optimizer=adam and optimizer"
+        await at.press("ctrl+u", "enter")
         assert at.count() == RUNS
 
     driven(home, look)
