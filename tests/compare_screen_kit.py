@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 PATIENCE = 30.0
 """Seconds after which the table counts as hanging."""
 
-_QUIET = 3
-"""So often in a row nothing is going on when everything is done."""
+_QUIET = 6
+"""So often in a row nothing is going on when all is done: a key goes through several hands, one in each round."""
 
 _NAMES = {
     "/": "slash",
@@ -156,6 +156,11 @@ class Driven:
         self.app.grid.to_row(self.ids().index(run_id))
         await self.settle()
 
+    async def click(self, x: int, y: int, times: int = 1) -> None:
+        """Click on a cell of the terminal."""
+        await self._pilot.click(offset=(x, y), times=times)
+        await self.settle()
+
     async def resize(self, width: int, height: int) -> None:
         """Give the terminal another size."""
         await self._pilot.resize_terminal(width, height)
@@ -217,7 +222,7 @@ def driven(
     home: Path,
     look: Callable[[Driven], Awaitable[None]],
     *,
-    size: tuple[int, int] = (120, 24),
+    size: tuple[int, int] = (120, 16),
     expression: str = "",
     past: str = "",
     cwd: str = "/p",

@@ -333,10 +333,6 @@ class CompareApp(App[str]):
         """Let the keys go to the table again."""
         self.grid.focus()
 
-    async def run_key(self, name: str) -> None:
-        """Do what a key asks for, from a click."""
-        self.action_do(name)
-
     def on_grid_moved(self) -> None:
         """Read what came into sight; what was said last has been read."""
         self._wanted.set()
