@@ -138,7 +138,8 @@ def _compiled(text: str) -> re.Pattern[str]:
                 # Nobody means to find a number and then not have it.
                 expression = re.compile(_filled(text, "(%s)"))
     except (re.error, OverflowError, RecursionError) as error:
-        raise PatternError(f"'{text}' is no regular expression: {error}") from error
+        # Not the position: it is that in what `\\value` and its like stand for.
+        raise PatternError(f"'{text}' is no regular expression: {getattr(error, 'msg', error)}") from error
     return expression
 
 

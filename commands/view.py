@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlencode
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +13,11 @@ from commands.listing_options import Layout
 from commands.options import SELECTION_HELP, Limits, limiting, run_words
 from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.terminal import note, say
-from commands.view_site import HomeSite
 from ledger.errors import UsageError
 from projections.schema import DELETED, LIVE
+
+if TYPE_CHECKING:
+    from commands.view_site import HomeSite
 
 _SORTS = completer("commands.completing_columns:sorts")
 _MOST_NAMED = 200
@@ -56,6 +58,8 @@ def view(
       guild view 0:3                  begin with four runs
       guild view --port 8080 -n       print the address, do not open it
     """
+    from commands.view_site import HomeSite
+
     place = DELETED if deleted else LIVE
     wanted = run_filter(app, limits, place=place)
     query = open_query(app, wanted)
@@ -91,6 +95,8 @@ def _query(limits: Limits, ids: Sequence[str], layout: Layout) -> str:
         "select": " ".join(ids), "place": DELETED if layout.deleted else "", "reverse": "1" * layout.reverse,
     }  # fmt: skip
     pairs += [(name, text) for name, text in texts.items() if text]
+    from urllib.parse import urlencode
+
     return urlencode(pairs, errors="surrogateescape")
 
 

@@ -31,6 +31,9 @@ _SILENT_SECONDS = 60.0
 _PATIENCE_SECONDS = 3.0
 """How long the end of a run may take without a word."""
 
+_LARGE = 4 * 1024 * 1024
+"""Bytes of output that are read at the end without a process for it."""
+
 _MOST_ASIDE = 10_000
 _NOTHING: Answer = ({}, [], None)
 
@@ -121,8 +124,8 @@ def reported(watch: ScalarWatch, output: OutputSummary, told: Callable[[str], No
 
 
 def _found(watch: ScalarWatch, output: OutputSummary, told: Callable[[str], None]) -> Answer:
-    if not watch.pid and output.bytes and watch.patterns not in (None, False):
-        # What an operation's own patterns may take, nobody knows beforehand.
+    if not watch.pid and (output.bytes > _LARGE or (output.bytes and watch.patterns not in (None, False))):
+        # What an operation's own patterns may take, nobody knows beforehand; what much output takes is told.
         start_helper(watch)
     if not watch.pid:
         recorder = recorder_of(watch, patterns_of(watch))

@@ -118,6 +118,7 @@ TESTED_APART = {
     "diff": "takes two runs, and one stands for it and the one before",
     "export": "an archive leaves out runs that have not ended",
     "tensorboard": "it starts TensorBoard, and goes on until it is ended",
+    "view": "it serves pages until it is ended",
 }
 """Commands whose selections are tested with what they do, and why."""
 

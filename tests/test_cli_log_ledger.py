@@ -19,6 +19,7 @@ from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 LOG_KEYS = {
     "seq",
     "txn_id",
+    "origin_id",
     "time",
     "actor",
     "host",

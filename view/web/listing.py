@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from artifacts.home import check_run_id
@@ -15,7 +14,7 @@ from projections.query import Query, RunFilter, RunRow, displayed, runs_by_id
 from projections.schema import LIVE
 from projections.selection import SelectionError, chosen
 from projections.sorting import STARTED
-from view.web.answers import answer
+from view.web.answers import BadRequestError, answer
 from view.web.params import FILTERS, Params
 from view.web.site import Session, Site, asking
 
@@ -103,10 +102,12 @@ def _query(session: Session, wanted: RunFilter, specs: Sequence[str]) -> Query:
     if not specs:
         return query
     if all(len(spec) == 32 and not spec.isdecimal() for spec in specs):  # noqa: PLR2004 - whole ids
-        named = [check_run_id(spec) for spec in specs[:MOST_SELECTED]]
-        rows: Iterable[RunRow] = runs_by_id(session.index, named).values()
+        named = [check_run_id(spec) for spec in dict.fromkeys(specs)]
+        rows = list(runs_by_id(session.index, named).values())
     else:
-        rows = islice(chosen(query, specs), MOST_SELECTED)
+        rows = list(chosen(query, specs))
+    if len(rows) > MOST_SELECTED:
+        raise BadRequestError(f"{len(rows)} runs are selected, more than {MOST_SELECTED}", hint="Use filters instead.")
     return Query(session.index, replace(wanted, only=tuple(row.number for row in rows)))
 
 
