@@ -226,9 +226,10 @@ def driven(
     expression: str = "",
     past: str = "",
     cwd: str = "/p",
+    most: int | None = None,
 ) -> CompareApp:
     """Run the table of a home while `look` looks at it; returns it when it was left."""
-    app = table(home, expression=expression, past=past, cwd=cwd)
+    app = table(home, expression=expression, past=past, cwd=cwd, most=most)
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
@@ -244,9 +245,9 @@ def driven(
     return app
 
 
-def table(home: Path, *, expression: str = "", past: str = "", cwd: str = "/p") -> CompareApp:
+def table(home: Path, *, expression: str = "", past: str = "", cwd: str = "/p", most: int | None = None) -> CompareApp:
     """Return the table of a home, to be run with `run_test`."""
-    compared = Compared(Limits(everywhere=True, operations=(), statuses=(), labels=()), Choice())
+    compared = Compared(Limits(everywhere=True, operations=(), statuses=(), labels=()), Choice(most=most))
     app = App(cwd, None, Home(str(home)), ["guild", "compare"])
     start = Start(question=Question(expression=expression), past=past)
     source = HomeSource(app, start, compared.base)

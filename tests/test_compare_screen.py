@@ -304,6 +304,17 @@ def test_the_command_of_what_was_seen_is_told_at_the_end(home: Path) -> None:
     )
 
 
+def test_no_more_runs_are_shown_than_were_asked_for(home: Path) -> None:
+    """Of any order, and it is said; the command that prints the table says it too."""
+
+    async def look(at: Driven) -> None:
+        assert at.count() == 3
+        assert "(the first 3 only)" in at.said("title")
+        await at.press("ctrl+right", "s", "q")
+
+    assert "--min loss --top 3" in str(driven(home, look, most=3).return_value)
+
+
 def test_a_filter_of_the_command_line_that_is_wrong_is_told_on_the_screen(home: Path) -> None:
     """All runs are shown, so that it can be mended."""
 
