@@ -39,7 +39,7 @@ def view_run(guild: Guild) -> None:
 
 def view_compare(guild: Guild) -> None:
     """Runs beside each other."""
-    with _page(guild, f"#/compare?{urlencode(_COMPARED)}", height=900, sharp=_PLAIN) as sight:
+    with _page(guild, f"#/compare?{urlencode(_COMPARED, doseq=True)}", height=900, sharp=_PLAIN) as sight:
         sight.page.wait_for_selector(".plot canvas")
         wait_until(lambda: not sight.text(".chart h2 .muted"))  # how many of the runs are still to be drawn
         _shot(sight, "view-compare")
@@ -56,7 +56,7 @@ def view_list(guild: Guild) -> None:
 
 _COMPARED = {
     "op": "softmax:train", "filter": "lr < 0.5", "colour": "flag:lr", "log": "1", "x": "flag:lr", "y": "scalar:loss",
-    "axes": "flag:epochs,flag:lr,flag:seed,scalar:accuracy,scalar:loss",
+    "axes": ["flag:epochs", "flag:lr", "flag:seed", "scalar:accuracy", "scalar:loss"],
 }  # fmt: skip
 
 PICTURES: dict[str, Callable[[Guild], None]] = {"run": view_run, "compare": view_compare, "list": view_list}

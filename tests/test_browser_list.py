@@ -85,7 +85,7 @@ def test_everything_can_be_reached_with_the_keyboard(browser: Browser, server: S
         assert sight.text(".run-title .run-label") == "try 0.8"
         press("g")
         press("a")
-        assert sight.text("h1") == "Audit log"
+        sight.says("h1", "Audit log")
         press("g")
         press("l")
         sight.page.wait_for_selector(".grid-row .label")

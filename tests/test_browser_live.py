@@ -37,6 +37,8 @@ def test_a_run_appears_goes_on_and_ends_before_ones_eyes(
             other.until("document.querySelector('.output .fg-1')?.textContent === 'the end'")
             assert "\x1b" not in other.text(".output")
             other.until("document.querySelector('.run-facts .status').textContent === 'completed'")
+            other.page.locator(".tabs a", has_text="Overview").click()
+            other.page.wait_for_selector(".plot[aria-label='loss: 1 line, 2 points']")
         running.communicate()
         row.locator(".status[data-status=completed]").wait_for()
         wait_until(lambda: "0.5000" in row.inner_text())

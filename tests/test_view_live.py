@@ -100,7 +100,9 @@ def test_what_other_commands_do_is_told_to_every_page(guild: Guild, server: Serv
         assert seq == server.ok("/api/runs")["seq"]
         one.close()
         guild.ok("mark", "0")
-        assert other.next() == ("ledger", {"seq": seq + 1, "runs": [run_id], "more": False}, str(seq + 1))
+        kind, told, number = other.next()
+        assert (kind, told["seq"], told["more"], number) == ("ledger", seq + 1, False, str(seq + 1))
+        assert run_id in told["runs"]  # and perhaps others, of what was told to pages that came earlier
         server.done("/api/undo", {"seq": seq + 1})
         assert other.until("ledger") == {"seq": seq + 2, "runs": [run_id], "more": False}
 
@@ -119,7 +121,7 @@ def test_a_page_that_was_cut_off_is_told_what_it_missed(guild: Guild, server: Se
         with page(server, Last_Event_ID=nothing) as listening:
             assert listening.next()[0] == "hello"
             guild.ok("label", "0", f"{nothing} {seq}")
-            assert listening.until("ledger")["runs"] == [run_id]
+            assert run_id in listening.until("ledger")["runs"]
             seq += 1
 
 

@@ -67,6 +67,7 @@ class Feed:
             listener.woken.set()
 
     async def _poll(self) -> None:
+        self._watch.forget()
         while self._listeners and not self.is_over:
             followed = {run_id for listener in self._listeners for run_id in listener.followed}
             news = await run_in_threadpool(self._watch.look, followed)
@@ -94,17 +95,20 @@ class Listener:
         self._trouble: tuple[str, str | None] | None = None
 
     def begin(self, seq: int) -> None:
-        """Take note of what the page was told first: what comes up to there is no news."""
-        self._seq = seq
+        """Take note of what the page was told first: what comes up to there, or came meanwhile, is no news."""
+        if self._seq <= seq:
+            self._seq, self._has_news, self._more = seq, False, False
+            self._runs.clear()
 
     def hear(self, news: News) -> None:
         """Take what has happened."""
         if news.is_new and news.trouble is not None:
             self._trouble = news.trouble
-        elif news.is_new and news.seq is not None and (news.seq > self._seq or news.more):
+        elif news.seq is not None and (news.seq > self._seq or (news.is_new and news.more)):
+            # What lies between this page's last news and these was told to others, before it came.
+            self._more = self._more or news.more or news.since > self._seq
             self._seq, self._has_news = news.seq, True
             self._runs |= dict.fromkeys(news.runs)
-            self._more = self._more or news.more
         for key, size in news.sizes.items():
             if key[1] in self.followed and self._sizes.get(key) != size:
                 self._sizes[key] = self._grown[key] = size
@@ -150,7 +154,9 @@ class _Stream(Response):
         try:
             headers = [one for one in self.raw_headers if one[0] != b"content-length"]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            await _say(send, await run_in_threadpool(self._greeting))
+            seq, greeting = await run_in_threadpool(self._greeting)
+            self._listener.begin(seq)
+            await _say(send, greeting)
             while not (gone.done() or self._feed.is_over):
                 woken = asyncio.ensure_future(self._listener.woken.wait())
                 await asyncio.wait((gone, woken), timeout=_HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
@@ -164,12 +170,11 @@ class _Stream(Response):
             with suppress(asyncio.CancelledError):
                 await gone
 
-    def _greeting(self) -> bytes:
-        """Return the first event, and what a page missed that was cut off."""
+    def _greeting(self) -> tuple[int, bytes]:
+        """Return up to where the page knows all then, and the first event, with what it missed that was cut off."""
         seq, missed = asking(self._feed.site, self._missed)
-        self._listener.begin(seq)
         hello = _event("hello", {"seq": seq, "version": self._feed.site.config()["version"]}, seq)
-        return f"retry: {_RETRY_MS}\n".encode() + hello + missed
+        return seq, f"retry: {_RETRY_MS}\n".encode() + hello + missed
 
     def _missed(self, session: Session) -> tuple[int, bytes]:
         store = session.ledger.store

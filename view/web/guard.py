@@ -41,7 +41,7 @@ _HEADERS = (
 )
 """Of every answer that does not say otherwise."""
 
-_PAGE = "<!doctype html><meta charset=utf-8>{head}<title>Guild View</title><p>{text}"
+_PAGE = "<!doctype html><meta charset=utf-8><link rel=icon href='data:,'>{head}<title>Guild View</title><p>{text}"
 _LOCKED = "This page opens with the address that <code>guild view</code> printed, token included."
 
 

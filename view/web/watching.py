@@ -11,7 +11,7 @@ from typing import NamedTuple
 from artifacts.output import OUTPUT
 from artifacts.run_files import OWN
 from artifacts.series import FILE
-from ledger.dataclass import dataclass, field
+from ledger.dataclass import dataclass, field, replace
 from ledger.errors import GuildError
 from ledger.ids import RunId, run_of
 from ledger.store import Store
@@ -42,6 +42,7 @@ class News:
         seq: the newest transaction; None when the ledger cannot be read.
         runs: ids of runs that were touched, at most `MOST_RUNS`.
         more: whether others were, too, or what was cannot be said.
+        since: the transaction behind which they were.
         is_new: whether anything of this is new.
         sizes: of the files that are followed.
         trouble: why the ledger cannot be read: message and hint.
@@ -50,6 +51,7 @@ class News:
     seq: int | None
     runs: tuple[str, ...] = ()
     more: bool = False
+    since: int = 0
     is_new: bool = False
     sizes: Sizes = field(default_factory=dict)
     trouble: tuple[str, str | None] | None = None
@@ -79,12 +81,16 @@ class Watch:
             followed: runs whose output and series are watched.
         """
         news = self._ledger_news()
-        return News(news.seq, news.runs, news.more, news.is_new, self._sizes(followed), news.trouble)
+        return replace(news, sizes=self._sizes(followed))
+
+    def forget(self) -> None:
+        """Begin anew: nobody has listened for a while, and what happened meanwhile is no news for who comes now."""
+        self._seen = None
 
     def _ledger_news(self) -> News:
         files, now = self._signature(), time.monotonic()
         if self._seen and files == self._files and now - self._looked < _LOOK_SECONDS:
-            return News(self._seen.seq)
+            return News(self._seen.seq, since=self._seen.seq)
         self._files, self._looked = files, now
         try:
             news = asking(self._site, self._read)
@@ -107,11 +113,11 @@ class Watch:
         before, now = self._seen, _Seen(ledger.ledger_id, ledger.store.head().seq)
         self._seen = now
         if before is None or now == before:
-            return News(now.seq)
+            return News(now.seq, since=now.seq)
         if now.ledger_id != before.ledger_id or now.seq < before.seq:
             return News(now.seq, more=True, is_new=True)  # another ledger has taken its place
         runs, more = touched(ledger.store, before.seq)
-        return News(now.seq, runs, more, is_new=True)
+        return News(now.seq, runs, more, before.seq, is_new=True)
 
     def _signature(self) -> object:
         """Return what changes when the ledger's files do; nothing of those that are not there."""

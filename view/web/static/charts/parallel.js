@@ -7,6 +7,7 @@ const HEIGHT = 290;
 const TOP = 34;
 const BOTTOM = 18;
 const SIDE = 56;
+const MANY = 60; // lines, of which each is drawn fainter
 const LEAST = 4; // pixels of a stretch; less is a click, which lets go
 
 export class Parallel {
@@ -14,7 +15,7 @@ export class Parallel {
   constructor(how) {
     this.how = how;
     this.lines = new Map();
-    this.element = h("div", { class: "drawing-box" });
+    this.element = h("div", { class: "drawing-box parallel" });
     this.resizing = new ResizeObserver(() => {
       if (this.element.clientWidth !== this.width) this.draw();
     });
@@ -43,18 +44,27 @@ export class Parallel {
     this.scales = this.axes.map((one) => scaleOf(one, this.runs, suitsLog(one, this.runs)));
     const gap = this.axes.length > 1 ? (width - 2 * SIDE) / (this.axes.length - 1) : 0;
     this.x = (place) => (this.axes.length > 1 ? SIDE + place * gap : width / 2);
+    // The lines are a picture of their own, which fades as a whole when one of them is brought out above it.
+    this.many = svg("svg", { class: "drawing lines", viewBox: `0 0 ${width} ${HEIGHT}`, "aria-hidden": "true" });
+    this.bright = svg("path", { class: "bright", d: "" });
     const drawing = svg("svg", {
-      class: "drawing parallel",
+      class: "drawing axes",
       viewBox: `0 0 ${width} ${HEIGHT}`,
       role: "img",
       "aria-label": `Parallel coordinates of ${this.runs.length} runs over ${this.axes.map((one) => one.title).join(", ")}`,
     });
     this.lines.clear();
     for (const run of this.runs) {
-      const path = svg("path", { class: "run-line", d: this.path(run), stroke: this.colours.get(run.id) });
+      const path = svg("path", {
+        class: this.runs.length > MANY ? "run-line many" : "run-line",
+        d: this.path(run),
+        stroke: this.colours.get(run.id),
+      });
       this.lines.set(run.id, path);
-      drawing.append(path);
+      this.many.append(path);
     }
+    this.places = new Map(this.runs.map((run) => [run.id, this.points(run)]));
+    drawing.append(this.bright);
     this.axes.forEach((one, place) => drawing.append(this.axis(one, place)));
     drawing.addEventListener("pointermove", (event) => this.pointed(event, drawing));
     drawing.addEventListener("pointerleave", () => this.how.onHover(null));
@@ -62,8 +72,8 @@ export class Parallel {
       if (this.near && !this.held) this.how.onOpen(this.near);
     });
     this.drawing = drawing;
-    fill(this.element, drawing);
-    this.dim();
+    fill(this.element, this.many, drawing);
+    this.dimmed = null;
   }
 
   y(share) {
@@ -158,7 +168,7 @@ export class Parallel {
     const [x, y] = [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
     let [best, least] = [null, 8];
     for (const run of this.runs) {
-      const away = distance(this.points(run), x, y);
+      const away = distance(this.places.get(run.id), x, y);
       if (away < least) [best, least] = [run.id, away];
     }
     if (best === this.near) return;
@@ -167,15 +177,15 @@ export class Parallel {
   }
 
   /** Bring one run out; null for none. `kept` are the ids that no brush leaves out. */
-  dim(id = this.bright ?? null, kept = this.kept ?? null) {
-    Object.assign(this, { bright: id, kept });
-    for (const [one, path] of this.lines) {
-      const isOut = kept && !kept.has(one);
-      path.classList.toggle("dim", isOut || (id !== null && one !== id));
-      path.classList.toggle("bright", one === id);
+  dim(id, kept = null) {
+    if (kept !== this.dimmed) {
+      this.dimmed = kept;
+      for (const [one, path] of this.lines) path.classList.toggle("dim", Boolean(kept && !kept.has(one)));
     }
-    const bright = id !== null && this.lines.get(id);
-    if (bright) bright.parentNode.insertBefore(bright, [...this.lines.values()].at(-1).nextSibling);
+    const line = id ? this.lines.get(id) : null;
+    this.many.classList.toggle("faded", Boolean(line));
+    this.bright.setAttribute("d", line?.getAttribute("d") ?? "");
+    this.bright.setAttribute("stroke", line?.getAttribute("stroke") ?? "none");
   }
 
   /** Return the ids of the runs that lie in every held stretch. */

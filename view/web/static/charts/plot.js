@@ -8,9 +8,11 @@ import { aligned, positive, smoothed } from "./series.js";
 
 const NEAR = 24; // pixels from a line within which it is the one pointed at
 const FAINT = 0.25;
+const VEIL = 0.8; // of the panel's colour, over the lines that are not pointed at
+const MANY = 40; // lines, of which each is drawn finer
 
 /**
- * @typedef {{id: string, name: string, colour: string, points: Array, width?: number}} Line
+ * @typedef {{id: string, name: string, colour: string, points: Array}} Line
  */
 export class Plot {
   /** @param {{height: number, label: string, onHover?: Function, onOpen?: Function, zoomKey?: string}} how */
@@ -74,10 +76,18 @@ export class Plot {
   make(data) {
     this.plot?.destroy();
     this.zoomed = false;
+    this.near = null;
     const width = Math.max(120, this.element.clientWidth);
     this.plot = new uPlot(this.options(width), data, this.box);
-    this.plot.over.addEventListener("click", () => {
-      if (this.near && !this.dragged) this.how.onOpen?.(this.near.id);
+    this.above = h("canvas", { class: "above" });
+    this.plot.ctx.canvas.after(this.above);
+    let pressed = 0;
+    this.plot.over.addEventListener("pointerdown", (event) => {
+      pressed = event.clientX;
+    });
+    this.plot.over.addEventListener("click", (event) => {
+      const isDrag = Math.abs(event.clientX - pressed) > 3; // which zooms
+      if (this.near && !isDrag) this.how.onOpen?.(this.near.id);
     });
     this.plot.over.addEventListener("dblclick", () => {
       this.zoomed = false;
@@ -97,13 +107,11 @@ export class Plot {
       padding: [10, 10, 0, 0],
       legend: { show: false },
       cursor: {
-        focus: { prox: NEAR },
-        points: { size: 6 },
+        points: { size: 6, show: this.lines.length <= 12 },
         drag: { x: true, y: false },
         y: false,
         dataIdx: nearestPoint,
       },
-      focus: { alpha: this.lines.length > 1 ? 0.22 : 1 },
       scales: { x: { time: false }, y: { distr: this.look.log ? 3 : 1, log: 10 } },
       axes: [
         { ...axis, size: 26, space: 70, values: (_, splits) => splits.map((one) => this.xText(one, splits)) },
@@ -118,7 +126,7 @@ export class Plot {
       series: [{}, ...this.seriesOptions()],
       hooks: {
         setCursor: [() => this.pointed()],
-        setSeries: [(_, place) => this.focused(place)],
+        draw: [() => this.bright && this.highlight(this.bright)],
         setSelect: [
           () => {
             this.zoomed = true;
@@ -140,7 +148,8 @@ export class Plot {
     const one = (line, stroke) => ({
       label: line.name,
       stroke,
-      width: line.width ?? (this.lines.length > 40 ? 1.1 : 1.6),
+      width: this.lines.length > MANY ? 1.1 : 1.6,
+      alpha: this.lines.length > MANY ? 0.7 : 1,
       points: { show: line.points[0].length < 2 ? true : undefined, size: 4 },
       spanGaps: false,
     });
@@ -158,18 +167,30 @@ export class Plot {
     return splits.length && splits.at(-1) - splits[0] > 86_400 ? text.slice(5, 10) : text.slice(11);
   }
 
-  focused(place) {
-    const line = place ? (this.lines[place - 1 - Number(this.hasShadow())] ?? this.lines[0]) : null;
-    if (line === this.near) return;
-    this.near = line;
-    this.how.onHover?.(line?.id ?? null);
-    this.pointed();
+  /** Return the line that is nearest to the pointer; null when none is near. */
+  nearest() {
+    const { left, top, idxs } = this.plot.cursor;
+    let [found, least] = [null, NEAR];
+    if (left < 0) return null;
+    this.lines.forEach((line, index) => {
+      const place = index + 1 + Number(this.hasShadow());
+      const value = this.plot.data[place][idxs[place]];
+      const away = value === null || value === undefined ? Infinity : Math.abs(this.plot.valToPos(value, "y") - top);
+      if (away < least) [found, least] = [line, away];
+    });
+    return found;
   }
 
   // What is near the pointer is told beside it.
   pointed() {
     const { plot } = this;
-    const line = this.near ?? (this.lines.length === 1 ? this.lines[0] : null);
+    if (!plot) return;
+    const near = this.lines.length > 1 ? this.nearest() : null;
+    if (near !== this.near) {
+      this.near = near;
+      this.how.onHover?.(near?.id ?? null);
+    }
+    const line = near ?? (this.lines.length === 1 ? this.lines[0] : null);
     const { left, idxs } = plot?.cursor ?? {};
     const place = line ? this.lines.indexOf(line) + 1 + Number(this.hasShadow()) : 0;
     const index = idxs?.[place];
@@ -196,11 +217,42 @@ export class Plot {
     this.tip.style.setProperty("right", flip ? `${this.element.clientWidth - right + 12}px` : "auto");
   }
 
-  /** Bring one line out, because another part of the page points at its run; null for none. */
+  /**
+   * Bring one line out, because this or another part of the page points at its run; null for none. It is drawn above the
+   * others, over a veil: to draw hundreds of lines again for each movement of the pointer would take too long.
+   */
   highlight(id) {
-    if (!this.plot || this.lines.length < 2) return;
-    const place = this.lines.findIndex((line) => line.id === id);
-    this.plot.setSeries(place < 0 ? null : place + 1, { focus: place >= 0 });
+    this.bright = id;
+    if (!this.plot) return;
+    const { canvas } = this.plot.ctx;
+    const line = this.lines.length > 1 ? this.lines.findIndex((one) => one.id === id) : -1;
+    this.above.hidden = line < 0;
+    if (line < 0) return;
+    Object.assign(this.above, { width: canvas.width, height: canvas.height });
+    const context = this.above.getContext("2d");
+    const { left, top, width, height } = this.plot.bbox;
+    context.beginPath();
+    context.rect(left - 1, top, width + 3, height);
+    context.clip();
+    context.globalAlpha = VEIL;
+    context.fillStyle = themed("--panel");
+    context.fillRect(left - 1, top, width + 3, height);
+    context.globalAlpha = 1;
+    context.strokeStyle = this.lines[line].colour;
+    context.lineWidth = 2.4 * devicePixelRatio;
+    context.lineJoin = "round";
+    context.beginPath();
+    let isDown = false;
+    this.plot.data[line + 1].forEach((value, index) => {
+      if (value === undefined) return;
+      if (value !== null) {
+        const [x, y] = [this.plot.valToPos(this.plot.data[0][index], "x", true), this.plot.valToPos(value, "y", true)];
+        if (isDown) context.lineTo(x, y);
+        else context.moveTo(x, y);
+      }
+      isDown = value !== null;
+    });
+    context.stroke();
   }
 
   describe() {

@@ -84,19 +84,22 @@ export class Scatter {
       drawing.append(dot);
     }
     fill(this.box, drawing);
+    this.dimmed = null;
     this.dim();
   }
 
   /** Bring one run out; see `Parallel.dim`. */
-  dim(id = null, kept = this.kept ?? null) {
-    this.kept = kept;
-    for (const [one, dot] of this.dots) {
-      dot.classList.toggle("dim", Boolean(kept && !kept.has(one)));
-      dot.classList.toggle("bright", one === id);
+  dim(id = null, kept = null) {
+    if (kept !== this.dimmed) {
+      this.dimmed = kept;
+      for (const [one, dot] of this.dots) dot.classList.toggle("dim", Boolean(kept && !kept.has(one)));
     }
+    this.bright?.classList.remove("bright");
     const dot = id !== null && this.dots.get(id);
     this.tip.hidden = !dot;
+    this.bright = dot || null;
     if (!dot) return;
+    dot.classList.add("bright");
     const run = this.runs.find((one) => one.id === id);
     const { x, y } = this.look;
     const value = (one) =>

@@ -183,7 +183,7 @@ export class CompareView {
     this.names = new Map(this.runs.map((run) => [run.id, nameOf(run)]));
     this.colours = coloured(this.runs, this.dims, this.params.get("colour"));
     this.brushes = new Map(this.params.getAll("brush").map(parsedBrush).filter(Boolean));
-    this.axes = chosenAxes(this.dims, this.params.get("axes"), this.runs.length);
+    this.axes = chosenAxes(this.dims, this.params.getAll("axes"), this.runs.length);
     this.kept = this.parallel.within(this.shown, this.axes, this.brushes);
     this.parallel.show(this.shown, this.axes, this.colours, this.brushes);
     this.showScatter();
@@ -253,11 +253,7 @@ export class CompareView {
             if (on) chosen.add(one.key);
             else chosen.delete(one.key);
             this.set({
-              axes:
-                usable
-                  .filter(({ key }) => chosen.has(key))
-                  .map(({ key }) => key)
-                  .join(",") || "none",
+              axes: chosen.size ? usable.filter(({ key }) => chosen.has(key)).map(({ key }) => key) : "none",
             });
           },
           { name: one.key },

@@ -7,6 +7,9 @@ const MOST_AXES = 8;
 const MOST_SCALARS = 3;
 const NOTHING = "color-mix(in srgb, gray 60%, transparent)";
 
+/** Whether a flag only makes runs differ: it explains nothing, so nothing is drawn over it unasked. */
+const isSeed = (one) => /(^|[-_. ])seed$|random.?state/i.test(one.title);
+
 /** Whether a dimension is worth an axis; steps are what scalars are drawn over. */
 export const isDrawable = (one) => one.present > 0 && one.key !== "scalar:step";
 
@@ -32,13 +35,12 @@ export function coloured(runs, dims, key) {
 
 /** Return the dimensions of the parallel coordinates: those of the address, else flags that vary, then scalars. */
 export function chosenAxes(dims, wanted, runs) {
-  if (wanted)
-    return wanted
-      .split(",")
-      .map((key) => dims.find((one) => one.key === key))
-      .filter(Boolean);
+  if (wanted.length) return wanted.map((key) => dims.find((one) => one.key === key)).filter(Boolean);
   const varied = (prefix) =>
-    dims.filter((one) => one.key.startsWith(prefix) && isDrawable(one) && one.variety > 1 && one.present >= runs / 3);
+    dims.filter(
+      (one) =>
+        one.key.startsWith(prefix) && isDrawable(one) && !isSeed(one) && one.variety > 1 && one.present >= runs / 3,
+    );
   const scalars = varied("scalar:").slice(0, MOST_SCALARS);
   return [...varied("flag:").slice(0, MOST_AXES - scalars.length), ...scalars];
 }
@@ -49,7 +51,7 @@ export function scatterLook(dims, params, runs) {
   const find = (name, other) => usable.find((one) => one.key === params.get(name)) ?? other;
   const scalars = usable.filter((one) => one.key.startsWith("scalar:"));
   const flags = usable
-    .filter((one) => one.key.startsWith("flag:") && one.kind === "number")
+    .filter((one) => one.key.startsWith("flag:") && one.kind === "number" && !isSeed(one))
     .sort((one, other) => other.variety - one.variety);
   const attribute = (key) => usable.find((one) => one.key === key);
   const y = find("y", scalars.find((one) => one.differs) ?? scalars[0] ?? attribute("duration"));

@@ -136,7 +136,9 @@ export class CompareTable {
   }
 
   highlight(id) {
-    for (const [one, line] of this.rows) line.classList.toggle("bright", one === id);
+    this.bright?.classList.remove("bright");
+    this.bright = this.rows.get(id);
+    this.bright?.classList.add("bright");
   }
 }
 

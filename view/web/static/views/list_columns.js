@@ -68,7 +68,7 @@ export function column(key, runs) {
 
 /** Return the keys that the address says, or that were chosen; null when nobody chose. */
 export function chosenKeys(params) {
-  const chosen = params.get("cols")?.split(",").filter(Boolean).map(decoded) ?? kept.get("columns");
+  const chosen = params.has("cols") ? params.getAll("cols") : kept.get("columns");
   const known = (Array.isArray(chosen) ? chosen : []).filter(
     (key) => typeof key === "string" && (key in ATTRIBUTES || /^(flag|scalar):/.test(key)),
   );
@@ -79,14 +79,6 @@ export function chosenKeys(params) {
 export function fittingKeys(runs) {
   return [...BEFORE_VALUES, ...common(runs, "flags", "flag"), ...common(runs, "scalars", "scalar"), ...AFTER_VALUES];
 }
-
-const decoded = (text) => {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
-};
 
 /** Return the flags or scalars that most of these runs have, a few only. */
 function common(runs, field, prefix) {

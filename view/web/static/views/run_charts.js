@@ -52,13 +52,11 @@ export class Charts {
       .filter((key) => key !== "step")
       .sort()
       .slice(0, MOST_KEYS);
-    this.isRunning = run.status === "running";
     this.soon();
   }
 
   async load() {
-    // A running run may report what no summary names yet: then all that it has is asked for.
-    if (document.hidden || (!this.known.length && !this.isRunning)) return;
+    if (document.hidden || !this.known?.length) return; // the first summary of a run that goes on is told soon
     try {
       const { series } = await get("series", { ids: this.id, key: this.known, points: POINTS });
       if (this.closed) return;
