@@ -59,7 +59,7 @@ def _ended(app: App, screen: CompareApp, left_with: str | None) -> int:
     return 0
 
 
-def spelled(start: Start, question: Question, columns: Sequence[Column]) -> str:
+def spelled(start: Start, question: Question, columns: Sequence[Column], most: int | None) -> str:
     """Return the words of the command that prints a table, behind `guild`."""
     import shlex
 
@@ -68,5 +68,7 @@ def spelled(start: Start, question: Question, columns: Sequence[Column]) -> str:
         words += ["-F", question.expression]
     if question.sort:
         words += ["--max" if question.reverse else "--min", question.sort]
+    words += ["--deleted"] if question.deleted else []
+    words += [] if most is None else ["--top", str(most)]
     words += ["--strict-columns", ", ".join(column.spec for column in columns)]
     return shlex.join(words)

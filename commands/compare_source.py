@@ -89,7 +89,7 @@ class HomeSource:
         self._list_columns(made, question)
         names = value_names(made.query.index.db)
         notes = [f"No run has {printable(one, 80)}{did_you_mean(one, names)}" for one in made.query.unknown_names()]
-        return Answer(order, self._every, notes)
+        return Answer(order, self._every, notes, made.most)
 
     def _list_columns(self, made: Comparison, question: Question) -> None:
         known = self._names, question.expression, question.deleted
@@ -201,7 +201,7 @@ class HomeSource:
         """Return the command that prints this table."""
         from commands.compare_screen import spelled
 
-        return spelled(self._start, question, columns)
+        return spelled(self._start, question, columns, self._made().most)
 
     def close(self) -> None:
         """Let go of everything."""

@@ -39,8 +39,8 @@ if TYPE_CHECKING:
 PATIENCE = 30.0
 """Seconds after which the table counts as hanging."""
 
-_QUIET = 3
-"""So often in a row nothing is going on when everything is done."""
+_QUIET = 6
+"""So often in a row nothing is going on when all is done: a key goes through several hands, one in each round."""
 
 _NAMES = {
     "/": "slash",
@@ -156,6 +156,11 @@ class Driven:
         self.app.grid.to_row(self.ids().index(run_id))
         await self.settle()
 
+    async def click(self, x: int, y: int, times: int = 1) -> None:
+        """Click on a cell of the terminal."""
+        await self._pilot.click(offset=(x, y), times=times)
+        await self.settle()
+
     async def resize(self, width: int, height: int) -> None:
         """Give the terminal another size."""
         await self._pilot.resize_terminal(width, height)
@@ -217,13 +222,14 @@ def driven(
     home: Path,
     look: Callable[[Driven], Awaitable[None]],
     *,
-    size: tuple[int, int] = (120, 24),
+    size: tuple[int, int] = (120, 16),
     expression: str = "",
     past: str = "",
     cwd: str = "/p",
+    most: int | None = None,
 ) -> CompareApp:
     """Run the table of a home while `look` looks at it; returns it when it was left."""
-    app = table(home, expression=expression, past=past, cwd=cwd)
+    app = table(home, expression=expression, past=past, cwd=cwd, most=most)
 
     async def run() -> None:
         async with app.run_test(size=size) as pilot:
@@ -239,9 +245,9 @@ def driven(
     return app
 
 
-def table(home: Path, *, expression: str = "", past: str = "", cwd: str = "/p") -> CompareApp:
+def table(home: Path, *, expression: str = "", past: str = "", cwd: str = "/p", most: int | None = None) -> CompareApp:
     """Return the table of a home, to be run with `run_test`."""
-    compared = Compared(Limits(everywhere=True, operations=(), statuses=(), labels=()), Choice())
+    compared = Compared(Limits(everywhere=True, operations=(), statuses=(), labels=()), Choice(most=most))
     app = App(cwd, None, Home(str(home)), ["guild", "compare"])
     start = Start(question=Question(expression=expression), past=past)
     source = HomeSource(app, start, compared.base)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.widgets import Input
 
 from tests.cli_kit import ROOT
 from tests.compare_screen_kit import Driven, driven, make_home, write_series
@@ -78,7 +79,10 @@ def test_a_filter_that_is_wrong_is_pointed_at_and_changes_nothing(home: Path) ->
         assert not at.app.query_one(Asking).is_open
         await at.type("f", " and nothing > 1", "enter")
         assert "nothing" in at.text("#wrong")
-        await at.press("escape", "f", "ctrl+u", "enter")
+        await at.press("escape")
+        await at.type("f", " and optim", "tab")
+        assert at.app.query_one("#input", Input).value == "optimizer=adam and optimizer"
+        await at.press("ctrl+u", "enter")
         assert at.count() == RUNS
 
     driven(home, look)
@@ -209,6 +213,44 @@ def test_scalars_of_selected_runs_are_drawn(home: Path) -> None:
     driven(home, look, size=(100, 30))
 
 
+def test_the_mouse_chooses_sorts_and_opens(home: Path) -> None:
+    """And keys at the bottom can be clicked."""
+
+    async def look(at: Driven) -> None:
+        await at.click(at.line(0).index("label") + 1, 4)
+        assert (at.app.sheet.row, at.headers()[at.app.sheet.column]) == (2, "label")
+        await at.click(at.line(0).index("loss") + 1, 1)
+        assert at.line(0).rstrip().endswith("loss ▲")
+        await at.click(10, 5, times=2)
+        assert f"id           {at.ids()[3]}" in at.text("#details")
+        await at.press("escape")
+        await at.click(at.said("keys").index("Help"), 15)
+        assert "move from cell to cell" in at.text("#help")
+
+    driven(home, look)
+
+
+def test_without_colours_all_is_said_otherwise(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is selected has a dot, what is marked a star; with colours there are a dark and a light set."""
+
+    async def turn(at: Driven) -> None:
+        assert at.app.theme == "guild-dark"
+        await at.press("T")
+        assert at.app.theme == "guild-light"
+
+    async def look(at: Driven) -> None:
+        await at.press("space", "T")
+        assert "NO_COLOR" in at.said("status")
+        assert at.line(1).startswith("●")
+        strip = at.app.grid.render_line(2)
+        assert all(segment.style is None or segment.style.color is None for segment in strip)
+
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    driven(home, turn)
+    monkeypatch.setenv("NO_COLOR", "1")
+    driven(home, look)
+
+
 def test_the_help_names_every_key(home: Path) -> None:
     """As the line below names those that fit; both come from one list, and the page about it has them all."""
     page = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
@@ -260,6 +302,17 @@ def test_the_command_of_what_was_seen_is_told_at_the_end(home: Path) -> None:
         "compare --table -F lr=0.1 --max loss --strict-columns"
         " '.id, .operation, .started, .duration, .status, .label, =epochs, =lr, =optimizer, accuracy, loss'"
     )
+
+
+def test_no_more_runs_are_shown_than_were_asked_for(home: Path) -> None:
+    """Of any order, and it is said; the command that prints the table says it too."""
+
+    async def look(at: Driven) -> None:
+        assert at.count() == 3
+        assert "(the first 3 only)" in at.said("title")
+        await at.press("ctrl+right", "s", "q")
+
+    assert "--min loss --top 3" in str(driven(home, look, most=3).return_value)
 
 
 def test_a_filter_of_the_command_line_that_is_wrong_is_told_on_the_screen(home: Path) -> None:

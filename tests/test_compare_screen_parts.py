@@ -11,7 +11,7 @@ from contextlib import closing
 from math import exp, inf, nan
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from projections.cells import Time
@@ -71,6 +71,7 @@ def test_a_running_run_is_measured_until_now() -> None:
     assert shown(column("attribute", "duration"), None, NOW).text == ""
 
 
+@settings(max_examples=60)
 @given(st.text(), st.integers(1, 30))
 def test_a_cell_takes_exactly_its_room(text: str, room: int) -> None:
     """Whatever is in it: wide characters take two columns."""
@@ -80,6 +81,7 @@ def test_a_cell_takes_exactly_its_room(text: str, room: int) -> None:
     assert text_width(cut(harmless, room)) <= room
 
 
+@settings(max_examples=60)
 @given(st.lists(st.integers(0, 50), unique=True), st.permutations(range(51)), st.integers(0, 50), st.integers(0, 50))
 def test_the_cursor_stays_on_its_run_where_it_was_on_the_screen(
     before: list[int], after: list[int], row: int, top: int
@@ -132,6 +134,7 @@ def test_numbers_that_are_none_are_gaps_in_a_chart() -> None:
     assert drawing([], 40, 10, log=False, unit="step") is None
 
 
+@settings(max_examples=60)
 @given(st.lists(st.floats(-1e12, 1e12), min_size=1), st.booleans())
 def test_marks_lie_within_what_is_drawn(values: list[float], log: bool) -> None:
     """And never become so many that a terminal cannot hold them."""

@@ -56,6 +56,13 @@ os.execv(sys.argv[1], sys.argv[1:])
 STUBBORN = "signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.signal(signal.SIGINT, signal.SIG_IGN)"
 
 
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
 class Supervisor:
     """A `guild run` in a process of its own, in a home and a project of its own."""
 
@@ -101,7 +108,9 @@ class Supervisor:
 
     def tree(self) -> list[tuple[int, int]]:
         """Return all living processes below it: the script first."""
-        return descendants(self.pid)
+        # Without the process that reads the run's numbers from its second second on: a copy of the supervisor.
+        own = _command_line(self.pid)
+        return [found for found in descendants(self.pid) if _command_line(found[0]) != own]
 
     def guild(self, *argv: str) -> subprocess.CompletedProcess[bytes]:
         """Do another guild command in the same home."""

@@ -53,6 +53,7 @@ class CompareApp(App[str]):
         asking: the line in which something is typed.
         question: what was asked for and answered last.
         every: all columns that there are.
+        most: how many runs there are at most, because no more were asked for; None for all.
         narrowed: the columns as they were before only those that differ were shown; else None.
         done: transactions that were made here and not taken back, the latest last.
         taken_back: how many were taken back.
@@ -89,6 +90,7 @@ class CompareApp(App[str]):
         self.asking = Asking()
         self._title, self._status = Bar("title"), Bar("status", "text")
         self.every: Sequence[Column] = ()
+        self.most: int | None = None
         self.narrowed: list[Column] | None = None
         self.done: list[int] = []
         self.taken_back = 0
@@ -191,7 +193,7 @@ class CompareApp(App[str]):
     async def _show(self, answer: Answer, question: Question, *, follow: bool) -> None:
         is_first = not self.every
         is_another = question != self.question or is_first
-        self.question = question
+        self.question, self.most = question, answer.most
         await self._take_columns(answer, is_first=is_first)
         self.grid.sorted = ("-" if question.reverse else "") + question.sort if question.sort else ""
         self.grid.empty = telling.empty(self)
@@ -332,10 +334,6 @@ class CompareApp(App[str]):
     def action_focus_table(self) -> None:
         """Let the keys go to the table again."""
         self.grid.focus()
-
-    async def run_key(self, name: str) -> None:
-        """Do what a key asks for, from a click."""
-        self.action_do(name)
 
     def on_grid_moved(self) -> None:
         """Read what came into sight; what was said last has been read."""

@@ -50,7 +50,10 @@ class Asking(Vertical):
     Asking #hint { width: auto; padding: 0 1; color: $foreground-muted; }
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False, priority=True),
+        Binding("tab", "complete", show=False, priority=True),
+    ]
 
     class Given(Message):
         """Something was typed and Enter pressed."""
@@ -69,7 +72,7 @@ class Asking(Vertical):
         with Horizontal():
             yield Static(id="prompt", markup=False)
             yield Input(id="input", compact=True, select_on_focus=False)
-            yield Static("Enter: do it   Esc: leave", id="hint", markup=False)
+            yield Static("Enter: do it   Tab: complete   Esc: leave", id="hint", markup=False)
 
     @property
     def is_open(self) -> bool:
@@ -83,7 +86,7 @@ class Asking(Vertical):
             prompt: what is wanted.
             value: what stands there at first.
             check: see `Check`.
-            words: with which what is typed is completed (the right arrow takes it).
+            words: with which what is typed is completed (Tab takes it).
         """
         self._check = check
         self.query_one("#prompt", Static).update(f"{prompt}:")
@@ -101,6 +104,12 @@ class Asking(Vertical):
         self.remove_class("-open")
         self._check = None
         self.app.action_focus_table()  # type: ignore[attr-defined]
+
+    def action_complete(self) -> None:
+        """Complete the last word; without a word to complete it with, nothing happens."""
+        line = self.query_one("#input", Input)
+        line.cursor_position = len(line.value)
+        line.action_cursor_right()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Try it: the keys go to the table again meanwhile."""

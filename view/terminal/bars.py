@@ -15,6 +15,7 @@ from view.terminal.palette import palette
 
 if TYPE_CHECKING:
     from rich.style import Style
+    from textual import events
 
 Piece = tuple[str, str]
 """Text, and the name of its style in the palette."""
@@ -91,9 +92,8 @@ class Footer(Bar):
             at += len(name) + len(text)
         self.show(pieces)
 
-    async def on_click(self, event: object) -> None:
+    async def on_click(self, event: events.Click) -> None:
         """Do what the key would do."""
-        x = int(getattr(event, "x", -1))
         for first, last, action in self._places:
-            if first <= x < last:
-                await self.app.run_action(action)
+            if first <= event.x < last:
+                await self.app.run_action(f"do('{action}')")

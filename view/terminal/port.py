@@ -46,11 +46,13 @@ class Answer:
         order: their numbers in the index.
         every: the columns that there are.
         notes: what else is to be said of the question, such as names that no run has.
+        most: how many runs there are at most, because no more were asked for; None for all.
     """
 
     order: array[int]
     every: Sequence[Column]
     notes: Sequence[str] = ()
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

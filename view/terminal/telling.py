@@ -23,6 +23,8 @@ def title(app: CompareApp) -> _Sides:
     left += [(f"  {count:,} {what}{'' if count == 1 else 's'}", "bar")] if app.every else []
     if app.start.where not in ("", "--all", "-a"):
         left.append((f" {app.start.where}", "dim"))
+    if app.most is not None:
+        left.append((f" (the first {app.most:,} only)", "dim"))
     selected = app.sheet.count_selected()
     left += [(f"  ● {selected:,} selected", "sign")] if selected else []
     if app.question.expression:
