@@ -79,6 +79,8 @@ def test_everything_can_be_reached_with_the_keyboard(browser: Browser, server: S
         assert sight.text(".grid-row.cursor .label") == "try 0.4"
         assert sight.text(".grid-row[aria-selected=true] .label") == "try 0.4"
         assert sight.text(".actionbar .count") == "1 chosen"
+        press("a")
+        sight.says(".actionbar .count", "4 chosen")
         press("Escape")
         press("k")
         press("Enter")

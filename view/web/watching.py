@@ -108,11 +108,11 @@ class Watch:
         return News(None, is_new=is_new, trouble=self._trouble)
 
     def _read(self, session: Session) -> News:
-        session.reap()
         ledger = session.ledger
-        before, now = self._seen, _Seen(ledger.ledger_id, ledger.store.head().seq)
-        self._seen = now
-        if before is None or now == before:
+        before = self._seen or _Seen(ledger.ledger_id, ledger.store.head().seq)
+        session.reap()
+        self._seen = now = _Seen(ledger.ledger_id, ledger.store.head().seq)
+        if now == before:
             return News(now.seq, since=now.seq)
         if now.ledger_id != before.ledger_id or now.seq < before.seq:
             return News(now.seq, more=True, is_new=True)  # another ledger has taken its place

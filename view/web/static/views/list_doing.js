@@ -9,6 +9,8 @@ import { go } from "../lib/router.js";
 import { selection } from "../lib/selection.js";
 
 const MOST_COMPARED = 500;
+const MOST_CHOSEN = 10_000;
+const AT_ONCE = 500; // runs in one question
 
 /** The half of the list's view that changes things; needs its `grid`, `filters`, `bar`, `params` and `apiParams()`. */
 export class Doing {
@@ -18,12 +20,14 @@ export class Doing {
       return;
     }
     try {
-      const { ids, total, more } = await get("ids", this.apiParams());
+      const ids = await this.idsOf(0, MOST_CHOSEN - 1);
       selection.add(ids);
-      if (more)
+      const { total } = this.grid.virtual;
+      if (total > ids.length && ids.length === MOST_CHOSEN) {
         toast(
           `The first ${number(ids.length)} of ${counted(total, "run")} are chosen: more at once are for the command line.`,
         );
+      }
     } catch (error) {
       toastError(error);
     }
@@ -31,19 +35,32 @@ export class Doing {
 
   async chooseRange(from, to) {
     const [first, last] = from < to ? [from, to] : [to, from];
-    const known = [];
-    for (let index = first; index <= last && this.grid.virtual.rows.has(index); index += 1)
-      known.push(this.grid.virtual.rows.get(index).id);
-    if (known.length === last - first + 1) {
-      selection.add(known);
-      return;
-    }
     try {
-      const { ids } = await get("ids", this.apiParams());
-      selection.add(ids.slice(first, last + 1));
+      selection.add(await this.idsOf(first, Math.min(last, first + MOST_CHOSEN - 1)));
     } catch (error) {
       toastError(error);
     }
+  }
+
+  /** Return the ids of the runs from one index of the list to another, both included; those that are not here are asked for. */
+  async idsOf(first, last) {
+    const { rows } = this.grid.virtual;
+    const ids = [];
+    while (first + ids.length <= last) {
+      const index = first + ids.length;
+      if (rows.has(index)) {
+        ids.push(rows.get(index).id);
+        continue;
+      }
+      const { runs } = await get("runs", {
+        ...this.apiParams(),
+        offset: String(index),
+        limit: Math.min(AT_ONCE, last - index + 1),
+      });
+      if (!runs.length) break;
+      ids.push(...runs.map((run) => run.id));
+    }
+    return ids;
   }
 
   targets() {
@@ -134,6 +151,7 @@ export class Doing {
             if (grid.current) selection.toggle(grid.current.id);
           },
         ],
+        ["a", "choose all that match", () => this.chooseAll(true)],
         ["/", "filter", () => this.filters.expression.focus()],
         ["l", "label", () => this.do("label")],
         ["t", "tag", () => this.do("tag")],

@@ -22,6 +22,7 @@ const TABS = [
   ["history", "History", History],
 ];
 const REFRESH = 500;
+const WHOLE = 32; // digits of an id
 
 export class RunView {
   constructor(host, route, app) {
@@ -36,8 +37,26 @@ export class RunView {
     host.append(this.element);
     this.soon = throttle(() => this.load(), REFRESH);
     this.timer = setInterval(() => this.tick(), 1000);
+    if (this.id.length < WHOLE) {
+      this.find();
+      return;
+    }
     live.follow([this.id]);
     this.load();
+  }
+
+  /** Go to the run whose id begins as the address says: somebody typed it. */
+  async find() {
+    try {
+      const { runs } = await get("runs", { scope: "all", select: this.id, limit: 2 });
+      if (!this.closed) go(["run", runs[0].id, ...this.route.words.slice(2)], this.route.params, { replace: true });
+    } catch (error) {
+      if (!this.closed)
+        fill(
+          this.panel,
+          failure(error, () => go(["runs"])),
+        );
+    }
   }
 
   close() {
@@ -53,6 +72,7 @@ export class RunView {
   }
 
   async load() {
+    if (this.id.length < WHOLE) return; // `find` goes elsewhere
     if (document.hidden && this.run) {
       this.stale = true;
       return;
@@ -60,11 +80,6 @@ export class RunView {
     try {
       const run = await get(`runs/${encodeURIComponent(this.id)}`);
       if (this.closed) return;
-      if (run.id !== this.id) {
-        // the address had only the beginning of the id
-        this.id = run.id;
-        live.follow([this.id]);
-      }
       this.run = run;
       this.title = `${run.operation} ${run.short_id ?? this.id.slice(0, 8)}`;
       this.app.view === this && this.app.retitle();
