@@ -1,8 +1,7 @@
 """Writes event files that TensorBoard reads, without TensorBoard: numbers, and the flags of a run as hyperparameters.
 
-A file is a sequence of records: the length of the data (8 bytes, little-endian), the checksum of these 8 bytes, the
-data, the checksum of the data. A checksum is CRC-32C, rotated right by 15 bits, plus 0xA282EAD8. The data of each
-record are an `Event` in the wire format of protocol buffers, of which this needs five shapes:
+A file is a sequence of records as `artifacts.event_records` reads them. The data of each are an `Event` in the wire
+format of protocol buffers, of which this needs five shapes:
 
     Event      1: wall_time (double)  2: step (varint)  3: file_version (text)  5: summary
     Summary    1: value, each  1: tag (text)  2: simple_value (float)  8: tensor  9: metadata
@@ -18,43 +17,25 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 
+from artifacts.event_records import masked_crc
+
 Hyperparameter = bool | int | float | str
 """What TensorBoard knows as a value of one."""
 
 SESSION_TAG = "_hparams_/session_start_info"
-_POLYNOMIAL = 0x82F63B78
-_MASK = 0xA282EAD8
-_WORD = 0xFFFFFFFF
 _VARINT, _DOUBLE, _BYTES, _FLOAT = 0, 1, 2, 5
 _FLOATS = 1
 _UNSIGNED = 2**64
-
-
-def _table() -> tuple[int, ...]:
-    found = []
-    for byte in range(256):
-        value = byte
-        for _ in range(8):
-            value = value >> 1 ^ _POLYNOMIAL if value & 1 else value >> 1
-        found.append(value)
-    return tuple(found)
-
-
-_TABLE = _table()
-
-
-def _checksum(data: bytes) -> bytes:
-    table, value = _TABLE, _WORD
-    for byte in data:
-        value = table[(value ^ byte) & 0xFF] ^ value >> 8
-    value ^= _WORD
-    return (((value >> 15 | value << 17) + _MASK) & _WORD).to_bytes(4, "little")
 
 
 def record(event: bytes) -> bytes:
     """Return an event as it stands in a file."""
     length = len(event).to_bytes(8, "little")
     return length + _checksum(length) + event + _checksum(event)
+
+
+def _checksum(data: bytes) -> bytes:
+    return masked_crc(data).to_bytes(4, "little")
 
 
 def version_event(time: float) -> bytes:

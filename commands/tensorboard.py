@@ -10,6 +10,7 @@ import click
 
 from artifacts.log_folder import LogFolder, LoggedRun
 from commands.app import App
+from commands.browser import open_page
 from commands.options import SELECTION_HELP, Limits, limiting, run_words
 from commands.runs_info import run_details
 from commands.selecting import open_query, run_filter, selected, tell_moved
@@ -82,7 +83,7 @@ def tensorboard(
             say(f"TensorBoard: {board.url}")
             note(f"Showing {shown.count} run(s); Ctrl-C ends it.")
             if not no_open:
-                board.open_browser()
+                open_page(board.url)
             board.watch(seconds, lambda: _refresh(logs, shown))
     except StoppedError as error:
         number = signal.Signals[error.name]

@@ -139,15 +139,6 @@ class TensorBoard:
             except subprocess.TimeoutExpired:
                 look()
 
-    def open_browser(self) -> None:
-        """Open the page in the user's browser, where there is a desktop."""
-        has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-        program = "open" if sys.platform == "darwin" else "xdg-open" if has_display else ""
-        if program and shutil.which(program):
-            with suppress(OSError):
-                nowhere = subprocess.DEVNULL
-                subprocess.Popen([program, self.url], stdin=nowhere, stdout=nowhere, stderr=nowhere)
-
     def _answers(self) -> bool:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._host, self._host)  # noqa: S104 - of the user's
         try:
