@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import cast
 
 from artifacts.output import OUTPUT
 from commands.app import App
-from commands.runs_info import run_details
+from commands.runs_info import run_details, value_text
 from commands.table import local_time
 from ledger.canonical import Value
 from ledger.errors import GuildError
@@ -67,7 +66,7 @@ def _about(row: RunRow, known: Mapping[str, Value]) -> dict[str, str]:
         "marked": "yes" if row.marked else "",
         "protected": "yes" if row.protected else "",
         "exit status": "" if row.exit_status is None else str(row.exit_status),
-        "reason": _text(known.get("reason")),
+        "reason": value_text(known.get("reason")),
         "command": format_command([str(word) for word in command]) if isinstance(command, list) else "",
         "directory": str(known.get("run_dir") or ""),
     }
@@ -77,19 +76,7 @@ def _about(row: RunRow, known: Mapping[str, Value]) -> dict[str, str]:
 def _texts(values: Value) -> dict[str, str]:
     if not isinstance(values, dict):
         return {}
-    return {printable(key, 200): _text(values[key]) for key in sorted(values) if values[key] is not None}
-
-
-def _text(value: Value) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, (list, dict)):
-        from operations.flags import flow_text
-
-        return printable(flow_text(cast("list[object]", value)), _SHOWN)  # type: ignore[arg-type]  # JSON values
-    return printable(str(value), _SHOWN)
+    return {printable(key, 200): value_text(values[key]) for key in sorted(values) if values[key] is not None}
 
 
 def _scalars(values: Value) -> dict[str, str]:
@@ -119,15 +106,15 @@ def _comments(values: Value) -> dict[str, str]:
     found: dict[str, str] = {}
     for one in values if isinstance(values, list) else ():
         if isinstance(one, dict):
-            head = f"{str(one.get('time'))[:19].replace('T', ' ')} {_text(one.get('actor'))}"
-            text = _text(one.get("text"))
+            head = f"{str(one.get('time'))[:19].replace('T', ' ')} {value_text(one.get('actor'))}"
+            text = value_text(one.get("text"))
             found[head] = f"{found[head]}; {text}" if head in found else text
     return found
 
 
 def _dependencies(values: Value) -> dict[str, str]:
     found = [one for one in values if isinstance(one, dict)] if isinstance(values, list) else []
-    return {_text(one.get("source")): _text(one.get("from")) for one in found}
+    return {value_text(one.get("source")): value_text(one.get("from")) for one in found}
 
 
 def tail(app: App, row: RunRow) -> str:

@@ -119,7 +119,7 @@ def _lines(details: Mapping[str, Value], *, with_environment: bool) -> Iterator[
     }
     for key, value in shown.items():
         if value is not None or key != "reason":
-            yield f"{key}: {_text(value)}".rstrip()
+            yield f"{key}: {value_text(value)}".rstrip()
     yield from _comments(details["comments"])
     yield from _section("flags", details.get("flags"))
     yield from _section("scalars", _last_values(details.get("scalars")))
@@ -152,7 +152,7 @@ def _section(name: str, values: Value) -> Iterator[str]:
         return
     yield f"{name}:"
     for key in sorted(values):
-        yield f"  {printable(str(key))}: {_text(values[key])}".rstrip()
+        yield f"  {printable(str(key))}: {value_text(values[key])}".rstrip()
 
 
 def _last_values(scalars: Value) -> Value:
@@ -162,7 +162,7 @@ def _last_values(scalars: Value) -> Value:
         last = summary.get("last") if isinstance(summary, dict) else None
         if isinstance(last, list) and last:
             step = last[1] if len(last) > 1 else None
-            shown[key] = _text(last[0]) if step is None else f"{_text(last[0])} (step {_text(step)})"
+            shown[key] = value_text(last[0]) if step is None else f"{value_text(last[0])} (step {value_text(step)})"
     return shown
 
 
@@ -171,10 +171,10 @@ def _dependencies(values: Value) -> Iterator[str]:
     if found:
         yield "dependencies:"
     for one in found:
-        yield f"  {printable(str(one.get('source')))}: {_text(one.get('from'))}".rstrip()
+        yield f"  {printable(str(one.get('source')))}: {value_text(one.get('from'))}".rstrip()
 
 
-def _text(value: Value) -> str:
+def value_text(value: Value) -> str:
     """Return a value for people: 0, no and empty text are values too, only what is not there is blank."""
     if value is None:
         return ""
