@@ -153,7 +153,7 @@ def test_random_bytes_in_a_page_are_answered_as_before(guild: Guild) -> None:
         lines += result.err.count("\n")
         expect(result, answer, min(result.err.count("\n"), 1))
         assert guild("ledger", "verify").code == (0 if is_sound(guild.home) else 3)
-    assert lines > len(whole) // PAGE // 4
+    assert lines > len(whole) // PAGE // 8
 
 
 def test_a_command_that_changes_runs_mends_the_index_as_well(guild: Guild) -> None:
