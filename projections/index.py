@@ -106,7 +106,7 @@ class Index:
             for place, ids in found.items():
                 for start in range(0, len(ids), _CHUNK):
                     chunk = ids[start : start + _CHUNK]
-                    which = f"SELECT run FROM run WHERE run_id IN ({','.join('?' * len(chunk))}) AND place = ?"  # noqa: S608
+                    which = f"SELECT run FROM run WHERE run_id IN ({','.join('?' * len(chunk))}) AND +place = ?"  # noqa: S608
                     self.db.execute(f"DELETE FROM unconfirmed WHERE run IN ({which})", [*chunk, PLACES.index(place)])  # noqa: S608
             self.db.execute("COMMIT")
 
