@@ -18,14 +18,18 @@ from ledger.seams import seam
 _RUN_FOLDERS = ("runs", "trash", "purging", "importing")
 
 
+class RunIdError(GuildError):
+    """What was given as a run id cannot be one."""
+
+
 def check_run_id(text: str) -> RunId:
     """Return `text` as a run id.
 
     Raises:
-        GuildError: it is not exactly 32 lowercase hexadecimal digits.
+        RunIdError: it is not exactly 32 lowercase hexadecimal digits.
     """
     if not is_run_id(text):
-        raise GuildError(
+        raise RunIdError(
             f"{text!r} is not a run ID: that is 32 characters out of 0-9 and a-f",
             hint="`guild runs` lists the runs with their IDs.",
         )

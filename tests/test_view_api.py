@@ -261,12 +261,14 @@ def test_refusals_are_those_of_the_commands(guild: Guild, server: Server, ids: l
         (409, {"action": "mark", "ids": ids[1:2], "versions": shown["versions"]}),
         (409, {"action": "restore", "ids": ids[:1]}),
         (404, {"action": "mark", "ids": ["0" * 32]}),
-        (409, {"action": "mark", "ids": ["../x"]}),
+        (400, {"action": "mark", "ids": ["../x"]}),
         (400, {"action": "rm", "ids": ids[:1]}),
         (400, {"action": "tag", "ids": ids[:1], "value": "-x"}),
         (400, {"action": "comment", "ids": ids[:1], "value": "x" * 70_000}),
         (400, {"action": "mark", "ids": ids[:1], "versions": {"x": "y"}}),
         (400, {"ids": ids[:1]}),
+        (400, {"action": "label", "ids": ids[:1]}),
+        (400, {"action": "mark", "ids": ids[:1], "value": "x"}),
     ):
         answer = server.post("/api/actions", body)
         assert (answer.status, bool(answer.json()["error"])) == (status, True), answer
@@ -316,3 +318,9 @@ def _keys(value: Any) -> Iterator[str]:
         yield key
         if isinstance(item, list) and item and isinstance(item[0], dict):
             yield from _keys(item[0])
+
+
+def test_nothing_is_before_the_first_transaction(server: Server) -> None:
+    """A program that goes back page by page ends, rather than begin again."""
+    assert server.ok("/api/log?before=0") == {"transactions": [], "more": False, "before": None}
+    assert [one["seq"] for one in server.ok("/api/log?before=2")["transactions"]] == [1]

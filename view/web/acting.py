@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 import orjson
 from starlette.concurrency import run_in_threadpool
 
-from view.actions import Outcome, Preview
+from view.actions import ACTIONS, Outcome, Preview
 from view.web.answers import BadRequestError, answer
 from view.web.listing import row_objects
 from view.web.params import field, texts_field
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+_WITH_VALUE = ("label", "tag", "untag", "comment")
 _MOST_SHOWN = 200
 """Runs of a preview that are listed."""
 
@@ -97,7 +98,12 @@ def _action(body: Mapping[str, object]) -> tuple[str, list[str], str | None]:
     action = field(body, "action", str)
     if action is None:
         raise BadRequestError("'action' is missing")
-    return cast("str", action), texts_field(body, "ids"), cast("str | None", field(body, "value", str))
+    value = cast("str | None", field(body, "value", str))
+    if value is None and action in _WITH_VALUE:
+        raise BadRequestError(f"'{action}' needs a 'value'", hint="An empty label clears it.")
+    if value and action in ACTIONS and action not in _WITH_VALUE:
+        raise BadRequestError(f"'{action}' takes no 'value'")
+    return cast("str", action), texts_field(body, "ids"), value
 
 
 def _versions(body: Mapping[str, object]) -> Mapping[str, int] | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import orjson
 from starlette.responses import Response
 
+from artifacts.home import RunIdError
 from artifacts.run_files import RunFilesError
 from ledger.errors import (
     ConflictError,
@@ -42,6 +43,7 @@ _STATUSES: tuple[tuple[type[GuildError], int], ...] = (
     (SelectionError, 404),
     (RunFilesError, 404),
     (UsageError, 400),
+    (RunIdError, 400),
     (ConflictError, 409),
     (IntegrityError, 500),
     (LedgerBusyError, 503),

@@ -19,7 +19,7 @@ _BEYOND = 1 << 60
 def log(request: Request) -> Response:
     """Return a page of transactions, newest first."""
     params = Params(request, ("before", "limit", "run", "actor", "type"))
-    before = params.number("before", 0, 0, _BEYOND) or None
+    before = params.number("before", 0, 0, _BEYOND) if params.text("before") else None
     asked = LogAsked(
         before, params.number("limit", _PAGE, 1, _MOST), params.text("run"), params.text("actor"), params.texts("type")
     )
