@@ -111,6 +111,19 @@ def test_columns_are_hidden_moved_added_and_chosen(home: Path) -> None:
     driven(home, look)
 
 
+def test_a_filter_that_is_taken_back_leaves_the_columns_as_they_were(home: Path) -> None:
+    """Columns that its runs did not have are no new ones when all runs are there again."""
+
+    async def look(at: Driven) -> None:
+        before = at.headers()
+        for expression in ("lr < -5", "optimizer=adam"):
+            await at.type("f", expression, "enter")
+            await at.press("f", "ctrl+u", "enter")
+            assert at.headers() == before
+
+    driven(home, look)
+
+
 def test_only_columns_that_differ_are_shown_when_asked(home: Path) -> None:
     """All runs have ten epochs: that tells nothing apart; again, and all is as before."""
 

@@ -104,7 +104,8 @@ def test_runs_are_labelled_tagged_marked_and_commented(home: Path) -> None:
         await at.to(run_id(4))
         await at.type("l", "best so far", "enter")
         assert at.label() == "best so far"
-        await at.type("t", "good, draft", "enter")
+        await at.type("t", "good, draft,-other", "enter")
+        assert "Nothing to change" not in at.said("status")
         await at.type("t", "-draft", "enter")
         await at.press("m")
         assert at.line(at.app.sheet.row - at.app.grid.top + 1).startswith(" ★")

@@ -26,8 +26,22 @@ async def rows_of(app: CompareApp, numbers: Sequence[int]) -> list[RunRow]:
     return found
 
 
-async def act(app: CompareApp, action: str, value: str | None = None, *, rows: Sequence[RunRow] | None = None) -> bool:
+async def act(
+    app: CompareApp,
+    action: str,
+    value: str | None = None,
+    *,
+    rows: Sequence[RunRow] | None = None,
+    is_second: bool = False,
+) -> bool:
     """Do something with the chosen runs, after asking where the command line asks; tell whether it was done.
+
+    Args:
+        app: the screen.
+        action: one of `view.actions.ACTIONS`.
+        value: what it takes.
+        rows: the runs; None for those that are chosen.
+        is_second: whether something was done before that what is said must not hide.
 
     Raises:
         GuildError: it was refused; nothing was changed.
@@ -40,6 +54,8 @@ async def act(app: CompareApp, action: str, value: str | None = None, *, rows: S
         return False
     preview = await app.desk(lambda source: source.actions.preview(action, ids, value))
     if not preview.runs:
+        if is_second:
+            return False
         app.say(" ".join(preview.warnings) or "Nothing to change: they are so already")
         return False
     if preview.asks and not await app.push_screen_wait(Confirm(preview)):
@@ -98,13 +114,18 @@ async def tag(app: CompareApp) -> None:
             "tag": [one for one in tags if not one.startswith("-")],
             "untag": [one[1:].strip() for one in tags if one.startswith("-")],
         }
-        for action, names in wanted.items():
-            if names:
-                app.work(_done(app, action, ",".join(names), rows))
+        app.work(_tagged(app, {action: names for action, names in wanted.items() if names}, rows))
 
     if rows:
         _refuse_past(app)
         app.asking.ask(_what("tags", rows), "", check)
+
+
+async def _tagged(app: CompareApp, wanted: Mapping[str, Sequence[str]], rows: Sequence[RunRow]) -> None:
+    """Add and take away, one after the other: of two that were begun at once the later would hide the other's word."""
+    is_second = False
+    for action, names in wanted.items():
+        is_second = await act(app, action, ",".join(names), rows=rows, is_second=is_second) or is_second
 
 
 async def comment(app: CompareApp) -> None:

@@ -41,6 +41,9 @@ _REST = 3
 _MOST_READ = 200
 """Rows that are read at a time."""
 
+_MOST_COMPARED = 5_000
+"""With so many runs it is looked anew which columns differ whenever there is news; with more, when another is asked."""
+
 Work = Coroutine[Any, Any, None]
 
 
@@ -90,6 +93,7 @@ class CompareApp(App[str]):
         self.asking = Asking()
         self._title, self._status = Bar("title"), Bar("status", "text")
         self.every: Sequence[Column] = ()
+        self._offered: set[str] = set()
         self.most: int | None = None
         self.narrowed: list[Column] | None = None
         self.done: list[int] = []
@@ -197,7 +201,7 @@ class CompareApp(App[str]):
         await self._take_columns(answer, is_first=is_first)
         self.grid.sorted = ("-" if question.reverse else "") + question.sort if question.sort else ""
         self.grid.empty = telling.empty(self)
-        if self.narrowed is not None and is_another:
+        if self.narrowed is not None and (is_another or len(answer.order) <= _MOST_COMPARED):
             differing = await self.desk(lambda source: source.differing(self.narrowed or ()))
             self.show_columns(self._with_first(differing))
         if is_first:
@@ -207,7 +211,9 @@ class CompareApp(App[str]):
         self.grid.reorder(answer.order, follow=follow)
 
     async def _take_columns(self, answer: Answer, *, is_first: bool) -> None:
-        known = {column.spec for column in self.every}
+        # Columns that a filter took away, and its end brings back, are not new: they are shown, or hidden by a key.
+        known = set(self._offered)
+        self._offered.update(column.spec for column in answer.every)
         self.every = answer.every
         if is_first:
             self.sheet.columns = await self.desk(lambda source: source.usual(answer.every))
