@@ -23,6 +23,7 @@ from ledger.ids import is_run_id
 from ledger.redacting import empty_redacted
 from ledger.rows import EventRow, OriginRow, TxnRow
 from ledger.seams import seam
+from ledger.sense import first_nonsense
 from ledger.sqlite_store import SqliteStore
 from ledger.verify import verify
 from ledger.walk import Span, ends_of, walk
@@ -233,6 +234,7 @@ def import_new(path: str, export: Export, progress: Callable[[int], None] | None
                         _tell(progress, export)
                 seam("import.verify")
                 _refuse_problems([(found.where, found.what) for found in verify(store).problems])
+                _refuse_nonsense(store)
             remove(fresh + "-gate")
             seam("import.publish")
             publish(fresh, path)
@@ -268,6 +270,7 @@ def import_more(store: SqliteStore, export: Export, progress: Callable[[int], No
             _tell(progress, export)
         walked = walk(store, None, Span(head.seq, head.position))
         _refuse_problems(walked.behind(ends))
+        _refuse_nonsense(store, head.seq, head.position)
         emptied = empty_redacted(store, head.seq)
         seam("import.commit")
     seam("import.committed")
@@ -301,4 +304,13 @@ def _refuse_problems(problems: list[tuple[str, str]]) -> None:
         where, what = problems[0]
         raise IntegrityError(
             f"the export is not whole, so it was not imported: {where}: {what}", hint="Nothing was changed."
+        )
+
+
+def _refuse_nonsense(store: SqliteStore, after_seq: int = 0, after_position: int = 0) -> None:
+    nonsense = first_nonsense(store, after_seq, after_position)
+    if nonsense is not None:
+        raise IntegrityError(
+            f"the export cannot be used, so it was not imported: {nonsense[0]}: {nonsense[1]}",
+            hint="Nothing was changed. No program wrote it like that.",
         )

@@ -22,11 +22,12 @@ from ledger.log import Ledger
 from ledger.redacting import empty_redacted
 from ledger.rows import EventRow, Head, OriginRow, TxnRow
 from ledger.seams import seam
+from ledger.sense import first_nonsense
 from ledger.sqlite_store import SqliteStore
 from ledger.store import Store
 from ledger.transaction import Header, NewEvent, Transaction
 from ledger.verify import verify_held
-from ledger.walk import Span, ends_of, walk
+from ledger.walk import UNREADABLE, Span, ends_of, walk
 
 AHEAD = 10 * 60 * 1_000_000
 """Microseconds by which another machine's clock may be ahead of this one's without a word."""
@@ -228,12 +229,23 @@ def refuse_ahead(plan: Plan, now: int) -> None:
 
 
 def verify_source(source: SqliteStore, progress: Callable[[int], None] | None = None) -> None:
-    """Let pass only a ledger that is whole; the caller holds one view of it.
+    """Let pass only a ledger that is whole, and whose rows can be used; the caller holds one view of it.
 
     Raises:
         IntegrityError: it is not.
     """
-    problems = verify_held(source, progress).problems
+    try:
+        problems = verify_held(source, progress).problems
+        nonsense = None if problems else first_nonsense(source)
+    except UNREADABLE as error:
+        raise IntegrityError(
+            f"the other ledger cannot be read to its end: {error}", hint="Nothing was changed."
+        ) from error
+    if nonsense is not None:
+        raise IntegrityError(
+            f"the other ledger cannot be used: {nonsense[0]}: {nonsense[1]}",
+            hint="Nothing was changed. No program wrote it like that; `guild ledger salvage` saves what comes before.",
+        )
     if problems:
         raise IntegrityError(
             f"the other ledger is not whole: {problems[0].where}: {problems[0].what}",

@@ -100,6 +100,30 @@ def redact(ledger: Ledger, header: Header, targets: Sequence[Target], reason: st
     return ledger.append(Transaction(header, tuple(events)), check=lambda: ledger.store.empty(bodies, headers))
 
 
+class Named(NamedTuple):
+    """What the record of a redaction names: see `Target`."""
+
+    stream: str
+    version: int
+    origin_id: bytes
+
+
+def redaction_of(row: EventRow) -> Named:
+    """Return what the record of a redaction names.
+
+    Raises:
+        LedgerError: the record cannot be read.
+    """
+    try:
+        body = current_body(row.type, row.schema_version, row.body or b"")
+        named = Named(str(body["stream"]), int(str(body["stream_version"])), bytes.fromhex(str(body["origin_id"])))
+    except (KeyError, ValueError) as error:
+        raise LedgerError(f"{row.type}: it names nothing: {error}") from error
+    if not 0 < named.version < 2**63:
+        raise LedgerError(f"{row.type}: it names nothing: there is no number {named.version:x}")
+    return named
+
+
 def empty_redacted(store: Store, after: int = 0) -> int:
     """Empty what is on record as redacted behind transaction `after`; return how many bodies and headers that were.
 

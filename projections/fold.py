@@ -175,11 +175,14 @@ def _status(body: Body) -> str:
 
 
 def _text(value: Value) -> str | None:
-    return None if value is None else as_stored(str(value))
+    try:
+        return None if value is None else as_stored(str(value))
+    except ValueError:  # an integer of more digits than Python writes
+        return None
 
 
 def _texts(value: Value) -> list[str]:
-    return [as_stored(str(item)) for item in value] if isinstance(value, list) else []
+    return [text for text in map(_text, value) if text is not None] if isinstance(value, list) else []
 
 
 def _mapping(value: Value) -> Body:
@@ -195,7 +198,8 @@ def _digest(body: Body) -> bytes | None:
 
 
 def _int(value: Value) -> int | None:
-    return value if isinstance(value, int) else None
+    """Return an integer; one that 64 bits cannot hold is none: the index could not be made any more."""
+    return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
 
 
 _HANDLERS: Mapping[str, Callable[[RunState, int, Body], None]] = {

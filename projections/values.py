@@ -79,6 +79,8 @@ def _flow(value: Value) -> str:
         return "null"
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, int) and value.bit_length() >= _MOST_BITS:
+        return hex(value)
     text = repr(value)
     return text.replace("inf", ".inf").replace("nan", ".nan") if isinstance(value, float) else text
 
