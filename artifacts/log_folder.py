@@ -127,10 +127,27 @@ class _Shown:
         for path in logged_files(run_folder):
             found = True
             link = os.path.join(self._folder, path)
-            if os.path.basename(path) != _OWN_FILE and not os.path.lexists(link):
-                os.makedirs(os.path.dirname(link), exist_ok=True)
+            if os.path.basename(path) == _OWN_FILE or not self._make_folders(os.path.dirname(path)):
+                continue
+            if not os.path.lexists(link):
                 os.symlink(os.path.join(run_folder, path), link)
         return found
+
+    def _make_folders(self, path: str) -> bool:
+        """Make the folders of a relative path, one in the other; what was linked as a file makes way.
+
+        Nothing is made through a link: it leads into the directory of the run.
+        """
+        folder = self._folder
+        for name in filter(None, path.split(os.sep)):
+            folder = os.path.join(folder, name)
+            if name == _OWN_FILE:
+                return False
+            if os.path.islink(folder):
+                os.unlink(folder)
+            with suppress(FileExistsError):
+                os.mkdir(folder)
+        return True
 
     def _numbers(self, run: LoggedRun, most: int) -> Iterator[bytes]:
         """Yield the events of the points that came since the last look, not many more than `most`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 
 from artifacts.lease import is_held, read_lease
 from commands.app import App
@@ -10,11 +11,17 @@ from commands.change import Change
 from commands.reaping import reap
 from commands.terminal import confirm, note, warn
 from ledger.dataclass import replace
-from ledger.errors import GuildError
+from ledger.errors import ConflictError, GuildError
+from ledger.ids import run_stream
 from projections.query import RunRow, runs_by_id
 
 GRACE_SECONDS = 15.0
 """A supervisor gives its process ten seconds, and needs a little more itself."""
+
+REPORTS = frozenset(("run.scalars_recorded", "run.dependencies_resolved"))
+"""Events that a run's own supervisor records while it runs: nobody has changed the run then."""
+
+_ITS_OWN = REPORTS | {"run.status_changed"}
 
 
 def stop_running(app: App, change: Change, yes: bool) -> Change | None:
@@ -23,6 +30,7 @@ def stop_running(app: App, change: Change, yes: bool) -> Change | None:
     Returns None when the user does not want that.
 
     Raises:
+        ConflictError: somebody else has changed one of the runs since it was planned; nothing was deleted.
         GuildError: a run cannot be stopped from here; nothing was deleted.
     """
     change = _as_they_are(app, change)
@@ -46,13 +54,43 @@ def stop_running(app: App, change: Change, yes: bool) -> Change | None:
 
 
 def _as_they_are(app: App, change: Change) -> Change:
-    """Return the plan with its runs as they now are: some may have ended while the prompt waited."""
+    """Return the plan with those of its runs that were running as they now are: some may have ended meanwhile.
+
+    Raises:
+        ConflictError: somebody else has changed a run; of one that was running, more than its end is new.
+    """
     if not any(row.status == "running" for row in change.runs):
         return change
     reap(app)
     app.index.catch_up(app.ledger)
     now = runs_by_id(app.index, [row.run_id for row in change.runs])
+    for row in change.runs:
+        is_running = row.status == "running"
+        refuse_changed(app, now.get(row.run_id, row), row.version, _ITS_OWN if is_running else ())
     return replace(change, runs=[now.get(row.run_id, row) for row in change.runs])
+
+
+def refuse_changed(app: App, now: RunRow, version: int, allowed: Collection[str]) -> None:
+    """Refuse to go on with a run that was changed since it had a version.
+
+    Args:
+        app: the command's context.
+        now: the run as it is.
+        version: what it had when it was looked at.
+        allowed: types of events that are no change.
+
+    Raises:
+        ConflictError: it was changed.
+    """
+    if now.version == version:
+        return
+    later = list(app.ledger.store.stream_events([run_stream(now.run_id)]))[max(0, version) : now.version]
+    if now.version > version and all(event.type in allowed for event in later):
+        return
+    raise ConflictError(
+        f"run {now.run_id[:8]} changed meanwhile (now {now.version} events, {version} when it was looked at)",
+        hint="Look at it again, and repeat what you wanted.",
+    )
 
 
 def _has_ended(app: App, row: RunRow) -> bool:

@@ -78,7 +78,7 @@ def tensorboard(
     try:
         with TensorBoard(command, host, port) as board:
             logs = LogFolder(board.log_folder)
-            logs.update(shown.runs())
+            _update(logs, shown)
             board.start(seconds)
             say(f"TensorBoard: {board.url}")
             note(f"Showing {shown.count} run(s); Ctrl-C ends it.")
@@ -183,11 +183,21 @@ def _hyperparameters(flags: object) -> dict[str, Hyperparameter]:
     return found
 
 
+def _update(logs: LogFolder, shown: _Selection) -> None:
+    """Bring the folder up to date; what the system refuses now may work at the next look.
+
+    Raises:
+        GuildError: the ledger or the index cannot be read.
+    """
+    try:
+        logs.update(shown.runs())
+    except OSError as error:
+        warn(f"the runs shown could not be brought up to date: {error.strerror}")
+
+
 def _refresh(logs: LogFolder, shown: _Selection) -> None:
     """Bring the folder up to date; what does not work now may work at the next look."""
     try:
-        logs.update(shown.runs())
+        _update(logs, shown)
     except GuildError as error:
         warn(error.message)
-    except OSError as error:
-        warn(f"the runs shown could not be brought up to date: {error.strerror}")

@@ -20,7 +20,7 @@ from commands.runs_restore import out_of_trash
 from commands.selecting import open_query
 from commands.settle import follow
 from commands.stop import stop_all
-from commands.stopping import stop_running
+from commands.stopping import REPORTS, refuse_changed, stop_running
 from commands.tag import tag_change
 from commands.taking_back import undo_change, undo_refusal
 from commands.terminal import heard
@@ -77,10 +77,11 @@ class AppActions:
         """Do it."""
         with self._opened() as app, heard() as warnings:
             rows = _rows(app, action, ids)
+            for row in rows:
+                seen = (versions or {}).get(row.run_id, row.version)
+                refuse_changed(app, row, seen, REPORTS if row.status == "running" else ())
             if action == "stop":
                 return _stopped(app, _planned(app, action, rows, ""), warnings)
-            if versions is not None:
-                rows = [row._replace(version=versions.get(row.run_id, row.version)) for row in rows]
 
             def attempt(now: Sequence[RunRow]) -> Outcome:
                 return _carried_out(app, _planned(app, action, now, value or ""), warnings, stop=action == "delete")

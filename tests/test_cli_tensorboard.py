@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -103,6 +104,25 @@ def test_a_program_on_the_path_is_used_and_its_failure_told(bare: Guild, tmp_pat
     assert "guild: TensorBoard ended with exit code 3\nno \\x1b[31mway: --x=1 --logdir " in said
     assert " --host 127.0.0.1 --port " in said
     assert os.listdir(bare.env["TMPDIR"] or "") == []
+
+
+def test_what_the_system_refuses_at_the_first_look_is_told(bare: Guild, tmp_path: Path) -> None:
+    """A path below the temporary folder that gets too long, here: a warning, and TensorBoard is started anyway."""
+    program = tmp_path / "bin" / "tensorboard"
+    program.write_text("#!/bin/sh\necho started\nexit 3\n")
+    program.chmod(0o755)
+    deep = bare.home / "runs" / LIVE[4] / "logs" / "plugins" / ("d" * 250)
+    deep.mkdir(parents=True)
+    (deep / "a.pb").touch()
+    folder = tmp_path / "tmp"
+    while len(str(folder)) < 3_700:
+        folder /= "t" * 200
+    folder.mkdir(parents=True)
+    said = bare.with_env(TMPDIR=str(folder)).refused("tensorboard", "-n", LIVE[4])
+    shutil.rmtree(deep)
+    assert "WARNING: the runs shown could not be brought up to date: File name too long" in said
+    assert "guild: TensorBoard ended with exit code 3\nstarted" in said
+    assert list(folder.iterdir()) == []
 
 
 def test_what_cannot_be_shown_is_refused(guild: Guild) -> None:

@@ -109,3 +109,33 @@ def test_runs_come_and_go_and_are_renamed(tmp_path: Path, logs: Path) -> None:
     assert (tmp_path / "one" / "events.tfevents.1").exists()
     folder.close()
     assert not logs.exists()
+
+
+def test_a_file_that_becomes_a_folder_leads_nowhere(tmp_path: Path, logs: Path) -> None:
+    """Nothing is ever written through a link into the directory of a run; what is in the folder is shown."""
+    run = a_run(tmp_path / "run", "logs/events.tfevents.1", "logs/plugins", is_over=False)
+    folder = LogFolder(str(logs))
+    folder.update([run])
+    (tmp_path / "run" / "logs" / "plugins").unlink()
+    a_run(tmp_path / "run", "logs/plugins/profile/1/a.pb")
+    before = below(tmp_path / "run")
+    folder.update([run])
+    folder.update([run])
+    assert below(tmp_path / "run") == before
+    shown = logs / "aaaaaaaa op" / "logs" / "plugins"
+    assert not shown.is_symlink()
+    assert (shown / "profile" / "1" / "a.pb").is_symlink()
+    (shown / "profile" / "1" / "a.pb").unlink()
+    assert below(tmp_path / "run") == before
+
+
+def test_a_folder_that_becomes_a_file_is_left(tmp_path: Path, logs: Path) -> None:
+    """Nothing fails, and the other files are shown."""
+    run = a_run(tmp_path / "run", "logs/events.tfevents.1", "logs/plugins/a.pb", is_over=False)
+    folder = LogFolder(str(logs))
+    folder.update([run])
+    (tmp_path / "run" / "logs" / "plugins" / "a.pb").unlink()
+    (tmp_path / "run" / "logs" / "plugins").rmdir()
+    a_run(tmp_path / "run", "logs/plugins", "logs/events.tfevents.2")
+    folder.update([run])
+    assert "logs/events.tfevents.2" in below(logs / "aaaaaaaa op")

@@ -88,7 +88,8 @@ class Actions(Protocol):
             action: one of `ACTIONS`.
             ids: whole ids of runs.
             value: a label, tags or a comment.
-            versions: `RunRow.version` of runs as they were shown: when one has changed since, nothing is done.
+            versions: `RunRow.version` of runs as they were shown: when one has changed since, nothing is done, and
+                nothing is stopped; numbers that a run reports while it runs are no change.
         """
 
     def undo(self, seq: int | None = None) -> Outcome:
