@@ -26,6 +26,9 @@ MOST_FOLDERS = 5_000
 MOST_ENTRIES = 20_000
 """Of one folder; what lies behind them is not seen. All three keep a run that writes heaps of files from being slow."""
 
+_MUCH = 4 * 1024 * 1024
+"""Bytes of records after which whoever reads hears of it: a second's work or so."""
+
 _NAME = "tfevents"
 _OWN = ".guild"
 _SECONDS_IN_NAME = re.compile(r"tfevents\.(\d{1,12})")
@@ -134,17 +137,19 @@ class EventFiles:
         self._first: str | None = None
 
     def read(self, *, piece: int = 10_000) -> Iterator[list[Found]]:
-        """Yield what is new, in pieces of some `piece` numbers."""
+        """Yield what is new, in pieces of some `piece` numbers; an empty one after much in which there was none."""
         for path, size in self._folders.sizes().items():
             if size <= self._begin.get(path, 0):
                 continue
             prefix = self._prefix(os.path.dirname(path))
             found: list[Found] = []
+            read = 0
             for data in self._of(path).read(size):
                 found += self._numbers(data, prefix)
-                if len(found) >= piece:
+                read += len(data)
+                if len(found) >= piece or read >= _MUCH:
                     yield found
-                    found = []
+                    found, read = [], 0
             if found:
                 yield found
 

@@ -107,7 +107,7 @@ def _element(tensor: memoryview) -> float | None:
         if number == 1 and isinstance(value, int):
             kind = value
         elif number == 2 and isinstance(value, memoryview):  # noqa: PLR2004
-            if _size(value) != 1:
+            if not _is_of_one(value):
                 return None
         elif number == 4 and isinstance(value, memoryview):  # noqa: PLR2004
             content = bytes(value)
@@ -123,13 +123,14 @@ def _element(tensor: memoryview) -> float | None:
     return as_written(content) if kind == 1 else float(_unpacked(form, content))
 
 
-def _size(shape: memoryview) -> int:
-    """Return how many elements a tensor of this shape has."""
-    size = 1
+def _is_of_one(shape: memoryview) -> bool:
+    """Tell whether a tensor of this shape has one element; nothing is multiplied: a hostile shape has many lengths."""
     for number, value in _fields(shape):
         if number == 2 and isinstance(value, memoryview):  # noqa: PLR2004
-            size *= next((length for inner, length in _fields(value) if inner == 1 and isinstance(length, int)), 0)
-    return size
+            length = next((length for inner, length in _fields(value) if inner == 1 and isinstance(length, int)), 0)
+            if length != 1:
+                return False
+    return True
 
 
 _LISTS = (5, 6, 7, 10, 11, 13)

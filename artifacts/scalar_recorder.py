@@ -58,6 +58,7 @@ class ScalarRecorder:
         self._beginnings: dict[str, str] = {}
         self._held: list[Found] = []
         self._next_events = 0.0
+        self._beat: Callable[[], None] = lambda: None
         self.summaries = Summaries()
         self.failure: str | None = None
 
@@ -68,6 +69,7 @@ class ScalarRecorder:
             is_end: whether the run is over: nothing is held back then, and a last line without an end counts.
             beat: called now and then on the way.
         """
+        self._beat = beat
         self._take_appended()
         held, self._held = self._held, []
         self._take(held, _PRINTED)
@@ -104,10 +106,14 @@ class ScalarRecorder:
         return [point for point in found if point[0] in ways]
 
     def _take_appended(self, until: int | None = None) -> None:
+        """Sum up what the run's own process has appended, telling after each block that work goes on."""
+        ways = self._ways
         for lines in self._follower.read(until):
             for key, step, _, value in points(lines):
-                self._ways[key] = _APPENDED
+                if key in ways or len(ways) < MOST_KEYS:
+                    ways[key] = _APPENDED
                 self.summaries.add(key, step, value)
+            self._beat()
 
     def _take(self, found: Iterable[Found], way: int) -> None:
         """Write the points whose keys belong to this way, and sum them up."""

@@ -137,6 +137,24 @@ def test_pictures_and_histograms_are_no_numbers() -> None:
     assert [point[0] for point in event_values(data)] == ["usual"]
 
 
+def test_the_shape_of_a_tensor_is_looked_at_as_far_as_it_decides() -> None:
+    """The first length that is not 1 says that it is no number: what stands behind it is not even read."""
+    from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+
+    behind = b"\x12\xff"  # a length of a shape that ends too early
+    for sizes, points in (((2**62, 1), []), ((1, 1), None), ((), None)):
+        shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=size) for size in sizes]).SerializeToString() + behind
+        tensor = b"\x08\x01\x12" + bytes([len(shape)]) + shape
+        value = b"\x0a\x01x\x42" + bytes([len(tensor)]) + tensor
+        summary = b"\x0a" + bytes([len(value)]) + value
+        data = b"\x2a" + bytes([len(summary)]) + summary
+        if points is None:
+            with pytest.raises(MalformedError):
+                list(event_values(data))
+        else:
+            assert list(event_values(data)) == points
+
+
 def test_a_growing_file_is_read_on(tmp_path: Path) -> None:
     """Each look finds what is new; a record that is not complete waits for its end."""
     path = write(tmp_path / "logs", [event(1, x=1)])
