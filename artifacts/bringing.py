@@ -6,6 +6,7 @@ same may be done again. Only what is not here yet is copied.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import stat
@@ -17,6 +18,7 @@ from artifacts.home import Home
 from artifacts.importing import bring_in, flush_tree, unpacking_place
 from artifacts.places import lock_places, where
 from artifacts.removal import remove_tree
+from artifacts.source_manifest import SourceFile, manifest_bytes, snapshot_digest
 from artifacts.source_writer import publish
 from ledger.dataclass import dataclass, field
 from ledger.ids import RunId, is_run_id
@@ -86,14 +88,16 @@ def _run_ids(other: Home) -> Iterator[tuple[RunId, str]]:
 
 
 def _bring_runs(home: Home, missing: Sequence[tuple[RunId, str]], brought: Brought) -> list[RunId]:
+    failed: dict[RunId, OSError] = {}
     with unpacking_place(home) as folder:
         copied = [run_id for run_id, path in missing if _copied(path, os.path.join(folder, run_id), brought)]
         seam("bring.flush")
         flush_tree(folder)
         with lock_places(home):
             ready = [run_id for run_id in copied if not is_here(home, run_id)]
-            bring_in(home, folder, ready)
-    return ready
+            bring_in(home, folder, ready, failed.setdefault)
+    brought.failed += [(run_id, error.strerror or str(error)) for run_id, error in failed.items()]
+    return [run_id for run_id in ready if run_id not in failed]
 
 
 def _bring_sources(home: Home, other: Home, brought: Brought) -> None:
@@ -107,13 +111,62 @@ def _bring_sources(home: Home, other: Home, brought: Brought) -> None:
             continue
         fresh = os.path.join(home.sources_dir, ".new-" + os.urandom(8).hex())
         try:
-            if _copied(os.path.join(other.sources_dir, name), fresh, brought):
+            if _copied_snapshot(os.path.join(other.sources_dir, name), fresh, name, brought):
                 flush_tree(fresh)
                 publish(fresh, target)
                 brought.sources += 1
         finally:
             with suppress(OSError):
                 remove_tree(fresh)
+
+
+def _copied_snapshot(source: str, target: str, digest: str, brought: Brought) -> bool:
+    """Copy a source snapshot; tell whether the copy is what it is called: it will be trusted for ever."""
+    if not stat.S_ISDIR(os.lstat(source).st_mode):
+        brought.failed.append((source, "it is not a folder"))
+        return False
+    if not _copied(source, target, brought):
+        return False
+    try:
+        if _is_snapshot(target, digest):
+            return True
+        why = "it is not what its name says"
+    except (OSError, ValueError) as error:
+        why = str(error)
+    brought.failed.append((source, why))
+    return False
+
+
+def _is_snapshot(folder: str, digest: str) -> bool:
+    """Tell whether a folder holds a snapshot with this digest, its manifest, and nothing else."""
+    if sorted(os.listdir(folder)) != ["files", "manifest"] or os.path.islink(os.path.join(folder, "files")):
+        return False
+    manifest = os.path.join(folder, "manifest")
+    if not stat.S_ISREG(os.lstat(manifest).st_mode):
+        return False
+    top = os.path.join(folder, "files")
+    found = [_source_file(path, os.path.relpath(path, top)) for path in _leaves(top)]
+    with open(manifest, "rb") as file:
+        return snapshot_digest(found) == digest and file.read() == manifest_bytes(found)
+
+
+def _leaves(top: str) -> Iterator[str]:
+    with os.scandir(top) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _leaves(entry.path)
+            else:
+                yield entry.path
+
+
+def _source_file(path: str, name: str) -> SourceFile:
+    mode = os.lstat(path).st_mode
+    if stat.S_ISLNK(mode):
+        content = os.fsencode(os.readlink(path))
+        return SourceFile(name, "l", len(content), hashlib.sha256(content).hexdigest())
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return SourceFile(name, "x" if mode & 0o111 else "f", os.path.getsize(path), digest)
 
 
 def _copied(source: str, target: str, brought: Brought) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from artifacts.home import Home
-from artifacts.places import lock_places, sync_folder, where
+from artifacts.places import lock_places, rename_folder, sync_folder, where
 from artifacts.removal import remove_tree
 from artifacts.source_writer import publish
 from ledger.errors import GuildError
@@ -50,8 +50,16 @@ def unpacking_place(home: Home) -> Iterator[str]:
         os.close(fd)
 
 
-def bring_in(home: Home, folder: str, run_ids: Sequence[RunId]) -> None:
+def bring_in(
+    home: Home, folder: str, run_ids: Sequence[RunId], failed: Callable[[RunId, OSError], object] | None = None
+) -> None:
     """Give the directories of runs that are not in the ledger their names; the caller holds `lock_places`.
+
+    Args:
+        home: which home.
+        folder: where the directories are.
+        run_ids: of these runs.
+        failed: told of what the system refused to one run, and the others go on; without it that is an error.
 
     Raises:
         GuildError: there is something in this home already under the id of one of them; nothing was moved.
@@ -65,9 +73,14 @@ def bring_in(home: Home, folder: str, run_ids: Sequence[RunId]) -> None:
                 hint="Nothing was imported. `guild check` tells more; move it out of the home.",
             )
     for run_id in run_ids:
-        remove_tree(home.importing_run_dir(run_id))  # left by an import that was killed
-        seam("import.rename")
-        os.rename(os.path.join(folder, run_id), home.importing_run_dir(run_id))
+        try:
+            remove_tree(home.importing_run_dir(run_id))  # left by an import that was killed
+            seam("import.rename")
+            rename_folder(os.path.join(folder, run_id), home.importing_run_dir(run_id))
+        except OSError as error:
+            if failed is None:
+                raise
+            failed(run_id, error)
     seam("import.sync")
     sync_folder(home.importing_dir)
     sync_folder(home.root)

@@ -302,6 +302,15 @@ def _kind(path: str) -> Kind | None:
     return Kind.LINK if stat.S_ISLNK(mode) else Kind.OTHER
 
 
+def rename_folder(source: str, target: str) -> None:
+    """Rename a folder into a place seen to be free, also one that its mode protects.
+
+    Raises:
+        OSError: the system could not.
+    """
+    _rename(source, target, Kind.DIRECTORY)
+
+
 def _rename(source: str, target: str, kind: Kind) -> None:
     """Rename into a place seen to be free; a folder that forbids it to its owner is opened for the moment."""
     folder = os.path.dirname(target)

@@ -12,7 +12,7 @@ from artifacts.places import lock_places
 from commands.app import App
 from commands.archives import known_runs
 from commands.ledger_files import refuse_no_ledger
-from commands.merge_words import Telling, fork_refused
+from commands.merge_words import Telling, fork_refused, protected_refused
 from commands.options import dry_run_option, json_option, yes_option
 from commands.other_ledger import Other, other_ledger
 from commands.progress import progress
@@ -34,7 +34,7 @@ _UNSTARTED = ("staged", "running")
 @click.argument("other", metavar="OTHER", type=click.Path(exists=True))
 @click.option("--artifacts", "with_artifacts", is_flag=True, help="Copy run directories and source code of OTHER too.")
 @click.option("--fork-as-new", is_flag=True, help="Take what a copy of this home wrote as that of another machine.")
-@click.option("--force", is_flag=True, help="Also when the clock of OTHER was ahead of this machine's.")
+@click.option("--force", is_flag=True, help="Also when the clock of OTHER was ahead, or protected runs are removed.")
 @dry_run_option
 @yes_option
 @json_option
@@ -82,6 +82,8 @@ def merge_ledger(
         with opened.store.reading():
             plan, found = _planned(app, opened, fork_as_new=fork_as_new, force=force)
             telling.plan(plan, found)
+            if found.protected and yes and not (force or dry_run):
+                raise protected_refused(found.protected)
             if plan.takes and not dry_run:
                 if not yes and not confirm("Merge?"):
                     return
@@ -110,7 +112,11 @@ def _planned(app: App, other: Other, *, fork_as_new: bool, force: bool) -> tuple
         verify_source(other.store, reached)
     if not force:
         refuse_ahead(plan, system_clock())
-    return plan, survey(other.store, plan, lambda stream: is_here(app.home, RunId(run_of(stream) or "")))
+    found = survey(store, other.store, plan, lambda stream: is_here(app.home, RunId(run_of(stream) or "")))
+    if found.purges:
+        rows = runs_by_id(app.index, [RunId(run_of(stream) or "") for stream in found.purges])
+        found.protected = [f"run/{run_id}" for run_id, row in rows.items() if row.protected]
+    return plan, found
 
 
 def _merged(app: App, other: Other, plan: Plan, *, fork_as_new: bool) -> Merged:

@@ -32,6 +32,14 @@ def fork_refused(forks: Sequence[Fork]) -> ForkError:
     )
 
 
+def protected_refused(streams: Sequence[str]) -> GuildError:
+    """Return the refusal to remove, unasked, the files of runs that are protected here."""
+    return GuildError(
+        f"{_runs(streams)}: protected here, and removed for good over there; the files here would go too",
+        hint="Nothing was changed. Without -y you are asked; with --force they are removed.",
+    )
+
+
 def _parted(fork: Fork) -> str:
     name = f"{fork.origin_id.hex()[:_SHORT]} ({printable(fork.label, 60)})"
     if not fork.common:
@@ -74,6 +82,11 @@ class Telling:
             say(f"  {_named(take)}  {numbers(take.first - take.common, take.last - take.common)}")
         if found.purges:
             warn(f"{_runs(found.purges)}: removed for good over there; the files here go too, and do not come back")
+        if found.protected:
+            warn(f"{_runs(found.protected)}: protected here, and all the same removed by this")
+        if found.redactions:
+            count = found.redactions
+            warn(f"{count} bodies and headers of this ledger were redacted over there; they are emptied for good")
         if found.left:
             note(f"{_runs(found.left)}: removed for good over there; the files that are here stay (see `guild check`)")
 
@@ -131,6 +144,8 @@ class Telling:
             "forks": [_fork_object(fork) for fork in self._plan.forks],
             "removed": [run_of(stream) for stream in self._survey.purges],
             "left": [run_of(stream) for stream in self._survey.left],
+            "protected": [run_of(stream) for stream in self._survey.protected],
+            "redactions": self._survey.redactions,
             "seq": self._done.seq,
             "emptied": self._done.emptied,
             "directories": brought.runs,

@@ -15,11 +15,12 @@ from ledger.appending import Appender
 from ledger.chain import genesis
 from ledger.dataclass import dataclass, field
 from ledger.errors import IntegrityError, LedgerError
-from ledger.events.book import LedgerImported
+from ledger.events.book import LedgerImported, LedgerRedacted
+from ledger.following import followed
 from ledger.forking import Fork, Retelling, fork_of, forked_id
 from ledger.ids import LEDGER_STREAM, Clock
 from ledger.log import Ledger
-from ledger.redacting import empty_redacted
+from ledger.redacting import HEADER_STREAM, Named
 from ledger.rows import EventRow, Head, OriginRow, TxnRow
 from ledger.seams import seam
 from ledger.sense import first_nonsense
@@ -27,7 +28,7 @@ from ledger.sqlite_store import SqliteStore
 from ledger.store import Store
 from ledger.transaction import Header, NewEvent, Transaction
 from ledger.verify import verify_held
-from ledger.walk import UNREADABLE, Span, ends_of, walk
+from ledger.walk import UNREADABLE, Span, ends_of, redactions, walk
 
 AHEAD = 10 * 60 * 1_000_000
 """Microseconds by which another machine's clock may be ahead of this one's without a word."""
@@ -97,12 +98,16 @@ class Survey:
         runs: how many runs they begin.
         purges: streams of runs whose removal they ask for, as far as the caller wanted to know.
         left: streams of those whose removal they report as done, elsewhere.
+        redactions: how many bodies and headers of this ledger they empty.
+        protected: streams of those in `purges` that are protected here; the caller knows.
     """
 
     events: int = 0
     runs: int = 0
     purges: list[str] = field(default_factory=list)
     left: list[str] = field(default_factory=list)
+    redactions: int = 0
+    protected: list[str] = field(default_factory=list)
 
 
 class Merged(NamedTuple):
@@ -192,10 +197,11 @@ def _tells(source: SqliteStore, take: Take) -> bool:
     return False
 
 
-def survey(source: SqliteStore, plan: Plan, is_wanted: Callable[[str], bool]) -> Survey:
+def survey(store: Store, source: SqliteStore, plan: Plan, is_wanted: Callable[[str], bool]) -> Survey:
     """Return what is in the transactions that would be taken.
 
     Args:
+        store: this ledger's rows.
         source: the other ledger's rows; the caller holds one view of them.
         plan: what would be taken.
         is_wanted: tells of a stream whether its removal is to be told.
@@ -210,6 +216,7 @@ def survey(source: SqliteStore, plan: Plan, is_wanted: Callable[[str], bool]) ->
             elif event.type == "run.purged" and event.stream in found.purges:
                 found.purges.remove(event.stream)
                 found.left.append(event.stream)
+    found.redactions = sum(one.is_full for one in followed(store, source, _records(source, plan.takes)))
     return found
 
 
@@ -287,15 +294,15 @@ def merge(
         head, ends = store.head(), ends_of(store)
         seam("merge.rows")
         last = _copy(store, source, plan, head, progress)
+        emptied, renamed = _follow(store, source, plan)
+        seam("merge.record")
+        seq = None if plan.continues else _record(ledger, header, clock, plan, renamed)
         seam("merge.check")
         problems = walk(store, None, Span(head.seq, head.position)).behind(ends)
         if problems:
             raise IntegrityError(
                 f"the merged history is not whole: {problems[0][0]}: {problems[0][1]}", hint="Nothing was changed."
             )
-        emptied = empty_redacted(store)
-        seam("merge.record")
-        seq = None if plan.continues else _record(ledger, header, clock, plan)
         seam("merge.commit")
     seam("merge.committed")
     return Merged(last.seq - head.seq, last.position - head.position, emptied, seq)
@@ -355,9 +362,33 @@ def _taken(source: SqliteStore, takes: Sequence[Take]) -> Iterator[tuple[Take, T
             yield take, txn, map(EventRow._make, events)
 
 
-def _record(ledger: Ledger, header: Header, clock: Clock, plan: Plan) -> int:
-    """Append, as a part of the merge, what was taken of whom."""
-    events = []
+def _records(source: SqliteStore, takes: Sequence[Take]) -> list[EventRow]:
+    """Return the records of redactions among what is taken."""
+    return [event for _, _, events in _taken(source, takes) for event in events if event.type == LedgerRedacted.type]
+
+
+def _follow(store: Store, source: SqliteStore, plan: Plan) -> tuple[int, list[Named]]:
+    """Empty here what was redacted there; return how much that was, and what no record names as it is called here."""
+    found = followed(store, source, _records(source, plan.takes))
+    known = set(redactions(store))
+    renamed = [one.named for one in found if tuple(one.named) not in known]
+    if renamed and plan.continues:
+        raise LedgerError(
+            "the other ledger redacted what is called otherwise here since a fork was merged",
+            hint="Nothing was changed. Merge this ledger into the other one, and go on there.",
+        )
+    full = [one for one in found if one.is_full]
+    headers = [one.at for one in full if one.named.stream == HEADER_STREAM]
+    store.empty([one.at for one in full if one.named.stream != HEADER_STREAM], headers)
+    return len(full), renamed
+
+
+def _record(ledger: Ledger, header: Header, clock: Clock, plan: Plan, renamed: Sequence[Named]) -> int:
+    """Append, as a part of the merge, what was taken of whom, and what was redacted there under another name."""
+    events = [
+        NewEvent(LEDGER_STREAM, LedgerRedacted(name.stream, name.version, name.origin_id.hex(), "redacted elsewhere"))
+        for name in renamed
+    ]
     for take in plan.takes:
         first, last = take.first - take.common, take.last - take.common
         txn = ledger.store.origin_txn(take.new_id, last)

@@ -134,13 +134,12 @@ def empty_redacted(store: Store, after: int = 0) -> int:
     for row in store.stream_events([LEDGER_STREAM]):
         if row.txn_seq <= after or row.type != LedgerRedacted.type or row.body is None:
             continue
-        named = current_body(row.type, row.schema_version, row.body)
-        version, origin = int(str(named["stream_version"])), bytes.fromhex(str(named["origin_id"]))
-        if named["stream"] == HEADER_STREAM:
-            txn = store.origin_txn(origin, version)
+        named = redaction_of(row)
+        if named.stream == HEADER_STREAM:
+            txn = store.origin_txn(named.origin_id, named.version)
             headers += [txn.seq] if txn is not None and txn.header is not None else []
-        else:
-            found = store.stream_events([str(named["stream"])])
-            bodies += [e.position for e in found if (e.stream_version, e.origin_id) == (version, origin) and e.body]
+        elif run_of(named.stream) is not None:
+            found = [e for e in store.stream_events([named.stream]) if e.body and e.type not in DECIDING]
+            bodies += [e.position for e in found if (e.stream_version, e.origin_id) == named[1:]]
     store.empty(bodies, headers)
     return len(bodies) + len(headers)
