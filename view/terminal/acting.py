@@ -36,7 +36,7 @@ async def act(app: CompareApp, action: str, value: str | None = None, *, rows: S
     rows = await rows_of(app, app.sheet.chosen()) if rows is None else rows
     ids = [row.run_id for row in rows]
     if not ids:
-        app.say("There is no run here")
+        app.say(app.sheet.nobody())
         return False
     preview = await app.desk(lambda source: source.actions.preview(action, ids, value))
     if not preview.runs:
@@ -83,7 +83,9 @@ async def label(app: CompareApp) -> None:
     async def check(text: str) -> None:
         app.work(_done(app, "label", text.strip(), rows))
 
-    if rows:
+    if not rows:
+        app.say(app.sheet.nobody())
+    else:
         _refuse_past(app)
         app.asking.ask(_what("label", rows), (rows[0].label or "") if len(rows) == 1 else "", check)
 
@@ -102,7 +104,9 @@ async def tag(app: CompareApp) -> None:
             if names:
                 app.work(_done(app, action, ",".join(names), rows))
 
-    if rows:
+    if not rows:
+        app.say(app.sheet.nobody())
+    else:
         _refuse_past(app)
         app.asking.ask(_what("tags", rows), "", check)
 
@@ -115,7 +119,9 @@ async def comment(app: CompareApp) -> None:
         if text.strip():
             app.work(_done(app, "comment", text.strip(), rows))
 
-    if rows:
+    if not rows:
+        app.say(app.sheet.nobody())
+    else:
         _refuse_past(app)
         app.asking.ask(_what("comment", rows), "", check)
 
