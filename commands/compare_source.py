@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -30,6 +31,7 @@ from view.terminal.port import Answer, Changes, Details, Line, Question, Start
 if TYPE_CHECKING:
     from artifacts.series import Series, SeriesFollower
     from ledger.rows import TimedEvent
+    from projections.index import Index
     from view.actions import Actions
 
 T = TypeVar("T")
@@ -49,6 +51,10 @@ _QUIET = frozenset((
 """Events after which the runs are listed in the same order, when all are, the most recently started first."""
 
 
+_SPAN = 1 << 40
+"""More than the runs of an index: by so much the numbers of each further index are greater, and none means two runs."""
+
+
 class HomeSource:
     """See the head of this module."""
 
@@ -65,6 +71,9 @@ class HomeSource:
         self._has_file = os.path.exists(app.home.ledger_path)
         self._is_anew = False
         """Whether what was known before is of no use: all has to be asked again."""
+        self._numbered: Index | None = None
+        self._offset = 0
+        """What is added to the numbers of the index that is open."""
         self._followers: dict[RunId, SeriesFollower] = {}
 
     @property
@@ -83,13 +92,35 @@ class HomeSource:
         made = made.where(question.expression, made.query.filter.now)
         if question.sort:
             made = made.sorted_by(self._column(made, question.sort), reverse=question.reverse)
+        offset = self._numbering()
         order = made.numbers()
+        if offset:
+            order = array("q", (number + offset for number in order))
         self._comparison, self._question, self._known = made, question, frozenset(order)
         self._remember()
         self._list_columns(made, question)
         names = value_names(made.query.index.db)
         notes = [f"No run has {printable(one, 80)}{did_you_mean(one, names)}" for one in made.query.unknown_names()]
         return Answer(order, self._every, notes, made.most)
+
+    def _numbering(self) -> int:
+        """Return what is added to the numbers of the index; of another index than before all is asked again."""
+        index = self._app.index
+        if index is not self._numbered:
+            if self._numbered is not None:
+                self._offset += _SPAN
+                self._is_anew = True
+            self._numbered = index
+        return self._offset
+
+    def numbered(self, ids: Sequence[RunId]) -> dict[RunId, int]:
+        """Return the numbers of runs as they now are."""
+
+        def found() -> dict[RunId, int]:
+            offset = self._numbering()
+            return {run_id: row.number + offset for run_id, row in runs_by_id(self._app.index, ids).items()}
+
+        return self._answered(found)
 
     def _list_columns(self, made: Comparison, question: Question) -> None:
         known = self._names, question.expression, question.deleted
@@ -129,12 +160,16 @@ class HomeSource:
         return self._answered(lambda: dict(self._lines(numbers, columns)))
 
     def _lines(self, numbers: Sequence[int], columns: Sequence[Column]) -> Iterator[tuple[int, Line]]:
-        made = self._made()
+        made, offset = self._made(), self._numbering()
+        if made.query.index is not self._numbered or any(not 0 <= number - offset < _SPAN for number in numbers):
+            self._is_anew = True
+            raise GuildError("the list of runs is made anew", hint="Look at it and choose again.")
         specs = [column.spec for column in columns]
         for start in range(0, len(numbers), _CHUNK):
-            rows = made.query.rows_numbered(numbers[start : start + _CHUNK])
+            rows = made.query.rows_numbered([number - offset for number in numbers[start : start + _CHUNK]])
             for line in made.cells(rows, columns):
-                yield line.row.number, Line(line.row, dict(zip(specs, line.cells, strict=True)))
+                row = line.row._replace(number=line.row.number + offset) if offset else line.row
+                yield row.number, Line(row, dict(zip(specs, line.cells, strict=True)))
 
     def changes(self) -> Changes | None:
         """Look whether the ledger has grown."""
@@ -149,9 +184,10 @@ class HomeSource:
             self._reaped = time.monotonic()
             app.index.catch_up(app.ledger)
             reap(app)
+        self._numbering()
         if self._is_anew:
             self._is_anew = False
-            return Changes(self._known, reorder=True)
+            return Changes(self._known, reorder=True, anew=True)
         if app.ledger.store.head().seq == self._seq:
             return None
         app.index.catch_up(app.ledger)
@@ -167,7 +203,8 @@ class HomeSource:
         rows = runs_by_id(self._app.index, ids).values()
         is_limited = bool(self._question.sort or self._is_limited())
         is_quiet = all(event.type in _QUIET for event in new)
-        return Changes(frozenset(row.number for row in rows), is_limited or has_new_names or not is_quiet)
+        touched = frozenset(row.number + self._offset for row in rows)
+        return Changes(touched, is_limited or has_new_names or not is_quiet)
 
     def _is_limited(self) -> bool:
         wanted = self._made().query.filter

@@ -16,6 +16,7 @@ from projections.column_specs import ATTRIBUTE, ColumnSpec, parse_columns
 from projections.comparison import Comparison, Order
 from projections.comparison_columns import Column, columns_of, resolved
 from projections.comparison_defaults import core_columns, operation_columns
+from projections.query import runs_by_id
 from projections.schema import DELETED, LIVE
 
 if TYPE_CHECKING:
@@ -23,7 +24,9 @@ if TYPE_CHECKING:
 
     from commands.app import App
     from commands.options import Limits
+    from ledger.ids import RunId
     from projections.comparison_defaults import Declared
+    from projections.index import Index
     from projections.query import Query
     from projections.rows import RunFilter
     from projections.schema import OpKey
@@ -65,6 +68,8 @@ class Compared:
     def __init__(self, limits: Limits, choice: Choice) -> None:
         self._limits, self._choice = limits, choice
         self._wanted: RunFilter | None = None
+        self._named: list[RunId] = []
+        self._numbered: Index | None = None
         self._seen: set[OpKey] = set()
         self._declared: dict[OpKey, Declared] = {}
 
@@ -114,12 +119,16 @@ class Compared:
         choice, limits = self._choice, self._limits
         if self._wanted is None:
             first = run_filter(app, limits, place=DELETED if choice.deleted else LIVE)
-            only = None
             if choice.runs:
                 listing = "guild runs --deleted" if choice.deleted else "guild runs"
-                only = tuple(row.number for row in selected(app, first, choice.runs, list_command=listing))
+                self._named = [row.run_id for row in selected(app, first, choice.runs, list_command=listing)]
                 tell_moved(app)
-            self._wanted = replace(first, only=only)
+            self._wanted = first
+        if choice.runs and self._numbered is not app.index:
+            # An index that was made anew may have other numbers.
+            self._numbered = app.index
+            numbers = tuple(row.number for row in runs_by_id(app.index, self._named).values())
+            self._wanted = replace(self._wanted, only=numbers)
         held = self._wanted
         # Anew each time: `last 2 hours` is not what it was when somebody began to look.
         limits = replace(limits, expression=expression)

@@ -50,7 +50,7 @@ async def act(
     rows = await rows_of(app, app.sheet.chosen()) if rows is None else rows
     ids = [row.run_id for row in rows]
     if not ids:
-        app.say("There is no run here")
+        app.say(app.sheet.nobody())
         return False
     preview = await app.desk(lambda source: source.actions.preview(action, ids, value))
     if not preview.runs:
@@ -99,7 +99,9 @@ async def label(app: CompareApp) -> None:
     async def check(text: str) -> None:
         app.work(_done(app, "label", text.strip(), rows))
 
-    if rows:
+    if not rows:
+        app.say(app.sheet.nobody())
+    else:
         _refuse_past(app)
         app.asking.ask(_what("label", rows), (rows[0].label or "") if len(rows) == 1 else "", check)
 
@@ -116,7 +118,9 @@ async def tag(app: CompareApp) -> None:
         }
         app.work(_tagged(app, {action: names for action, names in wanted.items() if names}, rows))
 
-    if rows:
+    if not rows:
+        app.say(app.sheet.nobody())
+    else:
         _refuse_past(app)
         app.asking.ask(_what("tags", rows), "", check)
 
@@ -136,7 +140,9 @@ async def comment(app: CompareApp) -> None:
         if text.strip():
             app.work(_done(app, "comment", text.strip(), rows))
 
-    if rows:
+    if not rows:
+        app.say(app.sheet.nobody())
+    else:
         _refuse_past(app)
         app.asking.ask(_what("comment", rows), "", check)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from textual.app import App, ComposeResult
@@ -29,6 +29,8 @@ from view.terminal.sheet import Sheet
 
 if TYPE_CHECKING:
     from textual import events
+
+    from ledger.ids import RunId
 
 T = TypeVar("T")
 
@@ -105,6 +107,7 @@ class CompareApp(App[str]):
         self.message: Piece | None = None
         self._order = asyncio.Lock()
         self._asked = self._in_flight = 0
+        self._renumbered: Mapping[RunId, int] | None = None
         self._wanted = asyncio.Event()
         self._listeners: list[Callable[[], None]] = []
 
@@ -208,6 +211,10 @@ class CompareApp(App[str]):
             self.message = None
         for note in answer.notes:
             self.say(note)
+        if self._renumbered is not None:
+            if lost := self.sheet.renumber(self._renumbered):
+                self.say(f"The list was made anew: {lost:,} run(s) are selected no more", "bad")
+            self._renumbered = None
         self.grid.reorder(answer.order, follow=follow)
 
     async def _take_columns(self, answer: Answer, *, is_first: bool) -> None:
@@ -274,6 +281,9 @@ class CompareApp(App[str]):
         try:
             changes = await self.desk(lambda source: source.changes())
             if changes is not None:
+                if changes.anew:
+                    ids = self.sheet.known_ids()
+                    self._renumbered = await self.desk(lambda source: source.numbered(ids))
                 self.sheet.stale |= changes.runs & self.sheet.lines.keys()
                 if changes.reorder:
                     await self.again()

@@ -248,6 +248,8 @@ async def plot(app: CompareApp) -> None:
     found = [lines[number] for number in numbers if number in lines]
     if found:
         await app.push_screen_wait(Plot(_told_apart(app, found, flags), key))
+    else:
+        app.say(app.sheet.nobody())
 
 
 def _told_apart(app: CompareApp, lines: Sequence[Line], flags: Sequence[Column]) -> list[Drawn]:
@@ -307,6 +309,9 @@ async def copy(app: CompareApp) -> None:
     from view.terminal.acting import rows_of
 
     rows = await rows_of(app, app.sheet.chosen())
+    if not rows:
+        app.say(app.sheet.nobody())
+        return
     app.copy_to_clipboard("\n".join(row.run_id for row in rows))
     app.say(f"Copied {rows[0].run_id}" if len(rows) == 1 else f"Copied {len(rows):,} ids")
 

@@ -43,7 +43,7 @@ class Answer:
     """All runs that match.
 
     Attributes:
-        order: their numbers in the index.
+        order: their numbers; a number that meant a run never means another, but a run may get another number.
         every: the columns that there are.
         notes: what else is to be said of the question, such as names that no run has.
         most: how many runs there are at most, because no more were asked for; None for all.
@@ -70,10 +70,12 @@ class Changes:
     Attributes:
         runs: numbers of the runs that it is about.
         reorder: whether the question has to be asked again.
+        anew: whether runs have other numbers than before: see `Source.numbered`.
     """
 
     runs: frozenset[int] = frozenset()
     reorder: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,14 @@ class Source(Protocol):
         """Return those of the columns in which the runs that were last asked for are not all the same."""
 
     def lines(self, numbers: Sequence[int], columns: Sequence[Column]) -> dict[int, Line]:
-        """Return runs by their numbers; what is gone is left out."""
+        """Return runs by their numbers; what is gone is left out.
+
+        Raises:
+            GuildError: runs have other numbers by now.
+        """
+
+    def numbered(self, ids: Sequence[RunId]) -> dict[RunId, int]:
+        """Return the numbers that runs have now; what is gone is left out."""
 
     def changes(self) -> Changes | None:
         """Look whether the ledger has grown; None when it has not. It costs next to nothing then."""

@@ -10,6 +10,7 @@ import time
 from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from ledger.ids import RunId
 from projections.comparison_columns import Column
 from view.terminal.cells import Shown, shown, text_width
 from view.terminal.port import Line
@@ -69,6 +70,7 @@ class Sheet:
         self.stale: set[int] = set()
         self.selected: set[int] = set()
         self.row = self.column = 0
+        self._counted: tuple[array[int], set[int], int, int] = (self.order, self.selected, 0, 0)
         self._columns: list[Column] = []
         self._widths: dict[str, Width] = {}
 
@@ -110,19 +112,50 @@ class Sheet:
         return None if number is None else self.lines.get(number)
 
     def chosen(self) -> list[int]:
-        """Return what an action is about: the selected runs of the table in its order, else the one of the cursor."""
+        """Return what an action is about: the selected runs of the table in its order, else the one of the cursor.
+
+        That one never stands in for selected runs which the table does not show.
+        """
         if self.selected:
-            found = [number for number in self.order if number in self.selected]
-            if found:
-                return found
+            return [number for number in self.order if number in self.selected]
         number = self.current()
         return [] if number is None else [number]
 
     def count_selected(self) -> int:
         """Return how many runs of the table are selected."""
-        if len(self.selected) > len(self.order):
-            return sum(number in self.selected for number in self.order)
-        return len(self.selected)
+        if not self.selected:
+            return 0
+        order, selected, size, _ = self._counted
+        if order is not self.order or selected is not self.selected or size != len(self.selected):
+            count = sum(number in self.selected for number in self.order)
+            self._counted = self.order, self.selected, len(self.selected), count
+        return self._counted[-1]
+
+    def nobody(self) -> str:
+        """Say why `chosen` is empty."""
+        return "The selected runs are not in this table; Esc selects none" if self.selected else "There is no run here"
+
+    def known_ids(self) -> list[RunId]:
+        """Return the ids of the run of the cursor and of those that are selected, as far as they were read."""
+        numbers = {number for number in (self.current(), *self.selected) if number is not None}
+        return [self.lines[number].row.run_id for number in numbers if number in self.lines]
+
+    def renumber(self, numbers: Mapping[RunId, int]) -> int:
+        """Go on with runs that have other numbers: cursor and selection are those of the same runs, all is read anew.
+
+        Args:
+            numbers: of runs of which `known_ids` has told; others are forgotten until the new order is there.
+
+        Returns:
+            How many runs were selected and are no more, because nothing was known of them.
+        """
+        old = {number: numbers[line.row.run_id] for number, line in self.lines.items() if line.row.run_id in numbers}
+        before = len(self.selected)
+        self.selected = {old[number] for number in self.selected if number in old}
+        self.order = array("q", (old.get(number, -1) for number in self.order))
+        self.lines.clear()
+        self.stale.clear()
+        return before - len(self.selected)
 
     def reorder(self, order: array[int], top: int, *, follow: bool = True) -> int:
         """Take another order over; the cursor stays on its run, and what is looked at where it is.
