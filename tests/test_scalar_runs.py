@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from artifacts.series import FILE, read_series
+from commands.reaping import MOST_READ
 from operations.scalar_helper import FIRST_SECONDS, Schedule
 from tests.cli_kit import Guild, wait_until
 from tests.test_event_files import NAME, event, framed
@@ -150,6 +151,20 @@ def test_after_kill_9_of_all_the_next_command_completes_the_summary(guild: Guild
         "printed": (3, [2.0, None]),
         "logged": (3, [2.0, 2]),
     }
+
+
+def test_a_listing_does_not_read_gigabytes_of_a_dead_run(guild: Guild) -> None:
+    """Its summary stays as the ledger was last told; its end is recorded all the same."""
+    (guild.cwd / "train.py").write_text(f"{API}import time\nlog_scalars(a=1)\ntime.sleep(1000)\n")
+    with guild.start("run", "train.py", "-y") as process:
+        wait_until(lambda: has_series(guild, "a") and recorded(guild) == 1)
+        process.kill()
+        process.wait()
+    with Path(run_dir(guild), FILE).open("ab") as file:
+        file.write(b"a,,1700000000.000000,2\n")
+        file.truncate(MOST_READ + 1)
+    assert [row.status for row in guild.rows("-T")] == ["terminated"]
+    assert (recorded(guild), scalars(guild)["a"]["last"]) == (1, [1.0, None])
 
 
 @pytest.mark.parametrize(
