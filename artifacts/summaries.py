@@ -68,10 +68,21 @@ class Summaries:
         self._changed.clear()
 
 
-def summaries_of(run_dir: str) -> dict[str, Value]:
-    """Return the summaries of the series in a run directory, read from beginning to end; empty when it has none."""
-    found = Summaries()
-    for lines in LineFollower(os.path.join(run_dir, FILE)).read():
+def summaries_of(run_dir: str, most: int | None = None) -> dict[str, Value]:
+    """Return the summaries of the series in a run directory, read from beginning to end; empty when it has none.
+
+    Args:
+        run_dir: the directory.
+        most: bytes; a larger file is not read, for a summary of its beginning would be wrong. None for any size.
+    """
+    found, path = Summaries(), os.path.join(run_dir, FILE)
+    try:
+        size = os.lstat(path).st_size
+    except OSError:
+        return {}
+    if most is not None and size > most:
+        return {}
+    for lines in LineFollower(path).read(None if most is None else size):
         for key, step, _, value in points(lines):
             found.add(key, step, value)
     return found.changed()

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ledger.events.base import Event
 
 
+MOST_READ = 64 * 1024 * 1024
+"""Bytes of series that a command reads before it does what it was called for: some seconds' work."""
+
 ELSEWHERE = "another home"
 """What stands for the home of a run that another ledger started: no home has this name."""
 
@@ -72,7 +75,8 @@ def _end_of(app: App, run_id: RunId) -> bool:
 def _reported(app: App, run_id: RunId) -> list[Event]:
     """Return the event that sums up the series which the run has left, if it has left any.
 
-    Its supervisor told the ledger from time to time; nobody has told it of the last numbers.
+    Its supervisor told the ledger from time to time; nobody has told it of the last numbers. Of a file that is too
+    large to be read by the way what was told stays.
     """
     from artifacts.series import FILE
 
@@ -81,7 +85,7 @@ def _reported(app: App, run_id: RunId) -> list[Event]:
     from artifacts.summaries import summaries_of
     from ledger.events.notes import RunScalarsRecorded
 
-    found = summaries_of(app.home.run_dir(run_id))
+    found = summaries_of(app.home.run_dir(run_id), MOST_READ)
     return [RunScalarsRecorded(found)] if found else []
 
 

@@ -32,10 +32,11 @@ _PATIENCE_SECONDS = 3.0
 """How long the end of a run may take without a word."""
 
 _LARGE = 4 * 1024 * 1024
-"""Bytes of output that are read at the end without a process for it."""
+"""Bytes of output, of event files, or of rows, that are read at the end without a process for it."""
 
 _MOST_ASIDE = 10_000
 _NOTHING: Answer = ({}, [], None)
+_NOT_READ = "guild: the numbers that the run reported were not read to their end"
 
 
 def set_apart(watch: ScalarWatch) -> None:
@@ -111,7 +112,7 @@ def reported(watch: ScalarWatch, output: OutputSummary, told: Callable[[str], No
             scalars, given_up, failure = _found(watch, output, told)
     except KeyboardInterrupt:
         # Somebody does not want to wait. The end of the run is recorded, and its series stay as far as they were read.
-        told("guild: the numbers that the run reported were not read to their end")
+        told(_NOT_READ)
     for text in given_up:
         told(f"guild: the pattern {text!r} took too long and was given up (output-scalars)")
     if failure:
@@ -124,8 +125,9 @@ def reported(watch: ScalarWatch, output: OutputSummary, told: Callable[[str], No
 
 
 def _found(watch: ScalarWatch, output: OutputSummary, told: Callable[[str], None]) -> Answer:
-    if not watch.pid and (output.bytes > _LARGE or (output.bytes and watch.patterns not in (None, False))):
-        # What an operation's own patterns may take, nobody knows beforehand; what much output takes is told.
+    has_own = bool(output.bytes) and watch.patterns not in (None, False)
+    if not watch.pid and (has_own or _is_much(watch, output)):
+        # What an operation's own patterns may take, nobody knows beforehand; what much of anything takes is told.
         start_helper(watch)
     if not watch.pid:
         recorder = recorder_of(watch, patterns_of(watch))
@@ -136,8 +138,19 @@ def _found(watch: ScalarWatch, output: OutputSummary, told: Callable[[str], None
     if found is None:
         from artifacts.summaries import summaries_of
 
+        told(f"{_NOT_READ}: the process that reads them is gone; the summary is of what lies in .guild/{SERIES}")
         return summaries_of(watch.run_dir), [], None
     return found
+
+
+def _is_much(watch: ScalarWatch, output: OutputSummary) -> bool:
+    """Tell whether reading takes so long that whoever waits should hear of it."""
+    if output.bytes > _LARGE or _size(watch.output_dir, SERIES) > _LARGE:
+        return True
+    from artifacts.event_files import EventFolders
+
+    sizes = EventFolders(watch.run_dir).sizes()
+    return sum(size - watch.events.get(path, 0) for path, size in sizes.items()) > _LARGE
 
 
 def _answer(watch: ScalarWatch, told: Callable[[str], None]) -> Answer | None:

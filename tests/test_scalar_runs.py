@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from artifacts.series import FILE, read_series
+from commands.reaping import MOST_READ
 from operations.scalar_helper import FIRST_SECONDS, Schedule
 from tests.cli_kit import Guild, wait_until
 from tests.test_event_files import NAME, event, framed
@@ -152,17 +153,31 @@ def test_after_kill_9_of_all_the_next_command_completes_the_summary(guild: Guild
     }
 
 
+def test_a_listing_does_not_read_gigabytes_of_a_dead_run(guild: Guild) -> None:
+    """Its summary stays as the ledger was last told; its end is recorded all the same."""
+    (guild.cwd / "train.py").write_text(f"{API}import time\nlog_scalars(a=1)\ntime.sleep(1000)\n")
+    with guild.start("run", "train.py", "-y") as process:
+        wait_until(lambda: has_series(guild, "a") and recorded(guild) == 1)
+        process.kill()
+        process.wait()
+    with Path(run_dir(guild), FILE).open("ab") as file:
+        file.write(b"a,,1700000000.000000,2\n")
+        file.truncate(MOST_READ + 1)
+    assert [row.status for row in guild.rows("-T")] == ["terminated"]
+    assert (recorded(guild), scalars(guild)["a"]["last"]) == (1, [1.0, None])
+
+
 @pytest.mark.parametrize(
     ("victim", "status", "logged"), [("supervisor", "terminated", 1.0), ("reader", "completed", 2.0)]
 )
 def test_neither_reader_nor_supervisor_outlives_the_other_unnoticed(
     guild: Guild, victim: str, status: str, logged: float
 ) -> None:
-    """Killed alone, the supervisor leaves nobody behind; killed alone, the reader is not missed."""
+    """Killed alone, the supervisor leaves nobody behind; killed alone, the reader is missed aloud: `c` was not read."""
     (guild.cwd / "train.py").write_text(
         f"{API}import os, time\nlog_scalars(a=1)\nprint('b: 2')\n"
         "while not os.path.exists('go'):\n    time.sleep(0.05)\n"
-        "log_scalars(a=2)\n"
+        "log_scalars(a=2)\nprint('c: 3')\n"
     )
     with guild.start("run", "train.py", "-y") as process:
         wait_until(lambda: has_series(guild, "b"))
@@ -171,10 +186,23 @@ def test_neither_reader_nor_supervisor_outlives_the_other_unnoticed(
         if victim == "reader":
             wait_until(lambda: not Path(f"/proc/{below[-1]}").exists())
             Path(run_dir(guild), "go").touch()
-        process.wait()
+        said = process.communicate()[1]
         wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in below))
+    assert (b"guild: the numbers that the run reported were not read to their end: " in said) == (victim == "reader")
     assert guild.json("runs", "--json")[0]["status"] == status
     assert (scalars(guild)["a"]["last"], scalars(guild)["b"]["last"]) == ([logged, None], [2.0, None])
+
+
+def test_large_event_files_of_a_short_run_are_not_read_by_its_supervisor(guild: Guild) -> None:
+    """A process of its own reads them, so that the end of the run is heard of, and a hostile file hangs nothing."""
+    text = b"\x1a" + bytes((0xA0, 0x8D, 0x06)) + b"x" * 100_000  # a field that is no number
+    (guild.cwd / "events").write_bytes(framed(event(1, x=1) + text) * 45)
+    (guild.cwd / "train.py").write_text(f"import shutil\nshutil.copyfile({str(guild.cwd / 'events')!r}, {NAME!r})\n")
+    result = replace(guild, env={"PYTHONPROFILEIMPORTTIME": "1"})("run", "train.py", "-y")
+    loaded = {line.rpartition("|")[2].strip() for line in result.err.splitlines()}
+    assert "operations.scalar_reading" in loaded
+    assert "artifacts.event_values" not in loaded
+    assert (scalars(guild)["x"]["count"], scalars(guild)["x"]["last"]) == (45, [1.0, 1])
 
 
 def test_a_run_that_is_started_again_begins_new_series(guild: Guild) -> None:
