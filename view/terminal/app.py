@@ -40,11 +40,8 @@ _PULSE = 0.5
 _REST = 3
 """How much longer than a look the pause behind it is, at least: sorting very many runs anew must not be all it does."""
 
-_MOST_READ = 200
-"""Rows that are read at a time."""
-
-_MOST_COMPARED = 5_000
-"""With so many runs it is looked anew which columns differ whenever there is news; with more, when another is asked."""
+_MOST_READ, _MOST_COMPARED = 200, 5_000
+"""Rows that are read at a time; runs of which it is looked anew, with all news, which columns differ."""
 
 Work = Coroutine[Any, Any, None]
 
