@@ -90,7 +90,7 @@ def test_a_kill_at_any_step_of_an_import_takes_in_all_runs_or_none(kits: Kits, w
                 check(waiting, second, imported=committed)
 
     died = crash_at_each_step(kits, waiting.home, waiting.command, judge)
-    assert (died["append.committed"], died["import.rename"], died["place.rename"]) == (1, 2, 2)
+    assert (died["append.committed"], died["import.rename"], died["place.rename"]) == (1, 2, 4)
     assert died["sources.rename"] == 1
 
 
