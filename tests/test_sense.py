@@ -88,32 +88,31 @@ def is_useful(guild: Guild) -> None:
     assert guild("ledger", "verify").code == 0
 
 
-def refused(near: Guild, far: Guild, what: str) -> None:
-    """Assert that neither a merge nor an import takes it, and that nothing is changed."""
+def refusals(near: Guild, far: Guild) -> tuple[str, str]:
+    """Return what a merge and an import say, neither of which may take it, or change anything."""
     before = near.state()
     merge = near("ledger", "merge", str(far.home), "-y")
-    assert (merge.code, "Traceback" in merge.err, what in merge.err) == (3, False, True), merge.err
-    assert near.state() == before
+    assert (merge.code, near.state()) == (3, before), merge
     far.ok("ledger", "export", str(near.home.parent / "far.jsonl"))
     copy = replace(near, home=near.home.parent / "copy")
     imported = copy("ledger", "import", str(near.home.parent / "far.jsonl"))
-    assert (imported.code, what in imported.err) == (3, True), imported.err
-    assert not (copy.home / "ledger.db").exists()
+    assert (imported.code, (copy.home / "ledger.db").exists()) == (3, False), imported
     is_useful(near)
+    return merge.err, imported.err
 
 
 @pytest.mark.parametrize("stream", ["run/zz", "run/ab", "other", "run/" + "A" * 32])
 def test_streams_of_neither_runs_nor_the_ledger_do_not_get_in(pair: tuple[Guild, Guild], stream: str) -> None:
     """An index could not be made of them."""
     forge(pair[1], (stream, "run.labeled", 1, {"label": "x"}))
-    refused(*pair, "is about neither a run nor the ledger")
+    assert all("is about neither a run nor the ledger" in said for said in refusals(*pair))
 
 
 @pytest.mark.parametrize("name", ["lamport", "recorded_at"])
 def test_numbers_that_cannot_be_counted_on_from_do_not_get_in(pair: tuple[Guild, Guild], name: str) -> None:
     """The next transaction of this ledger would not fit into 64 bits."""
     forge(pair[1], label(pair[1]), changed={name: 2**63 - 2})
-    refused(*pair, "beyond what can be counted")
+    assert all("beyond what can be counted" in said for said in refusals(*pair))
 
 
 @pytest.mark.parametrize(
@@ -122,14 +121,15 @@ def test_numbers_that_cannot_be_counted_on_from_do_not_get_in(pair: tuple[Guild,
 def test_headers_that_cannot_be_read_do_not_get_in(pair: tuple[Guild, Guild], header: bytes) -> None:
     """The log could not be shown, nor anything undone; one that takes itself back would be followed for ever."""
     forge(pair[1], label(pair[1]), header=header)
-    refused(*pair, "header is none" if b"00" not in header else "takes back what was not there")
+    why = "header is none" if b"00" not in header else "takes back what was not there"
+    assert all(why in said for said in refusals(*pair))
 
 
 def test_a_record_of_a_redaction_that_names_nothing_does_not_get_in(pair: tuple[Guild, Guild]) -> None:
     """What is not a number cannot be looked up."""
     named: dict[str, Value] = {"stream": "run/x", "stream_version": "one", "origin_id": "zz", "reason": "r"}
     forge(pair[1], ("ledger", "ledger.redacted", 1, named))
-    refused(*pair, "names nothing")
+    assert all("names nothing" in said for said in refusals(*pair))
 
 
 def test_large_integers_in_bodies_leave_the_index_usable(pair: tuple[Guild, Guild]) -> None:
