@@ -88,7 +88,7 @@ class Projector:
             elif event.type == "run.purged":
                 unconfirmed[state.run] = False
         self._save(states.values(), totals)
-        self._values.save(states.values())
+        self._values.save(states.values(), self._ops)
         self._save_unconfirmed(unconfirmed)
 
     def _load(self, events: Sequence[TimedEvent], totals: Counter[_Cell]) -> dict[str, RunState]:

@@ -37,7 +37,7 @@ from projections.expression import (
     UnknownNameError,
     parse,
 )
-from projections.expression_tests import matches, number_test, of_value, text_test
+from projections.expression_tests import matches, number_test, of_value, text_test, without_value
 from projections.schema import STATUSES, OpKey
 from projections.time_ranges import TimeRangeError, time_range
 
@@ -46,6 +46,9 @@ _HEXADECIMAL = frozenset("0123456789abcdef")
 _YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
 _SECOND = 1_000_000
 _LONGEST = 2**63 - 1
+_OPPOSITE = {"=": "!=", "!=": "=", "<": ">=", "<=": ">", ">": "<=", ">=": "<", "in": "not in", "not in": "in"}
+_SEVERAL = ("tag", "tags", "comment", "comments")
+"""Attributes that a run may have several of."""
 _ELSEWHERE = {
     "deleted": "Deleted runs have a list of their own: `guild runs --deleted`.",
     "index": "An index counts in a list: give it as an argument, such as 0 or 2:5.",
@@ -117,13 +120,39 @@ class _Compiler:
         if isinstance(node, Comparison):
             return self._comparison(node)
         if isinstance(node, Not):
-            return none_of(self.condition(node.term))
+            return self._without(node.term)
         parts = [self.condition(term) for term in node.terms]
         return any_of(parts, self._around.fewest) if isinstance(node, Any) else all_of(parts)
 
+    def _without(self, node: Node) -> Condition:
+        """Return the condition that a node does not hold, brought down to its comparisons: indexes know these."""
+        if isinstance(node, Not):
+            return self.condition(node.term)
+        if isinstance(node, Comparison):
+            return self._no_comparison(node)
+        parts = [self._without(term) for term in node.terms]
+        return all_of(parts) if isinstance(node, Any) else any_of(parts, self._around.fewest)
+
+    def _no_comparison(self, one: Comparison) -> Condition:
+        name = one.name
+        if self._attribute(name) is None and name.kind != "attr":
+            return without_value(one, self._named(name), self._around.database, self._around.fewest)
+        excluded = none_of(self._comparison(one))
+        if one.operator not in _OPPOSITE or name.text in _SEVERAL:
+            return excluded
+        # What has one value or none, and does not compare so, has none or compares the other way.
+        missing = self._comparison(replace(one, operator="undefined"))
+        others = any_of(
+            [missing, self._comparison(replace(one, operator=_OPPOSITE[one.operator]))], self._around.fewest
+        )
+        return replace(excluded, drives=others.drives)
+
+    def _attribute(self, name: Name) -> Callable[[Comparison], Condition] | None:
+        return self._attributes.get(name.text) if name.kind in ("", "attr") else None
+
     def _comparison(self, one: Comparison) -> Condition:
         name = one.name
-        attribute = self._attributes.get(name.text) if name.kind in ("", "attr") else None
+        attribute = self._attribute(name)
         if attribute is not None:
             return attribute(one)
         if name.kind == "attr":

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Sequence
 from operator import eq, ge, gt, le, lt
 
+from ledger.dataclass import replace
 from projections.conditions import (
     EVERYTHING,
     NOTHING,
@@ -27,6 +28,8 @@ from projections.escaping import as_stored
 from projections.expression import Comparison
 
 _EQUALITY = ("=", "!=", "in", "not in")
+_BEYOND = {"=": "<>", "!=": "<>", "<": (">=",), "<=": ">", ">": ("<=",), ">=": "<"}
+"""What compares with a value beyond a comparison: for equality of both kinds what is less, and what is greater."""
 _ORDER = {"=": eq, "<": lt, "<=": le, ">": gt, ">=": ge}
 
 
@@ -75,29 +78,58 @@ def of_value(one: Comparison, name: int | None, database: sqlite3.Connection, fe
     if name is None:
         return EVERYTHING if one.operator == "undefined" else NOTHING
     if one.operator == "undefined":
-        return none_of(Condition(*_exists("1", (name,))))
+        return _undefined(name, database)
     is_negative = one.operator in ("!=", "not in")
     if one.operator == "contains":
         return _containing(database, name, as_stored(one.values[0].text))
     found = [] if one.operator == "defined" else _compared(one, name)
     if one.operator != "defined" and not is_negative:
         return any_of(found, fewest)
-    places = _places(one, name)
-    either = Drive(
-        " UNION ALL ".join(drive.statement for drive in places),
-        tuple(value for drive in places for value in drive.values),
-    )
-    there = Condition(*_exists("1", (name,)), (either,))
+    there = Condition(*_exists("1", (name,)), (_either(_places(one, name)),))
     return all_of([there, none_of(any_of(found, fewest))]) if is_negative and found else there
 
 
+def without_value(one: Comparison, name: int | None, database: sqlite3.Connection, fewest: Fewest) -> Condition:
+    """Return the condition that a comparison of a flag or scalar does not hold; arguments as for `of_value`.
+
+    Such a run has no such value, or one beyond what the comparison asks for: both are looked up.
+    """
+    excluded = none_of(of_value(one, name, database, fewest))
+    if name is None or one.operator not in _BEYOND:
+        return excluded
+    beyond = Condition("1", (), (_either(_places(one, name)),))
+    return replace(excluded, drives=any_of([_undefined(name, database), beyond], fewest).drives)
+
+
+def _undefined(name: int, database: sqlite3.Connection) -> Condition:
+    """Return the condition to have no such value: only where not all runs of an operation have one."""
+    rows = database.execute(
+        "SELECT op FROM total GROUP BY op"
+        " HAVING sum(runs) <> ifnull((SELECT used.runs FROM used WHERE used.op = total.op AND used.name = ?), 0)",
+        (name,),
+    )
+    ops = ",".join(str(row[0]) for row in rows)
+    if not ops:
+        return NOTHING
+    test, values = _exists("1", (name,))
+    among = f"run.op IN ({ops})"
+    return Condition(f"({among} AND NOT {test})", values, (Drive(f"SELECT run FROM run WHERE {among}", ()),))  # noqa: S608
+
+
+def _either(places: Sequence[Drive]) -> Drive:
+    """Return where all runs are that one of these finds."""
+    statement = " UNION ALL ".join(drive.statement for drive in places)
+    return Drive(statement, tuple(value for drive in places for value in drive.values))
+
+
 def _places(one: Comparison, name: int) -> list[Drive]:
-    """Return where all runs are that have a value, those left out that equal the one of `!=`."""
+    """Return where all runs are that have a value for which a comparison, or the `=` of a `!=`, does not hold."""
     wholes = {column: [_drive(column, name, f"value.{column} IS NOT NULL", ())] for column in ("number", "text")}
-    if one.operator == "!=":
+    if one.operator in _BEYOND:
         value = one.values[0]
         column, unwanted = ("text", as_stored(value.text)) if value.number is None else ("number", value.number)
-        wholes[column] = [_drive(column, name, f"value.{column} {sign} ?", (unwanted,)) for sign in "<>"]
+        signs = _BEYOND[one.operator]
+        wholes[column] = [_drive(column, name, f"value.{column} {sign} ?", (unwanted,)) for sign in signs]
     return [*wholes["number"], *wholes["text"]]
 
 

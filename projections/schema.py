@@ -34,7 +34,8 @@ CREATE TABLE value (
 CREATE TABLE summary (
   name INTEGER NOT NULL, run INTEGER NOT NULL, first ANY, first_step ANY, min_step ANY, max_step ANY, mean ANY,
   count ANY, PRIMARY KEY (name, run)) STRICT, WITHOUT ROWID;
-CREATE TABLE used (op INTEGER NOT NULL, name INTEGER NOT NULL, PRIMARY KEY (op, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE used (
+  op INTEGER NOT NULL, name INTEGER NOT NULL, runs INTEGER NOT NULL, PRIMARY KEY (op, name)) STRICT, WITHOUT ROWID;
 CREATE TABLE tag (tag TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY (tag, run)) STRICT, WITHOUT ROWID;
 CREATE TABLE comment (
   run INTEGER NOT NULL, number INTEGER NOT NULL, text TEXT NOT NULL, written INTEGER NOT NULL,
@@ -52,7 +53,8 @@ CREATE TABLE unconfirmed (run INTEGER PRIMARY KEY) STRICT;
 `digest` is that of the latest start's sources. `name` holds what `projections.values` calls flags and scalars, `value`
 what a run has of them: a number (an integer stays one: a seed has more digits than a float keeps), a text, or both for
 a truth value. `summary` holds what else was reported of a scalar, by the number of `scalar:KEY`; what is not a number
-is the text `nan`. `used` says which flags and scalars runs of an operation have, or once had. The `number` of a comment
+is the text `nan`. `used` says which flags and scalars runs of an operation have, or once had, and how many of
+these runs have a value of that name now, wherever they are. The `number` of a comment
 is that of its event in the run's stream, `written` its time; `withdrawn` keeps comments that were taken back, which may
 be shown again. `unconfirmed` holds the runs whose directory may not yet be where `place` says: it is the file system's
 state, not the ledger's, and is left out of comparisons."""

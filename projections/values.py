@@ -7,12 +7,15 @@ A flag's name in the index is `flag:NAME`. A scalar has four: `scalar:KEY` (its 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
+from typing import cast
 
 from ledger.canonical import Value
 from projections.escaping import as_stored
 from projections.fold import RunState
+from projections.schema import OpKey
 
 VALUED = frozenset(("run.started", "run.restarted", "run.staged", "run.imported", "run.scalars_recorded"))
 """Events that say something of flags or scalars."""
@@ -37,6 +40,7 @@ _MOST_BITS = 10_000
 """Python refuses to write longer integers in decimal digits, which takes quadratic time."""
 
 _INSERT = "INSERT OR REPLACE INTO value VALUES (?,?,?,?)"
+_USE = "INSERT INTO used VALUES (?,?,?) ON CONFLICT (op, name) DO UPDATE SET runs = runs + excluded.runs"
 _SUMMARIZE = "INSERT OR REPLACE INTO summary VALUES (?,?,?,?,?,?,?,?)"
 _UNSUMMARIZE = (
     "DELETE FROM summary WHERE run = ? AND name IN (SELECT name FROM name WHERE text >= 'scalar:' AND text < 'scalar;')"
@@ -103,7 +107,7 @@ class ValueWriter:
         self._flags: dict[int, list[_Row]] = {}
         self._scalars: dict[int, list[_Row]] = {}
         self._summaries: dict[int, list[_Summary]] = {}
-        self._used: set[tuple[int, int]] = set()
+        self._used: Counter[tuple[int, int]] = Counter()
         self._known: set[tuple[int, ...]] = set()
         names = database.execute("SELECT text, name FROM name").fetchall()
         self._count = len(names)
@@ -126,9 +130,10 @@ class ValueWriter:
             self._summaries.pop(state.run, None)
             state.flags = None
         if state.scalars is not None:
-            self._scalars.setdefault(state.run, []).extend(self._scalar_rows(state.run, state.scalars))
+            scalars = list(self._scalar_rows(state.run, state.scalars))
+            self._scalars.setdefault(state.run, []).extend(scalars)
             summaries = self._summary_rows(state.run, state.scalars)
-            self._use(op, [row[0] for row in summaries])
+            self._use(op, [*(row[1] for row in scalars), *(row[0] for row in summaries)])
             self._summaries.setdefault(state.run, []).extend(summaries)
             state.scalars = None
 
@@ -139,7 +144,7 @@ class ValueWriter:
             if len(self._known) > _MOST_KNOWN:
                 self._known.clear()
             self._known.add(key)
-            self._used.update((op, name) for name in names)
+            self._used.update(dict.fromkeys(((op, name) for name in names), 0))
 
     def _flag_rows(self, run: int, flags: Mapping[str, Value]) -> list[_Row]:
         names = self._names[FLAG]
@@ -178,22 +183,45 @@ class ValueWriter:
             names[stored] = self._count
         return names[stored]
 
-    def save(self, states: Iterable[RunState]) -> None:
-        """Write what was taken, and the tags and comments of these runs; a run that is new has no rows to replace."""
+    def save(self, states: Collection[RunState], ops: Mapping[OpKey, int]) -> None:
+        """Write what was taken, and the tags and comments of these runs; a run that is new has no rows to replace.
+
+        Args:
+            states: the runs of a batch.
+            ops: the numbers of operations.
+        """
+        self._count_runs(states, ops)
         begun = [(state.run,) for state in states if state.run in self._flags and state.stored is not None]
         self._db.executemany("DELETE FROM value WHERE run = ?", begun)
         self._db.executemany(_INSERT, chain.from_iterable(self._flags.values()))
         self._db.executemany(_INSERT, chain.from_iterable(self._scalars.values()))
         self._db.executemany(_UNSUMMARIZE, begun)
         self._db.executemany(_SUMMARIZE, chain.from_iterable(self._summaries.values()))
-        self._db.executemany("INSERT OR IGNORE INTO used VALUES (?,?)", self._used)
-        self._flags, self._scalars, self._summaries, self._used = {}, {}, {}, set()
+        self._db.executemany(_USE, [(*key, runs) for key, runs in self._used.items()])
+        self._flags, self._scalars, self._summaries, self._used = {}, {}, {}, Counter()
         tags = [(tag, state.run, wanted) for state in states for tag, wanted in (state.tags or {}).items()]
         self._db.executemany("INSERT OR IGNORE INTO tag VALUES (?,?)", [row[:2] for row in tags if row[2]])
         self._db.executemany("DELETE FROM tag WHERE tag = ? AND run = ?", [row[:2] for row in tags if not row[2]])
         comments = [(state.run, *comment) for state in states for comment in state.comments or ()]
         self._db.executemany("INSERT INTO comment VALUES (?,?,?,?)", comments)
         self._withdraw([(state.run, *change) for state in states for change in state.withdrawn or ()])
+
+    def _count_runs(self, states: Iterable[RunState], ops: Mapping[OpKey, int]) -> None:
+        """Count the runs that get a value of some name, and those that lose one."""
+        now: Counter[tuple[int, ...]] = Counter()  # mostly the same names, so they are taken apart once
+        for state in states:
+            flags, scalars = self._flags.get(state.run), self._scalars.get(state.run)
+            if flags is None and scalars is None:
+                continue
+            names = {row[1] for row in (*(flags or ()), *(scalars or ()))}
+            if state.stored is not None:
+                held = {row[0] for row in self._db.execute("SELECT name FROM value WHERE run = ?", (state.run,))}
+                now[cast("int", state.stored[0]), *sorted(held)] -= 1
+                names |= held if flags is None else set()
+            now[ops[state.op], *sorted(names)] += 1
+        for (op, *counted), runs in now.items():
+            for name in counted:
+                self._used[op, name] += runs
 
     def _withdraw(self, changes: Iterable[tuple[int, int, bool]]) -> None:
         """Move comments out of sight, or back: in the order in which that was asked for."""
