@@ -62,8 +62,8 @@ class Take(NamedTuple):
         return self.last - self.first + 1
 
     def holds(self, txn: TxnRow) -> bool:
-        """Tell whether a transaction of this origin is among them."""
-        return self.first <= txn.origin_seq <= self.last
+        """Tell whether a transaction of the other ledger is among them."""
+        return txn.origin_id == self.origin_id and self.first <= txn.origin_seq <= self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -363,8 +363,10 @@ def _taken(source: SqliteStore, takes: Sequence[Take]) -> Iterator[tuple[Take, T
 
 
 def _records(source: SqliteStore, takes: Sequence[Take]) -> list[EventRow]:
-    """Return the records of redactions among what is taken."""
-    return [event for _, _, events in _taken(source, takes) for event in events if event.type == LedgerRedacted.type]
+    """Return the records of redactions among what is taken, looked up in the index of the streams."""
+    rows = [row for row in source.stream_events([LEDGER_STREAM]) if row.type == LedgerRedacted.type]
+    found = [(row, source.txn(row.txn_seq)) for row in rows]
+    return [row for row, txn in found if txn is not None and any(take.holds(txn) for take in takes)]
 
 
 def _follow(store: Store, source: SqliteStore, plan: Plan) -> tuple[int, list[Named]]:
