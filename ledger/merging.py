@@ -207,15 +207,17 @@ def survey(store: Store, source: SqliteStore, plan: Plan, is_wanted: Callable[[s
         is_wanted: tells of a stream whether its removal is to be told.
     """
     found = Survey()
+    purges: dict[str, None] = {}
     for _, _, events in _taken(source, plan.takes):
         for event in events:
             found.events += 1
             found.runs += event.stream_version == 1 and event.type in _BEGINNINGS
             if event.type == "run.purge_started" and is_wanted(event.stream):
-                found.purges.append(event.stream)
-            elif event.type == "run.purged" and event.stream in found.purges:
-                found.purges.remove(event.stream)
+                purges[event.stream] = None
+            elif event.type == "run.purged" and event.stream in purges:
+                del purges[event.stream]
                 found.left.append(event.stream)
+    found.purges = list(purges)
     found.redactions = sum(one.is_full for one in followed(store, source, _records(source, plan.takes)))
     return found
 
