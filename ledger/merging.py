@@ -6,8 +6,8 @@ were merged in any order hold the same transactions of each origin, and `ledger.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count, groupby
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -317,35 +317,20 @@ def _copy(store: Store, source: SqliteStore, plan: Plan, head: Head, progress: C
         if take.new_id not in known:
             label = take.label if take.new_id == take.origin_id else f"{take.label} (copy)"
             store.insert_origin(OriginRow(take.new_id, label, 0, genesis(take.new_id)))
-    end = head
-    for take, txn, events in _taken(source, plan.takes):
-        end = end._replace(seq=end.seq + 1)
-        if take.new_id == take.origin_id:
-            counted = _Counted(events, end)
-            store.insert(txn._replace(seq=end.seq), counted)
-            end = counted.end
-        else:
-            new, rows = Retelling(store, source, take.new_id, take.common).told(txn, list(events))
-            counted = _Counted(iter(rows), end)
-            store.insert(new._replace(seq=end.seq), counted)
-            end = counted.end
+    seq, positions = head.seq, count(head.position + 1)
+    for seq, (take, txn, events) in enumerate(_taken(source, plan.takes), head.seq + 1):
+        rows: Iterable[EventRow] = events
+        if take.new_id != take.origin_id:
+            txn, rows = Retelling(store, source, take.new_id, take.common).told(txn, list(events))  # noqa: PLW2901
+        store.insert(txn._replace(seq=seq), _placed(rows, seq, positions))
         if progress is not None:
-            progress(end.seq - head.seq)
-    return end
+            progress(seq - head.seq)
+    return head._replace(seq=seq, position=next(positions) - 1)
 
 
-class _Counted:
-    """Events of one transaction on their way, each given its place."""
-
-    def __init__(self, events: Iterator[EventRow], end: Head) -> None:
-        self._events = events
-        self.end = end
-
-    def __iter__(self) -> Iterator[EventRow]:
-        """Yield them."""
-        for event in self._events:
-            self.end = self.end._replace(position=self.end.position + 1)
-            yield event._replace(position=self.end.position, txn_seq=self.end.seq)
+def _placed(events: Iterable[EventRow], seq: int, positions: Iterator[int]) -> Iterator[EventRow]:
+    """Yield the events of a transaction, each with its place here."""
+    return (event._replace(position=next(positions), txn_seq=seq) for event in events)
 
 
 def _taken(source: SqliteStore, takes: Sequence[Take]) -> Iterator[tuple[Take, TxnRow, Iterator[EventRow]]]:
