@@ -360,7 +360,7 @@ def _follow(store: Store, source: SqliteStore, plan: Plan) -> tuple[int, list[Na
     """Empty here what was redacted there; return how much that was, and what no record names as it is called here."""
     found = followed(store, source, _records(source, plan.takes))
     known = set(redactions(store))
-    renamed = [one.named for one in found if tuple(one.named) not in known]
+    renamed = [one.named for one in found if one.named not in known]
     if renamed and plan.continues:
         raise LedgerError(
             "the other ledger redacted what is called otherwise here since a fork was merged",

@@ -22,7 +22,7 @@ from ledger.files import make_private, partial_name, publish, refuse_existing, r
 from ledger.ids import LEDGER_STREAM
 from ledger.log import Ledger
 from ledger.raw_pages import RawPages
-from ledger.redacting import HEADER_STREAM
+from ledger.redacting import HEADER_STREAM, empty_named
 from ledger.registry import read_event
 from ledger.rows import EventRow, OriginRow, TxnRow
 from ledger.seams import seam
@@ -255,19 +255,10 @@ class _Proof:
 
     def _excuse(self, store: SqliteStore, header: Header) -> None:
         """Empty again what was redacted, and put on record what was lost, so that what is empty is accounted for."""
-        with store.reading():
-            named = set(redactions(store))
+        named = set(redactions(store))
         with store.writing():
-            held = [
-                e.position
-                for e in store.events()
-                if e.body is not None and (e.stream, e.stream_version, e.origin_id) in named
-            ]
-            heads = [
-                t.seq for t in store.transactions() if t.header and (HEADER_STREAM, t.origin_seq, t.origin_id) in named
-            ]
-            store.empty(held, heads)
-        if held or heads:
+            count = empty_named(store, named)
+        if count:
             store.wipe()
         records = [
             LedgerRedacted(event.stream, event.stream_version, event.origin_id.hex(), _LOST)
