@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from artifacts.output_lines import NUMBER
+from artifacts.series import is_key
 from ledger.errors import GuildError
 
 if TYPE_CHECKING:
@@ -21,11 +23,8 @@ if TYPE_CHECKING:
 
     from ledger.canonical import Value
 
-NUMBER = r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?|[nN][aA][nN]|[iI][nN][fF](?:inity)?)"
-
 _NAMES = {"key": r"[^\s:=,;]+", "value": NUMBER, "step": "[0-9]+"}
 _NAME = re.compile(r"(?<!\\)((?:\\\\)*)\\(key|value|step)(?![A-Za-z0-9_])")
-_LONGEST_KEY = 256
 _PAIR = 2
 
 
@@ -152,4 +151,4 @@ def _is_point(key: str, text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return 0 < len(key) <= _LONGEST_KEY and key.isprintable()
+    return is_key(key)
