@@ -15,7 +15,7 @@ import time
 from contextlib import closing, suppress
 from typing import NamedTuple
 
-from ledger.backup import verified_file
+from ledger.backup import refuse_log, verified_file
 from ledger.errors import GuildError, LedgerBusyError, LedgerError
 from ledger.files import BESIDE, aside_name, make_private, remove, sync, sync_folder_of
 from ledger.forking import last_common
@@ -59,8 +59,7 @@ def stage(backup: str, path: str) -> Staged:
     staged, lock = _new_copy(path)
     try:
         seam("restore.copy")
-        if os.path.exists(backup + "-wal") and os.path.getsize(backup + "-wal"):
-            verified_file(backup)  # which says what is wrong with that
+        refuse_log(backup)
         try:
             shutil.copyfile(backup, staged)
         except OSError as error:
