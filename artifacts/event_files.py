@@ -2,7 +2,8 @@
 
 What a number is called. In the folder whose event file came first: its tag. In every other one: the folder's path from
 where it parts from the first, a slash and the tag. So with files in `logs/train` and `logs/validation` there are `loss`
-and `validation/loss`, whatever the folders above are called, and a name never changes while a run goes on.
+and `validation/loss`, whatever the folders above are called, and a name never changes while a run goes on. A file
+without a record that can be read, whatever it is called, does not count.
 
 Looking is cheap: a folder that has not changed costs one question to the system. Links are not followed.
 """
@@ -141,11 +142,12 @@ class EventFiles:
         for path, size in self._folders.sizes().items():
             if size <= self._begin.get(path, 0):
                 continue
-            prefix = self._prefix(os.path.dirname(path))
+            folder = os.path.dirname(path)
             found: list[Found] = []
             read = 0
             for data in self._of(path).read(size):
-                found += self._numbers(data, prefix)
+                # Asked for with the first record: a file without one, whatever its name is, gives no folder its rank.
+                found += self._numbers(data, self._prefix(folder))
                 read += len(data)
                 if len(found) >= piece or read >= _MUCH:
                     yield found

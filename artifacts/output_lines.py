@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 LONGEST_LINE = 4096
 """Bytes of a line in which patterns are looked for: what one costs may grow faster than the line."""
 
+NUMBER = (
+    r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?"
+    r"|[nN][aA][nN]|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?)"
+)
+"""A regular expression for what counts as a number."""
+
 _BLOCK = 256 * 1024
 
 

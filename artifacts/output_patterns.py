@@ -14,6 +14,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from artifacts.output_lines import NUMBER
+from artifacts.series import LONGEST_KEY, is_key
 from ledger.errors import GuildError
 
 if TYPE_CHECKING:
@@ -21,11 +23,8 @@ if TYPE_CHECKING:
 
     from ledger.canonical import Value
 
-NUMBER = r"[+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?|[nN][aA][nN]|[iI][nN][fF](?:inity)?)"
-
 _NAMES = {"key": r"[^\s:=,;]+", "value": NUMBER, "step": "[0-9]+"}
 _NAME = re.compile(r"(?<!\\)((?:\\\\)*)\\(key|value|step)(?![A-Za-z0-9_])")
-_LONGEST_KEY = 256
 _PAIR = 2
 
 
@@ -46,13 +45,23 @@ class _Pattern:
         self.key = key
         self.expression = _compiled(text)
         self.names = tuple(self.expression.groupindex) if key is None else ()
-        if key is None and not self.names and self.expression.groups < _PAIR:
+        groups = self.expression.groups
+        if key is not None and not is_key(key):
+            raise PatternError(
+                f"'{text}' is of no key: expected one of 1 to {LONGEST_KEY} characters that can be printed, not {key!r}"
+            )
+        if key is not None and not groups:
+            raise PatternError(f"'{text}' finds no number: expected a group, as in '{key}: (\\value)'")
+        if key is None and not self.names and groups < _PAIR:
             raise PatternError(
                 f"'{text}' finds no number: expected two groups, as in '(\\key): (\\value)', "
                 "or groups named after their keys, as in 'loss (?P<loss>\\value)'"
             )
-        if key is not None and not self.expression.groups:
-            raise PatternError(f"'{text}' finds no number: expected a group, as in '{key}: (\\value)'")
+        if self.names and groups > len(self.names):
+            raise PatternError(
+                f"'{text}' has groups without a name beside named ones, and what they find is of no key: "
+                "name them, as in '(?P<loss>\\value)', or write '(?:...)' for what is not to be found"
+            )
 
     def search(self, line: str) -> Iterator[tuple[str, str | None]]:
         """Yield key and text of all that is found in a line."""
@@ -152,4 +161,4 @@ def _is_point(key: str, text: str) -> bool:
         float(text)
     except ValueError:
         return False
-    return 0 < len(key) <= _LONGEST_KEY and key.isprintable()
+    return is_key(key)

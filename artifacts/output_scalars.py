@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from artifacts.output_lines import LONGEST_LINE, OutputLines
+from artifacts.output_lines import LONGEST_LINE, NUMBER, OutputLines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,8 +32,7 @@ _MOST_NAMES = 10_000
 # Begins with a newline, which is looked for faster than the beginning of a line is.
 _LINE = re.compile(
     rb"\n[ \t]*([A-Za-z0-9_](?:[A-Za-z0-9_\-./% ]{0,62}[A-Za-z0-9_\-./%])?) *:[ \t]+"
-    rb"([+-]?(?:(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,6})?|[nN][aA][nN]|[iI][nN][fF](?:[iI][nN][iI][tT][yY])?))"
-    rb"[ \t]*(?=\n|\Z)",
+    rb"(" + NUMBER.encode() + rb")[ \t]*(?=\n|\Z)",
 )
 
 

@@ -73,7 +73,7 @@ class ScalarRecorder:
         self._take_appended()
         held, self._held = self._held, []
         self._take(held, _PRINTED)
-        self._take_events(beat, is_end=is_end)
+        self._take_events(is_end=is_end)
         if self._output is not None:
             for found in self._output.read(self._now_us(), is_end=is_end):
                 self._take(found if is_end else self._hold_new(found), _PRINTED)
@@ -83,14 +83,14 @@ class ScalarRecorder:
         """Let go of the file."""
         self._appender.close()
 
-    def _take_events(self, beat: Callable[[], None], *, is_end: bool) -> None:
+    def _take_events(self, *, is_end: bool) -> None:
         """Look into the event files, as often as that is cheap."""
         begun = time.monotonic()
         if begun < self._next_events and not is_end:
             return
         for found in self._events.read():
             self._take(found, _EVENTS)
-            beat()
+            self._beat()
         now = time.monotonic()
         self._next_events = now + max(_EVENTS_SECONDS, _PAUSES * (now - begun))
 

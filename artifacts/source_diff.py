@@ -18,6 +18,8 @@ from ledger.text import printable
 _MOST = DEFAULT_RULES.max_file_bytes
 """No snapshot holds a larger file."""
 
+_DAMAGED = "It was changed after it was made. A backup of the home, or an archive of the run, may have it whole."
+
 
 @dataclass(frozen=True, slots=True)
 class SourceChange:
@@ -53,9 +55,7 @@ def snapshot_files(home: Home, digest: str) -> tuple[SourceFile, ...]:
     """
     files = read_manifest(home, digest)
     if snapshot_digest(list(files)) != digest:
-        raise GuildError(
-            f"the manifest of source snapshot {digest} is damaged", hint="`guild check` finds such things."
-        )
+        raise GuildError(f"the manifest of source snapshot {digest} is damaged", hint=_DAMAGED)
     return files
 
 
@@ -98,7 +98,5 @@ def source_text(home: Home, digest: str, file: SourceFile | None) -> Text:
     except OSError as error:
         raise GuildError(f"'{shown}' of source snapshot {digest[:8]} cannot be read: {error.strerror}") from error
     if hashlib.sha256(data).hexdigest() != file.sha256:
-        raise GuildError(
-            f"'{shown}' of source snapshot {digest[:8]} is not what was kept", hint="`guild check` tells more."
-        )
+        raise GuildError(f"'{shown}' of source snapshot {digest[:8]} is not what was kept", hint=_DAMAGED)
     return text_of(b"-> " + data + b"\n" if file.kind == "l" else data)

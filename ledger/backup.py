@@ -72,6 +72,19 @@ def _verified(path: str, refusal: str) -> Report:
     return report
 
 
+def refuse_log(path: str) -> None:
+    """Let pass only a file that holds all there is of a ledger.
+
+    Raises:
+        IntegrityError: it has a log beside it.
+    """
+    if os.path.exists(path + "-wal") and os.path.getsize(path + "-wal"):
+        raise IntegrityError(
+            f"{path!r} has a write-ahead log beside it: it is no backup, but a ledger in use",
+            hint="Make a backup of it with `guild -H HOME ledger backup FILE`.",
+        )
+
+
 def verified_file(path: str) -> Report:
     """Return what verification says of a backup, which must be whole.
 
@@ -81,11 +94,6 @@ def verified_file(path: str) -> Report:
     """
     from ledger.opening import check_format, check_revision
 
-    if os.path.exists(path + "-wal") and os.path.getsize(path + "-wal"):
-        raise IntegrityError(
-            f"{path!r} has a write-ahead log beside it: it is no backup, but a ledger in use",
-            hint="Make a backup of it with `guild -H HOME ledger backup FILE`.",
-        )
     with closing(SqliteStore(path, read_only=True)) as store:
         check_revision(store.revision(), path)
         check_format(store)

@@ -66,22 +66,17 @@ def publish(partial: str, target: str) -> None:
     """Give a finished file its name, durably, and never over another file.
 
     Raises:
-        LedgerError: something has that name, or it cannot be given.
+        LedgerError: something has that name.
+        OSError: the system refused.
     """
     sync(partial)
     try:
-        try:
-            os.link(partial, target)
-            os.unlink(partial)
-        except FileExistsError:
-            raise
-        except OSError:  # a file system without links
-            if os.path.lexists(target):
-                raise FileExistsError(17, "File exists") from None
-            os.rename(partial, target)
-        sync_folder_of(target)
-    except FileExistsError as error:
-        raise LedgerError(f"{target!r} is there already", hint="Nothing was changed. Give another name.") from error
+        os.link(partial, target)
+        os.unlink(partial)
+    except OSError:  # it is there, or the file system has no links
+        refuse_existing(target)
+        os.rename(partial, target)
+    sync_folder_of(target)
 
 
 def refuse_existing(target: str) -> None:

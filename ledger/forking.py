@@ -6,6 +6,8 @@ that of another origin. Its name is computed from what it is, so whoever does th
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -54,19 +56,32 @@ def fork_of(store: Store, source: SqliteStore, origin: OriginRow, known: int) ->
     """
     name = origin.origin_id
 
-    def is_same(number: int) -> bool:
-        one, other = store.origin_txn(name, number), source.origin_txn(name, number)
-        return one is not None and other is not None and one.hash == other.hash
-
-    low, high = 0, min(known, origin.head_seq)
-    if not high or is_same(high):
+    end = min(known, origin.head_seq)
+    common = last_common(end, lambda number: store.origin_txn(name, number), lambda it: source.origin_txn(name, it))
+    if common == end:
         return None
-    while low < high:  # hashes are chained, so equal once is equal before
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if is_same(middle) else (low, middle - 1)
-    last, first = store.origin_txn(name, low), source.origin_txn(name, low + 1)
+    last, first = store.origin_txn(name, common), source.origin_txn(name, common + 1)
     time, hash_ = 0 if last is None else last.recorded_at, b"" if first is None else first.hash
-    return Fork(name, origin.label, low, time, known - low, origin.head_seq - low, hash_)
+    return Fork(name, origin.label, common, time, known - common, origin.head_seq - common, hash_)
+
+
+def last_common(end: int, one: Callable[[int], TxnRow | None], other: Callable[[int], TxnRow | None]) -> int:
+    """Return the last number up to which two chains are equal; 0 for none.
+
+    Args:
+        end: the last number that both have.
+        one: gives the transaction at a number of the one.
+        other: gives that of the other.
+    """
+
+    def is_same(number: int) -> bool:
+        left, right = one(number), other(number)
+        return left is not None and right is not None and left.hash == right.hash
+
+    if not end or is_same(end):
+        return end
+    # Hashes are chained, so equal once is equal before.
+    return bisect_left(range(1, end), True, key=lambda number: not is_same(number))
 
 
 def forked_id(origin_id: bytes, first_hash: bytes) -> bytes:

@@ -227,8 +227,7 @@ def import_new(path: str, export: Export, progress: Callable[[int], None] | None
                 with store.writing():
                     for key, value in export.meta.items():
                         store.insert_meta(key, value)
-                    for origin_id, label in export.origins:
-                        store.insert_origin(OriginRow(origin_id, label, 0, genesis(origin_id)))
+                    _add_origins(store, export)
                     for txn, events in export.rows():
                         store.insert(txn, events)
                         _tell(progress, export)

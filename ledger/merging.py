@@ -6,8 +6,8 @@ were merged in any order hold the same transactions of each origin, and `ledger.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from itertools import groupby
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count, groupby
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -62,8 +62,8 @@ class Take(NamedTuple):
         return self.last - self.first + 1
 
     def holds(self, txn: TxnRow) -> bool:
-        """Tell whether a transaction of this origin is among them."""
-        return self.first <= txn.origin_seq <= self.last
+        """Tell whether a transaction of the other ledger is among them."""
+        return txn.origin_id == self.origin_id and self.first <= txn.origin_seq <= self.last
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,15 +207,17 @@ def survey(store: Store, source: SqliteStore, plan: Plan, is_wanted: Callable[[s
         is_wanted: tells of a stream whether its removal is to be told.
     """
     found = Survey()
+    purges: dict[str, None] = {}
     for _, _, events in _taken(source, plan.takes):
         for event in events:
             found.events += 1
             found.runs += event.stream_version == 1 and event.type in _BEGINNINGS
             if event.type == "run.purge_started" and is_wanted(event.stream):
-                found.purges.append(event.stream)
-            elif event.type == "run.purged" and event.stream in found.purges:
-                found.purges.remove(event.stream)
+                purges[event.stream] = None
+            elif event.type == "run.purged" and event.stream in purges:
+                del purges[event.stream]
                 found.left.append(event.stream)
+    found.purges = list(purges)
     found.redactions = sum(one.is_full for one in followed(store, source, _records(source, plan.takes)))
     return found
 
@@ -315,35 +317,20 @@ def _copy(store: Store, source: SqliteStore, plan: Plan, head: Head, progress: C
         if take.new_id not in known:
             label = take.label if take.new_id == take.origin_id else f"{take.label} (copy)"
             store.insert_origin(OriginRow(take.new_id, label, 0, genesis(take.new_id)))
-    end = head
-    for take, txn, events in _taken(source, plan.takes):
-        end = end._replace(seq=end.seq + 1)
-        if take.new_id == take.origin_id:
-            counted = _Counted(events, end)
-            store.insert(txn._replace(seq=end.seq), counted)
-            end = counted.end
-        else:
-            new, rows = Retelling(store, source, take.new_id, take.common).told(txn, list(events))
-            counted = _Counted(iter(rows), end)
-            store.insert(new._replace(seq=end.seq), counted)
-            end = counted.end
+    seq, positions = head.seq, count(head.position + 1)
+    for seq, (take, txn, events) in enumerate(_taken(source, plan.takes), head.seq + 1):
+        rows: Iterable[EventRow] = events
+        if take.new_id != take.origin_id:
+            txn, rows = Retelling(store, source, take.new_id, take.common).told(txn, list(events))  # noqa: PLW2901
+        store.insert(txn._replace(seq=seq), _placed(rows, seq, positions))
         if progress is not None:
-            progress(end.seq - head.seq)
-    return end
+            progress(seq - head.seq)
+    return head._replace(seq=seq, position=next(positions) - 1)
 
 
-class _Counted:
-    """Events of one transaction on their way, each given its place."""
-
-    def __init__(self, events: Iterator[EventRow], end: Head) -> None:
-        self._events = events
-        self.end = end
-
-    def __iter__(self) -> Iterator[EventRow]:
-        """Yield them."""
-        for event in self._events:
-            self.end = self.end._replace(position=self.end.position + 1)
-            yield event._replace(position=self.end.position, txn_seq=self.end.seq)
+def _placed(events: Iterable[EventRow], seq: int, positions: Iterator[int]) -> Iterator[EventRow]:
+    """Yield the events of a transaction, each with its place here."""
+    return (event._replace(position=next(positions), txn_seq=seq) for event in events)
 
 
 def _taken(source: SqliteStore, takes: Sequence[Take]) -> Iterator[tuple[Take, TxnRow, Iterator[EventRow]]]:
@@ -363,15 +350,17 @@ def _taken(source: SqliteStore, takes: Sequence[Take]) -> Iterator[tuple[Take, T
 
 
 def _records(source: SqliteStore, takes: Sequence[Take]) -> list[EventRow]:
-    """Return the records of redactions among what is taken."""
-    return [event for _, _, events in _taken(source, takes) for event in events if event.type == LedgerRedacted.type]
+    """Return the records of redactions among what is taken, looked up in the index of the streams."""
+    rows = [row for row in source.stream_events([LEDGER_STREAM]) if row.type == LedgerRedacted.type]
+    found = [(row, source.txn(row.txn_seq)) for row in rows]
+    return [row for row, txn in found if txn is not None and any(take.holds(txn) for take in takes)]
 
 
 def _follow(store: Store, source: SqliteStore, plan: Plan) -> tuple[int, list[Named]]:
     """Empty here what was redacted there; return how much that was, and what no record names as it is called here."""
     found = followed(store, source, _records(source, plan.takes))
     known = set(redactions(store))
-    renamed = [one.named for one in found if tuple(one.named) not in known]
+    renamed = [one.named for one in found if one.named not in known]
     if renamed and plan.continues:
         raise LedgerError(
             "the other ledger redacted what is called otherwise here since a fork was merged",

@@ -315,20 +315,14 @@ def _refuse_missing(place: str, is_there: bool) -> None:
 
 def _publish(fresh: str, path: str) -> None:
     """Give a closed, complete database its name, durably."""
+    from ledger.files import sync, sync_folder_of
+
     os.chmod(fresh, 0o600)
-    descriptor = os.open(fresh, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(fresh)
     seam("create.rename")
     os.rename(fresh, path)
     seam("create.sync")
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    sync_folder_of(path)
 
 
 def unfinished_files(path: str) -> list[str]:

@@ -129,12 +129,18 @@ def empty_redacted(store: Store, after: int = 0) -> int:
 
     History that is taken in may have been emptied where it was, and not here; the caller holds the write lock.
     """
+    records = [row for row in store.stream_events([LEDGER_STREAM]) if row.type == LedgerRedacted.type]
+    return empty_named(store, [redaction_of(row) for row in records if row.txn_seq > after and row.body is not None])
+
+
+def empty_named(store: Store, names: Iterable[Named]) -> int:
+    """Empty what has these names, what decides about a run left out; return how many bodies and headers that were.
+
+    The caller holds the write lock.
+    """
     bodies: list[int] = []
     headers: list[int] = []
-    for row in store.stream_events([LEDGER_STREAM]):
-        if row.txn_seq <= after or row.type != LedgerRedacted.type or row.body is None:
-            continue
-        named = redaction_of(row)
+    for named in names:
         if named.stream == HEADER_STREAM:
             txn = store.origin_txn(named.origin_id, named.version)
             headers += [txn.seq] if txn is not None and txn.header is not None else []

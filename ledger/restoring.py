@@ -15,9 +15,10 @@ import time
 from contextlib import closing, suppress
 from typing import NamedTuple
 
-from ledger.backup import verified_file
+from ledger.backup import refuse_log, verified_file
 from ledger.errors import GuildError, LedgerBusyError, LedgerError
 from ledger.files import BESIDE, aside_name, make_private, remove, sync, sync_folder_of
+from ledger.forking import last_common
 from ledger.gate import gate, is_locked
 from ledger.ids import system_clock
 from ledger.seams import seam
@@ -58,8 +59,7 @@ def stage(backup: str, path: str) -> Staged:
     staged, lock = _new_copy(path)
     try:
         seam("restore.copy")
-        if os.path.exists(backup + "-wal") and os.path.getsize(backup + "-wal"):
-            verified_file(backup)  # which says what is wrong with that
+        refuse_log(backup)
         try:
             shutil.copyfile(backup, staged)
         except OSError as error:
@@ -122,25 +122,12 @@ def _loss(present: SqliteStore, backup: SqliteStore) -> str:
     if present.meta().get("ledger_id") != backup.meta().get("ledger_id"):
         return "the backup is of another ledger"
     head, last = present.head(), backup.head().seq
-    common = _common(present, backup, min(head.seq, last))
+    common = last_common(min(head.seq, last), present.txn, backup.txn)
     if common == head.seq:
         return ""
     count = head.seq - common
     what = "lacks" if common == last else f"went another way after transaction {common}, and lacks"
     return f"the backup {what} the newest {count} transaction(s) of the ledger that is there"
-
-
-def _common(one: SqliteStore, other: SqliteStore, last: int) -> int:
-    """Return the last transaction up to which both are equal: hashes are chained, so equal once is equal before."""
-    low, high = 0, last
-    while low < high:
-        middle = (low + high + 1) // 2
-        left, right = one.txn(middle), other.txn(middle)
-        if left is not None and right is not None and left.hash == right.hash:
-            low = middle
-        else:
-            high = middle - 1
-    return low
 
 
 def swap(path: str, staged: Staged, *, forced: bool) -> str | None:

@@ -14,7 +14,7 @@ from itertools import chain, islice, product
 
 from ledger.canonical import encode
 from ledger.chain import event_part, sealed
-from ledger.dataclass import dataclass, field
+from ledger.dataclass import dataclass
 from ledger.errors import IntegrityError, LedgerError
 from ledger.events.book import LedgerCreated, LedgerRedacted
 from ledger.exporting import event_line, txn_line
@@ -22,7 +22,7 @@ from ledger.files import make_private, partial_name, publish, refuse_existing, r
 from ledger.ids import LEDGER_STREAM
 from ledger.log import Ledger
 from ledger.raw_pages import RawPages
-from ledger.redacting import HEADER_STREAM
+from ledger.redacting import HEADER_STREAM, empty_named
 from ledger.registry import read_event
 from ledger.rows import EventRow, OriginRow, TxnRow
 from ledger.seams import seam
@@ -65,7 +65,6 @@ class Salvaged:
     rest: int = 0
     rest_file: str | None = None
     head_hash: str = ""
-    chosen: list[tuple[int, int]] = field(default_factory=list)
 
 
 def salvage(bad: str, out: str, header: Header, progress: Callable[[int, int], None] | None = None) -> Salvaged:
@@ -110,6 +109,7 @@ class _Proof:
     def __init__(self, found: sqlite3.Connection) -> None:
         self._found = found
         self._ends: dict[bytes, End] = {}
+        self._kept: set[int] = set()
         self._report = Salvaged()
 
     def save(self, out: str, header: Header) -> Salvaged:
@@ -160,7 +160,7 @@ class _Proof:
                 new, at = report.transactions + 1, report.events + 1
                 rows = [event._replace(txn_seq=new, position=at + number) for number, event in enumerate(events)]
                 store.insert(txn._replace(seq=new), rows)
-                report.chosen.append((seq, txn.origin_seq))
+                self._kept.add(seq)
                 report.transactions, report.events = new, report.events + len(rows)
         if not report.transactions:
             raise self._nothing(rest)
@@ -255,19 +255,10 @@ class _Proof:
 
     def _excuse(self, store: SqliteStore, header: Header) -> None:
         """Empty again what was redacted, and put on record what was lost, so that what is empty is accounted for."""
-        with store.reading():
-            named = set(redactions(store))
+        named = set(redactions(store))
         with store.writing():
-            held = [
-                e.position
-                for e in store.events()
-                if e.body is not None and (e.stream, e.stream_version, e.origin_id) in named
-            ]
-            heads = [
-                t.seq for t in store.transactions() if t.header and (HEADER_STREAM, t.origin_seq, t.origin_id) in named
-            ]
-            store.empty(held, heads)
-        if held or heads:
+            count = empty_named(store, named)
+        if count:
             store.wipe()
         records = [
             LedgerRedacted(event.stream, event.stream_version, event.origin_id.hex(), _LOST)
@@ -286,10 +277,8 @@ class _Proof:
 
     def _write_rest(self, path: str) -> None:
         """Write what is whole in itself but linked to nothing that was kept, as lines of an export."""
-        kept = {seq for seq, _ in self._report.chosen}
-        seqs = [
-            row[0] for row in self._found.execute("SELECT DISTINCT seq FROM txn ORDER BY seq") if row[0] not in kept
-        ]
+        found = self._found.execute("SELECT DISTINCT seq FROM txn ORDER BY seq")
+        seqs = [seq for (seq,) in found if seq not in self._kept]
         whole = ((txn, events) for seq in seqs for txn in self._candidates(seq)[:1] if (events := self._events(txn)))
         first = next(whole, None)
         if first is None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import sha256
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from orjson import dumps, loads
 
@@ -21,6 +21,9 @@ from ledger.errors import LedgerError
 from ledger.registry import VERSIONS, Upcaster, current_body, event_classes, lifting
 from ledger.rows import EventRow, EventTuple, TxnRow, TxnTuple
 from ledger.store import Store
+
+if TYPE_CHECKING:
+    from ledger.redacting import Named
 
 _MOST_PROBLEMS = 100
 _STEP = 10_000
@@ -283,11 +286,12 @@ def _taking(names: frozenset[str], lift: Upcaster | None) -> Callable[[Any], obj
     return take if lift is None else lambda body: take(lift(body))
 
 
-def redactions(store: Store) -> Iterator[tuple[str, int, bytes]]:
+def redactions(store: Store) -> Iterator[Named]:
     """Yield what was redacted on record: stream, version and origin of events; `txn` and `origin_seq` of headers."""
+    from ledger.redacting import redaction_of
+
     for row in store.stream_events(["ledger"]):
         if row.type == "ledger.redacted" and row.body is not None:
             # A record that cannot be read is a problem by itself, and excuses nothing.
-            with suppress(LedgerError, KeyError, ValueError):
-                body = current_body(row.type, row.schema_version, row.body)
-                yield str(body["stream"]), int(str(body["stream_version"])), bytes.fromhex(str(body["origin_id"]))
+            with suppress(LedgerError):
+                yield redaction_of(row)

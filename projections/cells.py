@@ -68,22 +68,21 @@ def _time(microseconds: int | None) -> Time | None:
     return None if microseconds is None else Time(microseconds)
 
 
-def _tags(chunk: Chunk) -> Reader:
-    tags = tags_of(chunk.index, chunk.numbers())
-    return lambda row: tags.get(row.number, [])
+def _looked_up(read: Callable[[Index, Sequence[int]], Mapping[int, Cell]], nothing: Cell) -> Callable[[Chunk], Reader]:
+    """Return what makes the reader of something that other tables than that of runs hold."""
+
+    def reader(chunk: Chunk) -> Reader:
+        found = read(chunk.index, chunk.numbers())
+        return lambda row: found.get(row.number, nothing)
+
+    return reader
 
 
-def _comments(chunk: Chunk) -> Reader:
-    comments = comment_counts(chunk.index, chunk.numbers())
-    return lambda row: comments.get(row.number, 0)
-
-
-def _digests(chunk: Chunk) -> Reader:
-    digests = digests_of(chunk.index, chunk.numbers())
-    return lambda row: digests.get(row.number)
-
-
-_READ: Mapping[str, Callable[[Chunk], Reader]] = {"tag": _tags, "comment": _comments, "digest": _digests}
+_READ: Mapping[str, Callable[[Chunk], Reader]] = {
+    "tag": _looked_up(tags_of, []),
+    "comment": _looked_up(comment_counts, 0),
+    "digest": _looked_up(digests_of, None),
+}
 _PLAIN: Mapping[str, Reader] = {
     "id": lambda row: row.run_id,
     "status": lambda row: row.status,

@@ -17,6 +17,8 @@ from projections.escaping import as_stored
 if TYPE_CHECKING:
     import sqlite3
 
+    from projections.rows import RunRow
+
 CORE = ("run", "operation", "started", "time", "status", "label")
 """Columns that stand first unless they are left out, by the names of attributes."""
 
@@ -220,7 +222,3 @@ def _first(readers: Sequence[Reader]) -> Reader:
         return next((cell for one in readers if (cell := one(row)) is not None), None)
 
     return read
-
-
-if TYPE_CHECKING:
-    from projections.rows import RunRow

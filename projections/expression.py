@@ -54,8 +54,6 @@ class ExpressionError(UsageError):
 class UnknownNameError(ExpressionError):
     """A bare name that is no attribute, and that no run has as a flag or scalar: more likely mistyped than meant."""
 
-    exit_code = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Name:

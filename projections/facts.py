@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from ledger.canonical import Value
-from ledger.lifecycle import CLOSED
+from ledger.lifecycle import CLOSED, ENDED
 from ledger.registry import VERSIONS, current_body
 from ledger.rows import EventRow
 
@@ -20,7 +20,6 @@ Key = tuple[str, ...]
 REDACTED = "(redacted)"
 LABEL, PLACE, STATUS, MARKED, PROTECTED = ("label",), ("place",), ("status",), ("marked",), ("protected",)
 _FALSE = frozenset((MARKED, PROTECTED))
-_ENDS = frozenset(("completed", "error", "terminated"))
 
 
 class Touch(NamedTuple):
@@ -135,7 +134,7 @@ def touches_of(rows: Iterable[EventRow], times: Mapping[int, int]) -> list[Touch
 def _final(body: Mapping[str, Value]) -> Value:
     """Return a final status; an unknown or a redacted one counts as terminated, as everywhere."""
     status = body.get("status")
-    return status if status in _ENDS else "terminated"
+    return status if status in ENDED else "terminated"
 
 
 def _last(summary: Value) -> Value:

@@ -256,16 +256,15 @@ def save_checkpoint(database: sqlite3.Connection, ledger: Ledger, seq: int | Non
         GuildError: there is no such transaction.
     """
     head = ledger.store.head()
-    latest = head.recorded_at
-    if seq is None:
-        seq = head.seq
-    elif is_merged(ledger):
-        latest = max(row[4] for row in islice(ledger.store.txn_tuples(), seq))
-    last = ledger.store.txn(seq)
+    end = head.seq if seq is None else seq
+    last = ledger.store.txn(end)
     if last is None:
-        raise GuildError(f"the ledger at {ledger.store.place!r} holds no transaction {seq}")
-    position = ledger.store.txn_events(seq)[-1].position
-    read = Checkpoint(ledger.ledger_id, seq, position, last.hash, latest if is_merged(ledger) else last.recorded_at)
+        raise GuildError(f"the ledger at {ledger.store.place!r} holds no transaction {end}")
+    latest = head.recorded_at if seq is None else last.recorded_at
+    if seq is not None and is_merged(ledger):
+        latest = max(row[4] for row in islice(ledger.store.txn_tuples(), end))
+    position = ledger.store.txn_events(end)[-1].position
+    read = Checkpoint(ledger.ledger_id, end, position, last.hash, latest)
     database.execute("INSERT OR REPLACE INTO checkpoint VALUES (1,?,?,?,?,?,?)", (*read, read.checksum()))
 
 

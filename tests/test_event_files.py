@@ -202,6 +202,20 @@ def test_the_first_folder_is_that_of_the_earliest_file(tmp_path: Path) -> None:
     assert found(EventFiles(str(tmp_path))) == [("x", 2, 2.0), ("a/x", 1, 1.0)]
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"junk", b"junk" * 100, framed(b"whole")[:-1], framed(b"other")[:-4] + b"1234"]
+)
+def test_a_file_without_a_record_gives_its_folder_no_rank(tmp_path: Path, content: bytes) -> None:
+    """What has the name of an event file and is none does not change the keys of those that are."""
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "events.out.tfevents.1600000000.host").write_bytes(content)
+    write(tmp_path / "b", [event(1, x=1)])
+    files = EventFiles(str(tmp_path))
+    assert found(files) == [("x", 1, 1.0)]
+    write(tmp_path / "a", [event(2, x=2)])
+    assert found(files) == [("a/x", 2, 2.0)]
+
+
 def test_what_was_there_before_the_run_is_not_the_runs(tmp_path: Path) -> None:
     """Required files, and those of an earlier try, are read from where they ended then."""
     write(tmp_path / "old", [event(1, x=1)])

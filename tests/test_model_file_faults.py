@@ -121,6 +121,8 @@ def refusal(folder: Path, text: str, name: str = "guild.yml") -> str:
             "1:22",
             ["finds no number: expected two groups", "named after their keys"],
         ),
+        ("a: {output-scalars: {'': '(\\value)'}}\n", "1:26", ["'(\\value)' is of no key", "not ''"]),
+        ("a: {output-scalars: '(.)(?P<b>.)'}\n", "1:21", ["of operation 'a'", "has groups without a name"]),
         ("a:\n  output-scalars:\n    b: 'x(\\value'\n", "3:8", ["no regular expression: missing )"]),
         # Flags
         (

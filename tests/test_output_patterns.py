@@ -32,6 +32,8 @@ KERAS = "Epoch 1/3\n- loss: 0.5 - accuracy: 0.8\nEpoch 2/3\n- loss: 1e-1 - accur
         (r"\key -> \value", "a -> 1", {"a": (1.0, None)}),
         ({"v": r"x\\value (\d+)"}, r"x\value 12", {"v": (12.0, None)}),
         ({"v": r"(?:é|ü)=(\S+)"}, "ü=1.5\nü=low", {"v": (1.5, None)}),
+        (r"(?P<loss>\value)(?:s|ms)", "7ms", {"loss": (7.0, None)}),
+        ({"loss": r"(?P<x>\value) (\value)"}, "1 2", {"loss": (1.0, None)}),
         ({"a b": r"A(\value)", "c": r"A(\value)"}, "A1 A2", {"a b": (2.0, None), "c": (2.0, None)}),
         ({"loss": r"loss: (\value)?"}, "loss: \n", {}),
         ([], "loss: 1", {}),
@@ -55,6 +57,11 @@ def test_patterns_find_keys_steps_and_values(
         ("(", "loss", "no regular expression"),
         ("(?P<a>.)(?P<a>.)", None, "no regular expression"),
         ("x{99999999999999999999}(.)", "loss", "no regular expression"),
+        (r"loss (\value)", "", "is of no key: expected one of 1 to 256 characters that can be printed, not ''"),
+        (r"loss (\value)", "a\nb", "is of no key"),
+        (r"loss (\value)", "k" * 257, "is of no key"),
+        (r"(\key) (?P<loss>\value)", None, "groups without a name beside named ones"),
+        (r"(?P<loss>\value) (s|ms)", None, r"or write '\(\?:...\)'"),
     ],
 )
 def test_a_pattern_that_cannot_find_a_number_is_refused(text: str, key: str | None, said: str) -> None:
