@@ -204,7 +204,7 @@ class Catalog:
         if defaults:
             names = ", ".join(full_name(*pair) for pair in defaults)
             raise GuildError(f"several operations are the default: {names}", hint="Name one of them.")
-        hint = self._above() or "`guild operations` lists what can be run."
+        hint = self.way_up() or "`guild operations` lists what can be run."
         raise UsageError("missing argument for [MODEL:]OPERATION", hint=hint)
 
     def _local(self, model: ModelDef, operation: OperationDef) -> Found:
@@ -226,12 +226,12 @@ class Catalog:
                 if other.is_ambiguous:
                     raise
                 error = error if self.local_models else other
-        above = self._above()
+        above = self.way_up()
         if above:
             raise OperationNameError(error.message, hint="\n".join(filter(None, (above, error.hint)))) from error
         raise error
 
-    def _above(self) -> str:
+    def way_up(self) -> str:
         """Return a hint for who is below the folder that is meant; empty when there is none."""
         folder = None if self.path is not None else folder_above(self.directory)
         return (
