@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from commands.catalogs import packaged_models_of
+from commands.catalogs import installed_packages, packaged_models_of
 from commands.terminal import warn
 from ledger.errors import GuildError
 from ledger.text import printable
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from commands.app import App
     from operations.definitions import ModelDef, OperationDef
 
-_WORDS = (b"compare", b"include")
-"""A model file without these words names no columns, and is not read: that takes longer than the comparison."""
+_WORDS = re.compile(rb"compare|include|extends[^:]*:[^:]*/")
+"""A model file without these names no columns, and neither do models of packages that it extends; it is not read then,
+because that takes longer than the comparison."""
 
 
 def declared_columns(app: App, ops: Iterable[OpKey]) -> dict[OpKey, Declared]:
@@ -48,7 +50,7 @@ def _models_of(app: App, op: OpKey) -> tuple[ModelDef, ...]:
     from operations.model_file import load_model_file
 
     try:
-        return load_model_file(path).models
+        return load_model_file(path, installed_packages).models
     except GuildError:
         return ()  # what is wrong with it is told where it is used
 
@@ -59,7 +61,7 @@ def _may_name_columns(path: str) -> bool:
             text = file.read()
     except OSError:
         return False
-    return any(word in text for word in _WORDS)
+    return _WORDS.search(text) is not None
 
 
 def _declared(op: OpKey, models: Iterable[ModelDef]) -> Declared | None:

@@ -22,8 +22,7 @@ def edited_flags(found: Found, flags: Mapping[str, Value]) -> dict[str, FlagValu
     """Return the flags as the user left them.
 
     Raises:
-        GuildError: nothing was left, or it is no mapping.
-        click.Abort: the editor was left without saving.
+        GuildError: the editor was left without saving, nothing was left, or it is no mapping.
     """
     from operations.nodes import MappingNode, NodeError, compose, value_of
 
@@ -36,14 +35,19 @@ def edited_flags(found: Found, flags: Mapping[str, Value]) -> dict[str, FlagValu
         lines.append(f"{flow_text(name)}: {shown}".rstrip() + "\n")
     text = click.edit("".join(lines), extension=".yml")
     if text is None:
-        raise click.Abort
+        raise GuildError(
+            "the flags were not saved in the editor, so nothing was started",
+            hint="Save the file, changed or not, to start the run; without --edit-flags no editor opens.",
+        )
     try:
         node = compose(text)
     except NodeError as error:
         where = f"line {error.place.line + 1}"
         raise GuildError(
-            f"the edited flags cannot be read: {where}: {error.problem}", hint="Nothing started."
+            f"the edited flags cannot be read: {where}: {error.problem}", hint="Nothing was started."
         ) from error
+    if node is None:
+        raise GuildError("no flags were left in the editor, so nothing was started")
     if not isinstance(node, MappingNode):
         raise GuildError("the edited flags are no mapping of names and values", hint="Nothing was started.")
     return {key.text: value_of(value) for key, value in node.pairs}

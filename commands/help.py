@@ -67,9 +67,10 @@ def _help(ctx: click.Context, target: str | None) -> str:
         if text:
             return text
     if os.path.isdir(directory):
+        hint = "`guild --help` lists the commands, `guild help PATH` shows the models of another directory."
+        above = catalog_of(app, os.path.abspath(directory)).way_up()
         raise GuildError(
-            f"No help available ({where} does not contain a model file)",
-            hint="`guild --help` lists the commands, `guild help PATH` shows the models of another directory.",
+            f"No help available ({where} does not contain a model file)", hint=f"{above}\n{hint}" if above else hint
         )
     raise GuildError(
         f"cannot find a model package matching '{_shown(target)}'", hint="Try 'guild models -a' for a list of models."

@@ -67,6 +67,8 @@ def models_in_scope(app: App, catalog: Catalog, *, everywhere: bool, installed: 
     if is_local and not everywhere:
         where = "the current directory" if app.directory is None else f"'{printable(app.directory, LONGEST_LINE)}'"
         note(f"Limiting models to {where} (use --all to include all)")
+    if not is_local and (above := catalog.way_up()):
+        note(above)
     local = list(catalog.local_models)
     packaged = catalog.packaged_models() if everywhere or not is_local else ()
     return [model for model in (*local, *packaged) if not model.private]

@@ -30,10 +30,11 @@ def warn_of_broken_model_file(path: str, cache_dir: str) -> None:
     note = _note_path(path, cache_dir)
     if _read(note) == state:
         return
+    from commands.catalogs import installed_packages
     from operations.model_file import load_model_file
 
     try:
-        load_model_file(path)
+        load_model_file(path, installed_packages)
     except GuildError as error:
         warn(f"the model file cannot be used: {error.message}")
         return

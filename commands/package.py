@@ -7,10 +7,10 @@ import os
 import click
 
 from commands.app import App, working_directory
+from commands.catalogs import catalog_of
 from commands.terminal import note, say, warn
 from guild_ledger import __version__
 from ledger.errors import GuildError
-from operations.catalog import Catalog
 
 
 @click.command("package")
@@ -31,11 +31,11 @@ def package(app: App, *, dist_dir: str | None, force: bool) -> None:
     """
     from operations.package_build import build_package
 
-    file = Catalog(app.cwd, list).model_file
+    catalog = catalog_of(app)
+    file = catalog.model_file
     if file is None:
-        raise GuildError(
-            f"there is no model file in {app.cwd!r}", hint="Change to a directory with a model file, or use -C PATH."
-        )
+        hint = catalog.way_up() or "Change to a directory with a model file, or use -C PATH."
+        raise GuildError(f"there is no model file in {app.cwd!r}", hint=hint)
     for text in file.warnings:
         warn(text)
     out_dir = os.path.abspath(os.path.join(app.cwd, dist_dir or "dist"))

@@ -76,12 +76,20 @@ def _operations(found: Found, specs: list[str]) -> tuple[OpKey, ...]:
     from projections.schema import OpKey
 
     project = None if found.package else found.project
-    return tuple(
+    near = tuple(
         OpKey(project, found.package, model.name, operation.name)
         for model in found.models
         for operation in model.operations
         if _fits(model.name, operation.name, specs)
     )
+    return (*near, *(OpKey(None, *parts) for parts in map(_packaged, specs) if parts))
+
+
+def _packaged(spec: str) -> tuple[str, str, str] | None:
+    """Return the parts of `PACKAGE/MODEL:OPERATION`, None of anything else."""
+    package, slash, name = spec.partition("/")
+    model, colon, operation = name.rpartition(":")
+    return (package, model, operation) if slash and colon else None
 
 
 def _earlier_steps(app: App, keys: tuple[OpKey, ...]) -> list[RunRow]:

@@ -15,6 +15,7 @@ from operations.names import OperationNameError, full_name, resolve_operation
 
 if TYPE_CHECKING:
     from operations.definitions import ModelFile, ResourceDef
+    from operations.packages import InstalledPackages
     from operations.requirements import PackageResources
 
 _SCRIPTS = (".py", ".sh", ".bash", ".zsh", ".R", ".jl", ".ipynb")
@@ -116,9 +117,17 @@ class Found:
 class Catalog:
     """What can be run from one directory; the model file is read on first use, and once."""
 
-    def __init__(self, directory: str, packaged: PackagedModels) -> None:
+    def __init__(self, directory: str, packaged: PackagedModels, installed: InstalledPackages | None = None) -> None:
+        """Take the place.
+
+        Args:
+            directory: absolute path.
+            packaged: gives the models of installed packages.
+            installed: gives the packages themselves, which models of the model file may extend others of.
+        """
         self.directory = directory
         self._packaged = packaged
+        self._installed = installed
         self._file: ModelFile | None = None
 
     @property
@@ -136,7 +145,7 @@ class Catalog:
         if self._file is None and (path := self.path) is not None:
             from operations.model_file import load_model_file
 
-            self._file = load_model_file(path)
+            self._file = load_model_file(path, self._installed)
         return self._file
 
     @property
@@ -195,7 +204,7 @@ class Catalog:
         if defaults:
             names = ", ".join(full_name(*pair) for pair in defaults)
             raise GuildError(f"several operations are the default: {names}", hint="Name one of them.")
-        hint = self._above() or "`guild operations` lists what can be run."
+        hint = self.way_up() or "`guild operations` lists what can be run."
         raise UsageError("missing argument for [MODEL:]OPERATION", hint=hint)
 
     def _local(self, model: ModelDef, operation: OperationDef) -> Found:
@@ -217,12 +226,12 @@ class Catalog:
                 if other.is_ambiguous:
                     raise
                 error = error if self.local_models else other
-        above = self._above()
+        above = self.way_up()
         if above:
             raise OperationNameError(error.message, hint="\n".join(filter(None, (above, error.hint)))) from error
         raise error
 
-    def _above(self) -> str:
+    def way_up(self) -> str:
         """Return a hint for who is below the folder that is meant; empty when there is none."""
         folder = None if self.path is not None else folder_above(self.directory)
         return (

@@ -130,11 +130,13 @@ def _python_command(
     interpreter: str,
     project: str,
 ) -> Command:
-    root = _root(operation, project) if written.key == "main" else project
     word, *own = written.words
+    root, roots = _root(operation, written.key, word, project)
     program, python_path = _program(word, root)
-    python_path += [os.path.normpath(os.path.join(project, path)) for path in operation.python_path]
-    if root != project:
+    python_path += _own_python_path(operation, project)
+    if roots:
+        python_path += roots
+    elif root != project:
         python_path.append(root)
     warnings: list[str] = []
     dest = _dest(operation)
@@ -171,8 +173,14 @@ def _exec_command(operation: OperationDef, written: _Written, told: Mapping[str,
         argv += passed if word == _FLAG_ARGS else [word.replace(_FLAG_ARGS, format_command(passed))]
     if not argv:
         raise _missing_command(operation, written.key)
-    path = tuple(os.path.normpath(os.path.join(project, path)) for path in operation.python_path)
-    return Command(tuple(_with_project_script(argv, project)), tuple(warnings), path)
+    path = tuple(_own_python_path(operation, project))
+    places: tuple[str, ...] = (project,)
+    if operation.parents:
+        from operations.parent_folders import folders
+
+        places = folders(operation, written.key, project)
+        path += places
+    return Command(tuple(_with_project_script(argv, places)), tuple(warnings), path)
 
 
 def _written(operation: OperationDef, flags: Mapping[str, FlagValue], interpreter: str) -> _Written:
@@ -225,10 +233,27 @@ def _dest(operation: OperationDef) -> str:
     )
 
 
-def _root(operation: OperationDef, project: str) -> str:
-    """Return the directory that `main` is looked for in: that of the source code, when it is said."""
-    root = operation.sourcecode.root if operation.sourcecode else ""
-    return os.path.normpath(os.path.join(project, root)) if root not in ("", ".") else project
+def _root(operation: OperationDef, key: str, word: str, project: str) -> tuple[str, tuple[str, ...]]:
+    """Return the directory that a script or module is looked for in, and all that are when there are several.
+
+    It is that of the source code, when `sourcecode` says one and `main` what is run.
+    """
+    if operation.parents:
+        from operations.parent_folders import module_roots, root_of
+
+        roots = module_roots(operation, key, project)
+        return root_of(word, roots), roots
+    root = operation.sourcecode.root if operation.sourcecode and key == "main" else ""
+    return os.path.normpath(os.path.join(project, root)) if root not in ("", ".") else project, ()
+
+
+def _own_python_path(operation: OperationDef, project: str) -> list[str]:
+    if operation.parents and operation.python_path:
+        from operations.parent_folders import first_with, folders
+
+        places = folders(operation, "python-path", project)
+        return [os.path.normpath(os.path.join(first_with(path, places), path)) for path in operation.python_path]
+    return [os.path.normpath(os.path.join(project, path)) for path in operation.python_path]
 
 
 def _program(word: str, root: str) -> tuple[list[str], list[str]]:
@@ -252,11 +277,12 @@ def _inside(relative: str, root: str, kind: str) -> str:
     return path
 
 
-def _with_project_script(argv: list[str], project: str) -> list[str]:
+def _with_project_script(argv: list[str], places: Sequence[str]) -> list[str]:
     """Return the command with the script that it starts as an absolute path, since it starts in the run directory.
 
-    Only what is run is looked for in the project: the program itself when it is a path, and the first argument of
-    a well-known interpreter. Any other word may just as well name a file that the process is to write.
+    Only what is run is looked for in `places`, as a rule the project's directory: the program itself when it is a path,
+    and the first argument of a well-known interpreter. Any other word may just as well name a file that the process is
+    to write.
     """
     position = 0
     if os.path.basename(argv[0]).rstrip("0123456789.") in _INTERPRETERS:
@@ -264,9 +290,9 @@ def _with_project_script(argv: list[str], project: str) -> list[str]:
         if argv[1:position] and argv[position - 1] in ("-c", "-m", "-e"):
             return argv
     word = argv[position]
-    path = os.path.normpath(os.path.join(project, word))
-    if (position or "/" in word) and not os.path.isabs(word) and os.path.isfile(path):
-        argv[position] = path
+    if (position or "/" in word) and not os.path.isabs(word):
+        paths = (os.path.normpath(os.path.join(place, word)) for place in places)
+        argv[position] = next(filter(os.path.isfile, paths), word)
     return argv
 
 

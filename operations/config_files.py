@@ -1,7 +1,7 @@
 """Read the settings of a configuration file as flags, and write the file anew with other values in place.
 
 An operation may take its flags from such a file, and a run then gets a copy that says what the flags say. What is
-not replaced keeps its meaning, down to the spelling of a YAML scalar; comments do not survive.
+not replaced keeps its meaning, down to the spelling of a YAML scalar; comments survive in TOML alone.
 """
 
 from __future__ import annotations
@@ -81,13 +81,13 @@ def written_config(path: str, values: Mapping[str, FlagValue]) -> bytes:
     Names that the file does not know are added, with the mappings or sections they need.
 
     Raises:
-        ConfigFileError: as for `read_config`; a name leads through a value that is no mapping; the file is TOML,
-            or INI and a value cannot be said in it.
+        ConfigFileError: as for `read_config`; a name leads through a value that is no mapping; a value cannot be said
+            in the format of the file.
     """
     kind = _kind(path)
-    if kind == "toml":
-        raise _error(path, "TOML files can only be read, not written", "Use a YAML, JSON or INI file in its place")
     text = _text(path)
+    if kind == "toml":
+        return _written_toml(path, text, values)
     if kind == "ini":
         return _written_ini(path, text, values)
     if kind == "json":
@@ -148,10 +148,7 @@ def _leaves(values: Mapping[str, FlagValue], prefix: str) -> Iterator[tuple[str,
 
 def _put_all(path: str, tree: dict[str, FlagValue], values: Mapping[str, FlagValue]) -> None:
     for name, value in values.items():
-        found = _found(tree, name)
-        if found is None:
-            found = _made(path, tree, name)
-        holder, key = found
+        holder, key = _found(tree, name) or _made(path, tree, name)
         holder[key] = value
 
 
@@ -208,18 +205,22 @@ def _json_bytes(tree: FlagValue) -> bytes:
 def _toml(path: str, text: str) -> dict[str, FlagValue]:
     import tomllib
 
+    from operations.config_toml import plain
+
     try:
-        return _mapping(path, _plain(tomllib.loads(text)))
+        return _mapping(path, plain(tomllib.loads(text)))
     except (ValueError, RecursionError) as error:
         raise _error(path, f"it is not TOML: {error}") from error
 
 
-def _plain(value: object) -> FlagValue:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    return value if isinstance(value, bool | int | float | str) else str(value)
+def _written_toml(path: str, text: str, values: Mapping[str, FlagValue]) -> bytes:
+    from operations.config_toml import written_toml
+
+    _toml(path, text)
+    try:
+        return written_toml(text, values, lambda tree, name: _found(tree, name) or _made(path, tree, name))
+    except (ValueError, RecursionError) as error:
+        raise _error(path, str(error)) from error
 
 
 # --- INI ----------------------------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ class FlagDef:
         arg_switch: the value at which only `--NAME` is passed, and nothing at any other; None for none.
         arg_split: text at which a value is taken apart into several arguments, None for none.
         env_name: environment variable that carries it besides `FLAG_NAME`, None for none.
+        folder: absolute directory of the package that the default is inherited from, empty for none.
     """
 
     name: str
@@ -65,6 +66,7 @@ class FlagDef:
     arg_switch: FlagValue = None
     arg_split: str | None = None
     env_name: str | None = None
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class SourceDef:
         warn_if_empty: whether nothing found is worth a warning.
         fail_if_empty: whether nothing found is an error.
         params: of a config file: values to put in place, by dotted name.
+        folder: absolute directory of the package that it is inherited from, empty for none.
     """
 
     kind: str
@@ -102,6 +105,7 @@ class SourceDef:
     warn_if_empty: bool = True
     fail_if_empty: bool = False
     params: Mapping[str, FlagValue] = field(default_factory=dict)
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +228,8 @@ class OperationDef:
         stoppable: whether ending by a stop counts as completed.
         line: line of its name in the file, from 1; 0 when it is not from a file.
         any_flags: whether flags that nobody has defined are passed on; so it is with programs that cannot be read.
+        parents: absolute directories of the packages that its model inherits from, the nearest first.
+        folders: by key, for what it inherits from one of them: the absolute directory of that.
     """
 
     name: str
@@ -249,6 +255,8 @@ class OperationDef:
     stoppable: bool = False
     line: int = 0
     any_flags: bool = False
+    parents: tuple[str, ...] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

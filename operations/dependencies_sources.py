@@ -100,7 +100,7 @@ def _located(context: Context, item: PlannedSource, required: Required, value: s
         return item
     if item.kind == "operation":
         return _located_run(context, item, value)
-    text, base = (item.source.target, required.folder) if value is None else (value, context.cwd)
+    text, base = (item.source.target, _folder(item, required)) if value is None else (value, context.cwd)
     is_url = text.startswith(_WEB) or (item.kind == "url" and value is None)
     if is_url and item.kind != "config":
         return _located_url(item, text)
@@ -109,6 +109,12 @@ def _located(context: Context, item: PlannedSource, required: Required, value: s
     if item.kind == "config":
         return replace(item, origin=path, content=_config_content(context, item, path))
     return replace(item, kind="file", origin=os.path.normpath(path) if ".." not in path.split("/") else path)
+
+
+def _folder(item: PlannedSource, required: Required) -> str:
+    """Return what a path of a source is relative to: the package that says it, unless it leaves the file to others."""
+    inherited = item.source.folder
+    return inherited if inherited and os.path.lexists(os.path.join(inherited, item.source.target)) else required.folder
 
 
 def _located_url(item: PlannedSource, url: str) -> PlannedSource:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING
 
@@ -182,10 +183,16 @@ def _check(
 
         is_default = flag.name not in given
         try:
-            values[flag.name] = checked(flag, values[flag.name], Origin(places[is_default], is_default))
+            place = flag.folder if is_default and _is_beside(flag, values[flag.name]) else places[is_default]
+            values[flag.name] = checked(flag, values[flag.name], Origin(place, is_default))
         except FlagError:
             if not force:
                 raise
+
+
+def _is_beside(flag: FlagDef, value: FlagValue) -> bool:
+    """Tell whether a path is there in the package that the default is inherited from."""
+    return bool(flag.folder) and isinstance(value, str) and os.path.exists(os.path.join(flag.folder, value))
 
 
 def _refuse_missing(operation: OperationDef, values: Mapping[str, FlagValue]) -> None:

@@ -55,10 +55,16 @@ def script_path(operation: OperationDef, project: str, sys_path: Sequence[str]) 
     `train` and `pkg.mod` are modules, `dir/mod` a module of that directory, and `train.py` is a file.
     """
     word = next(iter(_words(operation.main)), "")
-    root = os.path.join(project, operation.sourcecode.root) if operation.sourcecode else project
     if not word or _REFERENCE.search(word):
         return None
     word = word.replace("\\${", "${")
+    if operation.parents:
+        from operations.parent_folders import module_roots, root_of
+
+        roots = module_roots(operation, "main", project)
+        root, sys_path = root_of(word, roots), (*roots, *sys_path)
+    else:
+        root = os.path.join(project, operation.sourcecode.root) if operation.sourcecode else project
     if word.endswith(".py"):
         path = os.path.normpath(os.path.join(root, word))
         return path if os.path.isfile(path) else None
@@ -86,12 +92,20 @@ def _found(operation: OperationDef, project: str, sys_path: Sequence[str]) -> Sc
     dest = operation.flags_dest or ""
     kind, _, target = dest.partition(":")
     if kind == "config":
-        return _config(operation, os.path.join(project, target))
+        return _config(operation, os.path.join(_config_folder(operation, target, project), target))
     path = script_path(operation, project, sys_path) if operation.main else None
     if path is None:
         return None
     found = _read(path, kind, target if kind in ("global", "namespace") else "", _state(path))
     return replace(found, dest=dest) if dest else found
+
+
+def _config_folder(operation: OperationDef, path: str, project: str) -> str:
+    if not operation.parents:
+        return project
+    from operations.parent_folders import first_with, folders
+
+    return first_with(path, folders(operation, "flags-dest", project))
 
 
 def _config(operation: OperationDef, path: str) -> ScriptFlags | None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from operations.definitions import ModelDef, ModelFile, OperationDef
 from operations.model_flag import read_flags
 from operations.model_include import Includes
-from operations.model_inherit import Family
+from operations.model_inherit import Asked, Family, Lent
 from operations.model_items import Item, read_items
-from operations.model_operation import Inherited, read_operation, read_output_scalars
+from operations.model_operation import Inherited, folders_of, read_operation, read_output_scalars
 from operations.model_package import read_package
 from operations.model_params import Params
 from operations.model_resource import read_resources
@@ -28,6 +28,9 @@ from operations.nodes import MappingNode, Node, NodeError, ScalarNode, value_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from operations.model_parents import Parents
+    from operations.packages import InstalledPackages
 
 __all__ = ["MAX_FILE_BYTES", "ModelFileError", "load_model_file"]
 
@@ -46,8 +49,12 @@ _UNSUPPORTED = (
 )
 
 
-def load_model_file(path: str) -> ModelFile:
+def load_model_file(path: str, installed: InstalledPackages | None = None) -> ModelFile:
     """Read and check a model file, together with the files that it includes.
+
+    Args:
+        path: of the file.
+        installed: gives the packages whose models others may extend; not called when none does, None for no packages.
 
     Raises:
         ModelFileError: a file cannot be read, is above `MAX_FILE_BYTES`, is not UTF-8 or not YAML, or says
@@ -55,17 +62,17 @@ def load_model_file(path: str) -> ModelFile:
     """
     sources = Sources()
     try:
-        return _read(path, sources)
+        return _read(path, sources, installed)
     except OSError as error:
         raise ModelFileError(f"cannot read model file {shown_path(path)}: {error.strerror}") from error
     except NodeError as error:
         raise sources.located(error) from error
 
 
-def _read(path: str, sources: Sources) -> ModelFile:
+def _read(path: str, sources: Sources, installed: InstalledPackages | None) -> ModelFile:
     notes = Notes(sources)
     items = read_items(path, sources, notes)
-    reader = _ModelReader(items, notes)
+    reader = _ModelReader(items, sources, notes, installed)
     models = tuple(reader.model(item) for item in items if item.kind not in ("package", "config"))
     packages = [read_package(item, notes) for item in items if item.kind == "package"]
     project = os.path.dirname(os.path.abspath(path))
@@ -75,12 +82,15 @@ def _read(path: str, sources: Sources) -> ModelFile:
 class _ModelReader:
     """Reads the models of one file; they share what they inherit and how large all may grow."""
 
-    def __init__(self, items: list[Item], notes: Notes) -> None:
+    def __init__(self, items: list[Item], sources: Sources, notes: Notes, installed: InstalledPackages | None) -> None:
         self._notes = notes
         self._budget = Budget()
-        family = Family(items, self._budget)
+        self._sources = sources
+        self._installed = installed
+        self._parents: Parents | None = None
+        self._family = Family(items, self._budget, self._lent)
         self._wholes: Mapping[str, MappingNode] = {
-            item.name: family.whole(item) for item in items if item.kind != "package"
+            item.name: self._family.whole(item) for item in items if item.kind != "package"
         }
         self._includes = Includes(self._wholes, self._budget)
 
@@ -93,6 +103,8 @@ class _ModelReader:
             sourcecode=read_sourcecode(keys.get("sourcecode"), item.what, self._notes),
             output_scalars=read_output_scalars(keys),
             main_by_name=item.kind != "name",
+            parents=self._folders(item),
+            folders=folders_of(keys, ("sourcecode",)),
         )
         model = ModelDef(
             name=item.name,
@@ -105,6 +117,19 @@ class _ModelReader:
         )
         keys.finish(_UNSUPPORTED)
         return model
+
+    def _lent(self, asked: Asked) -> Lent:
+        """Return the model of a package that one of the file extends."""
+        if self._parents is None:
+            from operations.model_parents import Parents
+
+            self._parents = Parents(self._installed, self._sources, self._notes, self._budget)
+        return self._parents.lend(asked)
+
+    def _folders(self, item: Item) -> tuple[str, ...]:
+        """Return the directories of the packages that a model inherits from, or includes something of."""
+        names = (item.name, *self._includes.lenders(item.name))
+        return tuple(dict.fromkeys(folder for name in names for folder in self._family.folders(name)))
 
     def _tree(self, item: Item) -> MappingNode:
         """Return the keys of a model as if nothing were inherited, included or a parameter."""

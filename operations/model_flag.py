@@ -60,6 +60,7 @@ def _flag(key: ScalarNode, node: Node, notes: Notes) -> FlagDef:
         arg_switch=_value(keys.get("arg-switch")),
         arg_split=_split(keys),
         env_name=_variable(keys, what),
+        folder=_folder(keys),
     )
     keys.finish(_UNSUPPORTED)
     _check(flag, keys, what)
@@ -68,6 +69,12 @@ def _flag(key: ScalarNode, node: Node, notes: Notes) -> FlagDef:
 
 def _value(node: Node | None) -> FlagValue:
     return None if node is None else value_of(node)
+
+
+def _folder(keys: Keys) -> str:
+    """Return the directory of the package that says the default, empty for none."""
+    pair = keys.pair("default", "value")
+    return keys.notes.folder(pair[1].place) if pair else ""
 
 
 def _split(keys: Keys) -> str | None:

@@ -23,6 +23,7 @@ MAX_CHAIN = 50
 """How deep includes may lead to other includes."""
 
 _SPEC = re.compile(r"(?P<model>[^:#]*)(?P<colon>:(?P<operation>[^:#]*))?(?P<hash>#(?P<names>.*))?", re.DOTALL)
+_OF_PACKAGES = " (models of packages can be extended: 'extends: PACKAGE/MODEL')"
 _PARTS = (("colon", "operation"), ("hash", "names"))
 _SHAPES = {"flags": FLAGS, "resources": RESOURCES, "operations": OPERATIONS}
 
@@ -135,7 +136,7 @@ class Includes:
             return _Spot(spot.model, model, "flags")
         if name not in self._wholes:
             near = did_you_mean(name, [other for other in self._wholes if other])
-            wanted = f"expected a model or config of this file{near}"
+            wanted = f"expected a model or config of this file{near or _OF_PACKAGES * ('/' in name)}"
             raise NodeError(f"'$include' names '{name}', which is not defined: {wanted}", place)
         if operation and spot.section == "resources":
             raise NodeError(

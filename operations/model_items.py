@@ -10,7 +10,7 @@ import os.path
 
 from ledger.dataclass import dataclass
 from operations.model_shapes import DEFAULTS_WORDS, MODEL
-from operations.model_text import Notes, Sources
+from operations.model_text import Notes, Owner, Sources
 from operations.model_tree import is_nothing, mapping_of, text_of, without, written_out
 from operations.model_values import Keys, checked_name, mapping, texts_of
 from operations.nodes import MappingNode, Node, NodeError, Place, ScalarNode, SequenceNode, kind_of
@@ -54,14 +54,20 @@ class Item:
         return f"{kind} '{self.name}'" if kind else "the operations without a model"
 
 
-def read_items(path: str, sources: Sources, notes: Notes) -> list[Item]:
+def read_items(path: str, sources: Sources, notes: Notes, owner: Owner | None = None) -> list[Item]:
     """Read a model file and the files it includes, in order.
+
+    Args:
+        path: of the model file.
+        sources: where its text goes.
+        notes: where warnings go.
+        owner: the package that it belongs to when another file inherits from it, else None.
 
     Raises:
         OSError: the file itself cannot be read.
         NodeError: it, or a file that it includes, says something that a model file cannot say.
     """
-    reader = _ItemReader(path, sources, notes)
+    reader = _ItemReader(path, sources, notes, owner)
     reader.read(path, ())
     _refuse_duplicates(reader.items)
     return reader.items
@@ -70,9 +76,10 @@ def read_items(path: str, sources: Sources, notes: Notes) -> list[Item]:
 class _ItemReader:
     """Collects the items of files that include each other."""
 
-    def __init__(self, path: str, sources: Sources, notes: Notes) -> None:
+    def __init__(self, path: str, sources: Sources, notes: Notes, owner: Owner | None) -> None:
         self.items: list[Item] = []
         self._sources = sources
+        self._owner = owner
         self._notes = notes
         self._early_file = os.path.basename(path) in _EARLY_FILES
         self._seen: set[str] = set()
@@ -80,7 +87,7 @@ class _ItemReader:
     def read(self, path: str, chain: tuple[str, ...]) -> None:
         """Add the items of a file; `chain` are the files that include it."""
         self._seen.add(os.path.realpath(path))
-        number, root = self._sources.read(path)
+        number, root = self._sources.read(path, self._owner)
         if root is None or is_nothing(root):
             raise NodeError(f"the file is empty: {_WANTED}", Place(0, 0, number))
         if isinstance(root, ScalarNode) or (isinstance(root, SequenceNode) and not root.items):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ledger.dataclass import dataclass
+from ledger.dataclass import dataclass, field
 from operations.definitions import FlagDef, FlagValue, OperationDef, SourceCodeDef, StepDef
 from operations.model_flag import read_flags
 from operations.model_resource import read_requirements
@@ -17,6 +17,8 @@ from operations.model_values import Keys, checked_name, mapping, plain_text, tex
 from operations.nodes import MappingNode, Node, NodeError, Place, ScalarNode, SequenceNode, kind_of, value_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from operations.model_text import Notes
 
 UNSUPPORTED = (
@@ -41,12 +43,16 @@ class Inherited:
         sourcecode: for operations that say nothing.
         output_scalars: for operations that say nothing.
         main_by_name: whether an operation that does not say what it runs, runs the module of its name.
+        parents: absolute directories of the packages that the model inherits from.
+        folders: by key, for what it inherits from one of them: the absolute directory of that.
     """
 
     flags: tuple[FlagDef, ...]
     sourcecode: SourceCodeDef | None
     output_scalars: FlagValue
     main_by_name: bool
+    parents: tuple[str, ...] = ()
+    folders: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_operation(key: ScalarNode, node: Node, model: Inherited, notes: Notes, budget: Budget) -> OperationDef:
@@ -86,9 +92,29 @@ def read_operation(key: ScalarNode, node: Node, model: Inherited, notes: Notes, 
         python_path=keys.texts("python-path"),
         stoppable=bool(keys.truth("stoppable")),
         line=key.place.line + 1,
+        parents=model.parents,
+        folders=_folders(keys, key, model) if model.parents else {},
     )
     keys.finish(UNSUPPORTED)
     return operation
+
+
+def folders_of(keys: Keys, words: Iterable[str]) -> dict[str, str]:
+    """Return for those of the keys that a package says the directory of that."""
+    found = {}
+    for word in words:
+        pair = keys.pair(word)
+        if pair is not None and (folder := keys.notes.folder(pair[1].place)):
+            found[word] = folder
+    return found
+
+
+def _folders(keys: Keys, key: ScalarNode, model: Inherited) -> dict[str, str]:
+    said = any(keys.pair(word) for word in RUN_WORDS)
+    by_name = keys.notes.folder(key.place) if not said else ""
+    own = folders_of(keys, (*RUN_WORDS, "flags-dest", "python-path", "sourcecode"))
+    inherited = {} if keys.pair("sourcecode") else model.folders
+    return {**inherited, **({"main": by_name} if by_name else {}), **own}
 
 
 def read_output_scalars(keys: Keys) -> FlagValue:

@@ -60,7 +60,9 @@ class Params:
         if alone:
             value = self._value(alone[1], node)
             if isinstance(value, ScalarNode):
-                return ScalarNode(node.place, 0, 1, 0, value.text, value.value)
+                # What a path is relative to is said by the file that says it.
+                place = node.place if value.place.source == node.place.source else value.place
+                return ScalarNode(place, 0, 1, 0, value.text, value.value)
             self._budget.spend_values(value.size if value else 0, node.place)
             return value or node
         return self._filled(node)

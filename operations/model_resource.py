@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from operations.definitions import SOURCE_KINDS, FlagValue, RequirementDef, ResourceDef, SourceDef
 from operations.model_tree import is_nothing
 from operations.model_values import Keys, checked_name, checked_pattern, mapping, plain_text, texts_of
-from operations.nodes import MappingNode, Node, NodeError, ScalarNode, SequenceNode, kind_of, value_of
+from operations.nodes import MappingNode, Node, NodeError, Place, ScalarNode, SequenceNode, kind_of, value_of
 
 if TYPE_CHECKING:
     from operations.model_text import Notes
@@ -88,7 +88,7 @@ def _sources(keys: Keys) -> tuple[SourceDef, ...]:
 
 def _source(node: Node, what: str, notes: Notes) -> SourceDef:
     if isinstance(node, ScalarNode) and isinstance(node.value, str) and node.text.strip():
-        return _from_text(plain_text(node, what).strip())
+        return _from_text(plain_text(node, what).strip(), node.place, notes)
     wanted = f"the name of a file, or a mapping with one of {', '.join(SOURCE_KINDS)}"
     keys = Keys(mapping(node, what, wanted), what, notes)
     source = _from_keys(keys)
@@ -96,12 +96,20 @@ def _source(node: Node, what: str, notes: Notes) -> SourceDef:
     return source
 
 
-def _from_text(text: str) -> SourceDef:
+def _from_text(text: str, place: Place, notes: Notes) -> SourceDef:
     """Return a source written as `KIND:TARGET`, as a URL, or as the name of a file."""
     if _URL.fullmatch(text):
         return SourceDef("url", text)
     prefixed = _PREFIX.fullmatch(text)
-    return SourceDef(prefixed[1], prefixed[2].strip()) if prefixed else SourceDef("file", text)
+    kind, target = (prefixed[1], prefixed[2].strip()) if prefixed else ("file", text)
+    return SourceDef(kind, _target(kind, target, place, notes), folder=notes.folder(place))
+
+
+def _target(kind: str, text: str, place: Place, notes: Notes) -> str:
+    """Return what a source names; operations of a package as they are found from elsewhere."""
+    if kind != "operation" or notes.owner(place) is None:
+        return text
+    return ",".join(notes.named(name.strip(), place) for name in text.split(","))
 
 
 def _from_keys(keys: Keys) -> SourceDef:
@@ -110,7 +118,7 @@ def _from_keys(keys: Keys) -> SourceDef:
         wanted = f"expected one of {', '.join(SOURCE_KINDS)}"
         raise NodeError(f"{keys.what} does not say where it comes from: {wanted}", keys.node.place)
     key, node = pair
-    target = ",".join(texts_of(node, f"'{key.text}' of {keys.what}"))
+    target = _target(key.text, ",".join(texts_of(node, f"'{key.text}' of {keys.what}")), node.place, keys.notes)
     expressions, least, greatest = _selection(keys)
     return SourceDef(
         kind=key.text,
@@ -127,6 +135,7 @@ def _from_keys(keys: Keys) -> SourceDef:
         warn_if_empty=keys.truth("warn-if-empty") is not False,
         fail_if_empty=bool(keys.truth("fail-if-empty")),
         params=_params(keys, key.text),
+        folder=keys.notes.folder(node.place),
     )
 
 
@@ -203,13 +212,16 @@ def _params(keys: Keys, kind: str) -> dict[str, FlagValue]:
 def _requirement(node: Node, about: str, notes: Notes) -> RequirementDef:
     wanted = "the name of a resource, or a mapping with a source, 'resource' or 'sources'"
     if isinstance(node, ScalarNode) and isinstance(node.value, str) and node.text.strip():
-        return _from_name(plain_text(node, about).strip())
+        return _from_name(plain_text(node, about).strip(), node.place, notes)
     if not isinstance(node, MappingNode):
         raise NodeError(f"{about} has {kind_of(node)}: expected {wanted}", node.place)
     keys = Keys(node, about, notes)
     words = {key.text for key, value in node.pairs if not is_nothing(value)}
     if "resource" in words:
-        requirement = RequirementDef(keys.text("resource"), None, keys.text("description"))
+        pair = keys.pair("resource")
+        name = keys.text("resource")
+        name = notes.named(name, pair[1].place) if pair else name
+        requirement = RequirementDef(name, None, keys.text("description"))
         keys.finish(_UNSUPPORTED)
         return requirement
     if "sources" in words:
@@ -221,10 +233,10 @@ def _requirement(node: Node, about: str, notes: Notes) -> RequirementDef:
     return _inline_source(keys)
 
 
-def _from_name(text: str) -> RequirementDef:
+def _from_name(text: str, place: Place, notes: Notes) -> RequirementDef:
     if not _URL.fullmatch(text) and not _PREFIX.fullmatch(text):
-        return RequirementDef(text)
-    source = _from_text(text)
+        return RequirementDef(notes.named(text, place))
+    source = _from_text(text, place, notes)
     return RequirementDef(source.target, ResourceDef(source.target, (source,)))
 
 

@@ -62,7 +62,9 @@ def _command(node: Node, what: str, notes: Notes) -> tuple[str, tuple[str, ...]]
         raise NodeError(f"{what} cannot be taken apart into words: {error}", node.place) from error
     if not words:
         raise NodeError(f"{what} is empty: expected the operation that it runs", node.place)
-    return words[0], _assignments(_without_options(words[1:], what, node.place, notes), what, node.place)
+    return notes.named(words[0], node.place), _assignments(
+        _without_options(words[1:], what, node.place, notes), what, node.place
+    )
 
 
 def _without_options(words: list[str], what: str, place: Place, notes: Notes) -> list[str]:

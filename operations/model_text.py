@@ -10,6 +10,7 @@ import os
 import stat
 from collections.abc import Iterable
 
+from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.text import did_you_mean, printable
 from operations.nodes import Node, NodeError, Place, compose, lines_of, place_of
@@ -30,14 +31,32 @@ class ModelFileError(GuildError):
     """A model file cannot be used; the message names file, line and column and shows the line."""
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The installed package whose model file says something that a model of another file inherits.
+
+    Attributes:
+        package: what it is called by: `PACKAGE/MODEL`.
+        folder: the absolute directory of its model file.
+    """
+
+    package: str
+    folder: str
+
+
 class Sources:
     """The texts read so far; the `source` of a place is a number of this table."""
 
     def __init__(self) -> None:
         self._read: list[tuple[str, str]] = []
+        self._owners: dict[int, Owner] = {}
 
-    def read(self, path: str) -> tuple[int, Node | None]:
+    def read(self, path: str, owner: Owner | None = None) -> tuple[int, Node | None]:
         """Read a file and return its number and its tree, None when it holds nothing.
+
+        Args:
+            path: the file.
+            owner: the package that it belongs to when another file inherits from it, else None.
 
         Raises:
             OSError: it cannot be read, is no regular file or is above `MAX_FILE_BYTES`.
@@ -46,12 +65,18 @@ class Sources:
         data = _bytes_of(path).removeprefix(_UTF8_MARK)
         number = len(self._read)
         self._read.append((path, data.decode("utf-8", "surrogateescape")))
+        if owner is not None:
+            self._owners[number] = owner
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError as error:
             place = place_of(data[: error.start].decode("utf-8"), error.start, number)
             raise NodeError(f"byte 0x{data[error.start]:02x} is not UTF-8: expected UTF-8 text", place) from error
         return number, compose(text, number)
+
+    def owner(self, place: Place) -> Owner | None:
+        """Return the package that has said what stands at a place; None for the file that is read, or its parts."""
+        return self._owners.get(place.source)
 
     def line_at(self, place: Place) -> str:
         """Return `FILE:LINE`, safe to show."""
@@ -88,6 +113,20 @@ class Notes:
             return
         near = did_you_mean(word, known) if word else ""
         self._texts[place, word] = f"{self._sources.line_at(place)}: {printable(text + near, _LONGEST_PROBLEM)}"
+
+    def owner(self, place: Place) -> Owner | None:
+        """Return the package that has said what stands at a place, None for none; see `Sources.owner`."""
+        return self._sources.owner(place)
+
+    def folder(self, place: Place) -> str:
+        """Return the directory of that package, empty for none."""
+        owner = self._sources.owner(place)
+        return owner.folder if owner else ""
+
+    def named(self, name: str, place: Place) -> str:
+        """Return `MODEL:NAME` as it is found from elsewhere when a package says it; anything else as it is."""
+        owner = self._sources.owner(place)
+        return f"{owner.package}/{name}" if owner and "/" not in name and name.rfind(":") > 0 else name
 
     def all(self) -> tuple[str, ...]:
         """Return the warnings in the order of the files and their lines."""

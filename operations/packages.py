@@ -32,6 +32,9 @@ _NO_NAME = re.compile(r"[/:=\s\x00-\x1f]|^[-.]|^$")
 Warn = Callable[[str], None]
 """Takes one text about something that was passed over."""
 
+InstalledPackages = Callable[[], "Sequence[Installed]"]
+"""Gives the installed packages that carry models; raises a `GuildError` when nobody can tell."""
+
 
 class PackagesError(GuildError):
     """The packages of an environment cannot be listed."""
@@ -109,7 +112,7 @@ def models_of(packages: Sequence[Installed], warn: Warn) -> tuple[ModelDef, ...]
                 warn(f"{_named(one)} carries models under the name '{printable(name)}' of {known[name]}; passed over")
                 continue
             try:
-                file = model_file_of(carried)
+                file = model_file_of(carried, lambda: packages)
             except GuildError as error:
                 warn(f"the models of {_named(one)} cannot be used: {error.message}")
                 continue
@@ -118,13 +121,23 @@ def models_of(packages: Sequence[Installed], warn: Warn) -> tuple[ModelDef, ...]
     return tuple(models)
 
 
-def model_file_of(carried: Carried) -> ModelFile:
-    """Read the model file of a package.
+def model_file_of(carried: Carried, installed: InstalledPackages) -> ModelFile:
+    """Read the model file of a package; `installed` gives those that its models may extend others of.
 
     Raises:
         GuildError: there is none, or it cannot be used.
     """
     from operations.model_file import load_model_file
+
+    return load_model_file(model_path_of(carried), installed)
+
+
+def model_path_of(carried: Carried) -> str:
+    """Return the path of the model file of a package.
+
+    Raises:
+        GuildError: there is none.
+    """
     from operations.model_file_path import find_model_file
 
     if _NO_NAME.search(carried.package):
@@ -134,13 +147,13 @@ def model_file_of(carried: Carried) -> ModelFile:
     path = find_model_file(carried.folder)
     if path is None:
         raise GuildError(f"there is no model file in {carried.folder!r}")
-    return load_model_file(path)
+    return path
 
 
-def packaged_models(interpreter: str, env: Mapping[str, str], warn: Warn) -> tuple[ModelDef, ...]:
-    """Return the models of all packages of an interpreter; what cannot be used is passed over, with a warning."""
+def packaged_models(installed: InstalledPackages, warn: Warn) -> tuple[ModelDef, ...]:
+    """Return the models of all packages; what cannot be used is passed over, with a warning."""
     try:
-        packages = installed_packages(interpreter, env)
+        packages = installed()
     except PackagesError as error:
         warn(f"packages are not looked at: {error.message}")
         return ()

@@ -17,7 +17,7 @@ from operations.run_plan import NEW, RunPlan
 
 if TYPE_CHECKING:
     from artifacts.home import Home
-    from operations.definitions import FlagValue, OperationDef
+    from operations.definitions import FlagValue, OperationDef, SourceCodeDef
     from operations.dependencies import FindRun
     from operations.dependencies_modules import Ask
 
@@ -95,7 +95,7 @@ def plan_run(
         variables={**operation_environment(operation, flags), **setting.variables},
         python_path=command.python_path,
         overrides=_lasting_overrides(setting),
-        sourcecode=operation.sourcecode,
+        sourcecode=_sourcecode(found),
         run_dir=setting.run_dir,
         stoppable=operation.stoppable,
         stop_after=setting.stop_after,
@@ -104,6 +104,14 @@ def plan_run(
         stderr=setting.stderr,
     )
     return plan, command.warnings
+
+
+def _sourcecode(found: Found) -> SourceCodeDef | None:
+    """Return what belongs to the snapshot of the project; a root that a package says may be there only."""
+    said = found.operation.sourcecode
+    if said is None or "sourcecode" not in found.operation.folders:
+        return said
+    return said if os.path.isdir(os.path.join(found.project, said.root)) else replace(said, root=".")
 
 
 def _lasting_overrides(setting: Setting) -> Mapping[str, str]:

@@ -130,7 +130,8 @@ def _config_dest(operation: OperationDef, required: tuple[Required, ...], projec
     if any(source.kind == "config" and os.path.normpath(source.target) == path for source in sources):
         return ()
     folder = "" if os.path.isabs(path) or path.startswith("..") else os.path.dirname(path)
-    resource = ResourceDef(f"config:{path}", (SourceDef("config", path, target_path=folder),))
+    inherited = operation.folders.get("flags-dest", "")
+    resource = ResourceDef(f"config:{path}", (SourceDef("config", path, target_path=folder, folder=inherited),))
     return (Required(resource.name, resource, project),)
 
 

@@ -77,6 +77,13 @@ def test_below_a_project_the_way_to_it_is_told(tmp_path: Path) -> None:
     for words, code in ((("run", "go", "-y"), 1), (("run", "-y"), 2), (("run", "m:go"), 1)):
         assert f"A model file is in {shown}: change to there, or use guild -C.\n" in guild.refused(*words, code=code)
     assert "A model file is in" not in guild.at(project).refused("run", "nope", "-y")
+    told = f"A model file is in {shown}: change to there, or use guild -C.\n"
+    for command in ("package", "help"):
+        assert told in guild.refused(command)
+    for command in ("operations", "models"):
+        listed = guild(command)
+        assert (listed.code, listed.out, listed.err) == (0, "", told)
+        assert "A model file is in" not in guild.at(project)(command).err
 
 
 def test_an_empty_run_directory_is_no_directory(tmp_path: Path) -> None:

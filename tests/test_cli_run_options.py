@@ -174,7 +174,9 @@ def test_flags_are_edited_in_the_users_editor(guild: Guild, tmp_path: Path) -> N
     assert "cannot be read" in wrong.refused("run", "t", "--edit-flags", "-y")
     assert "mapping" in editor(guild, tmp_path, "echo '- 1' > $1").refused("run", "t", "--edit-flags", "-y")
     assert "no flag 'nix'" in editor(guild, tmp_path, "echo 'nix: 1' > $1").refused("run", "t", "--edit-flags", "-y")
-    assert editor(guild, tmp_path, "true")("run", "t", "--edit-flags", "-y").code == 130
+    left = editor(guild, tmp_path, "true").refused("run", "t", "--edit-flags", "-y")
+    assert "the flags were not saved in the editor, so nothing was started" in left
+    assert "no flags were left" in editor(guild, tmp_path, "echo '# x' > $1").refused("run", "t", "--edit-flags", "-y")
     assert guild("run", "t", "x=[1,2]", "--edit-flags", "-y").code == 1
     assert guild.history() == before
 

@@ -186,12 +186,6 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
             read_config(f"{tmp_path}/{name}")
 
 
-def test_toml_is_not_written(tmp_path: Path) -> None:
-    """A run would silently not get its flags; the reason is said instead."""
-    with pytest.raises(ConfigFileError, match="can only be read"):
-        written_config(made(tmp_path, "c.toml", "a = 1"), {"a": 2})
-
-
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3),

@@ -43,7 +43,7 @@ except SystemExit as end:
     print("\\n" + json.dumps([end.code, statements]))
 """
 FEW, MANY = 100, 10_000
-HEAVY = {"sqlalchemy", "alembic", "starlette", "uvicorn", "anyio", "asyncio", "textual", "view"}
+HEAVY = {"sqlalchemy", "alembic", "starlette", "uvicorn", "anyio", "asyncio", "textual", "tomlkit", "view"}
 NEEDLESS = {"inspect", "ast", "dis", "tokenize", "platform", "difflib"}
 """What click would import, a fifth of the start of a list."""
 LISTINGS = {
