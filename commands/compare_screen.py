@@ -11,13 +11,15 @@ from commands.app import App
 from commands.compare_source import Base, HomeSource
 from commands.terminal import note
 from ledger.errors import GuildError
-from projections.comparison_columns import Column
+from ledger.text import printable
+from projections.comparison_columns import Column, asked
 from view.terminal.port import Question, Start
 
 if TYPE_CHECKING:
     from view.terminal.app import CompareApp
 
 _TERMINAL = 0
+_ANY_LENGTH = 1 << 40
 
 
 def show(app: App, start: Start, base: Base) -> int:
@@ -55,7 +57,7 @@ def _ended(app: App, screen: CompareApp, left_with: str | None) -> int:
     if screen.signal:
         return 128 + screen.signal
     if left_with:
-        note(f"To print this table: {app.spelled(left_with)}")
+        note(f"To print this table: {printable(app.spelled(left_with), _ANY_LENGTH)}")
     return 0
 
 
@@ -67,8 +69,9 @@ def spelled(start: Start, question: Question, columns: Sequence[Column], most: i
     if question.expression:
         words += ["-F", question.expression]
     if question.sort:
-        words += ["--max" if question.reverse else "--min", question.sort]
+        headers = (column.header for column in columns if column.spec == question.sort)
+        words += ["--max" if question.reverse else "--min", next(headers, question.sort)]
     words += ["--deleted"] if question.deleted else []
     words += [] if most is None else ["--top", str(most)]
-    words += ["--strict-columns", ", ".join(column.spec for column in columns)]
+    words += ["--strict-columns", ", ".join(map(asked, columns))]
     return shlex.join(words)

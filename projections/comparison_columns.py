@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from ledger.dataclass import replace
 from ledger.text import did_you_mean, printable
 from projections.attributes import attribute, value_names
 from projections.cells import ATTRIBUTES, Cell, Chunk, Reader, attribute_reader
@@ -161,6 +162,28 @@ def _told_apart(columns: Sequence[Column]) -> tuple[Column, ...]:
         taken.add(header)
         apart.append(column._replace(header=header))
     return tuple(apart)
+
+
+def asked(column: Column) -> str:
+    """Return what to ask for to be given this very column again, its header included, as `--columns` takes it."""
+    specs = [_said_as(source, column.header) for source in column.sources]
+    texts = [_unmistakable(*one) for one in zip(column.sources, specs, strict=True)]
+    if len(texts) == 1 and column.header in (_header(column.sources[0], specs[0]), str(specs[0])):
+        return texts[0]
+    return ", ".join(f"{text} as {quoted(column.header)}" for text in texts)
+
+
+def _said_as(source: Source, header: str) -> ColumnSpec:
+    """Return what names a source: an attribute by the word that stands above it, if that is one for it."""
+    spec = _exact(source)
+    is_word = source.kind == ATTRIBUTE and attribute(_SAID.get(header, header)) == source.name
+    return replace(spec, name=header) if is_word else spec
+
+
+def _unmistakable(source: Source, spec: ColumnSpec) -> str:
+    """Return a spec as text; a bare name would be refused of a scalar that no run has yet."""
+    is_bare = source.kind == SCALAR and (source.part, source.step) == (LAST, False)
+    return f"{LAST} {spec}" if is_bare and not source.number else str(spec)
 
 
 def _exact(source: Source) -> ColumnSpec:

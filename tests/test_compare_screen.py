@@ -308,13 +308,26 @@ def test_the_command_of_what_was_seen_is_told_at_the_end(home: Path) -> None:
 
     async def look(at: Driven) -> None:
         await at.type("f", "lr=0.1", "enter")
-        await at.press("ctrl+right", "s", "s", "q")
+        await at.press("ctrl+right", "s", "s")
+        await at.type("+", "min loss step as best", "enter")
+        await at.press("q")
 
     app = driven(home, look)
     assert app.return_value == (
         "compare --table -F lr=0.1 --max loss --strict-columns"
-        " '.id, .operation, .started, .duration, .status, .label, =epochs, =lr, =optimizer, accuracy, loss'"
+        " '.run, .operation, .started, .time, .status, .label, =epochs, =lr, =optimizer, accuracy, loss,"
+        " min loss step as best'"
     )
+
+
+def test_the_order_is_told_by_the_heading_of_its_column(home: Path) -> None:
+    """As somebody would say it who has seen the table."""
+
+    async def look(at: Driven) -> None:
+        await at.type("+", "min loss step as 'best step'", "enter")
+        await at.press("s", "q")
+
+    assert "--min 'best step' --strict-columns" in str(driven(home, look).return_value)
 
 
 def test_no_more_runs_are_shown_than_were_asked_for(home: Path) -> None:
