@@ -11,6 +11,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from commands.app import App
+from commands.comparing import unreported
 from commands.reaping import reap
 from commands.terminal import heard
 from commands.view_actions import AppActions
@@ -141,9 +142,14 @@ class HomeSource:
         """Return the columns to begin with: those that were named, else those of the operations and their runs."""
         return list(self._made().columns) or list(every)
 
-    def column(self, spec: str) -> Column:
-        """Return the column that a spec names."""
-        return self._answered(lambda: self._column(self._made(), spec))
+    def column(self, spec: str) -> tuple[Column, Sequence[str]]:
+        """Return the column that a spec names, and what is to be said of it."""
+
+        def found() -> tuple[Column, Sequence[str]]:
+            made = self._made()
+            return self._column(made, spec), list(unreported(made.query.index.db, parse_columns(spec)))
+
+        return self._answered(found)
 
     def _column(self, made: Comparison, spec: str) -> Column:
         found = columns_of(made.query.index.db, parse_columns(spec))

@@ -103,7 +103,12 @@ def test_columns_are_hidden_moved_added_and_chosen(home: Path) -> None:
         assert at.app.sheet.cell(at.app.sheet.columns[2], at.first()).text == "0"
         await at.type("+", "min", "enter")
         assert "no run has 'min'" in at.text("#wrong")
-        await at.press("escape", "c", "space", "space", "enter")
+        await at.press("escape")
+        await at.type("+", "min accurracy", "enter")
+        assert at.said("status").startswith(" No run has min accurracy (did you mean 'accuracy'?)")
+        assert at.headers()[3] == "min accurracy"
+        await at.press("h", "left")
+        await at.press("c", "space", "space", "enter")
         assert at.headers()[0] == "best"
         await at.press("c", "escape")
         assert at.headers()[0] == "best"

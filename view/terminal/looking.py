@@ -164,11 +164,13 @@ async def add_column(app: CompareApp) -> None:
     """Ask for the spec of a column, which is shown behind the one under the cursor."""
 
     async def check(text: str) -> None:
-        column = await app.desk(lambda source: source.column(text))
+        column, notes = await app.desk(lambda source: source.column(text))
         shown = [one for one in app.sheet.columns if one.spec != column.spec]
         place = min(app.sheet.column + 1, len(shown))
         app.show_columns([*shown[:place], column, *shown[place:]])
         app.grid.to_column(place)
+        for note in notes:
+            app.say(note)
 
     app.asking.ask("column", "", check, [column.spec for column in app.every])
 

@@ -123,8 +123,8 @@ class Source(Protocol):
     def usual(self, every: Sequence[Column]) -> list[Column]:
         """Return the columns to begin with."""
 
-    def column(self, spec: str) -> Column:
-        """Return the column that a spec names.
+    def column(self, spec: str) -> tuple[Column, Sequence[str]]:
+        """Return the column that a spec names, and what is to be said of it, such as that no run has it.
 
         Raises:
             UsageError: there is none.
