@@ -22,7 +22,7 @@ from ledger.text import did_you_mean, printable
 from projections.attributes import value_names
 from projections.column_specs import parse_columns
 from projections.comparison import Comparison
-from projections.comparison_columns import Column, columns_of
+from projections.comparison_columns import Column, columns_of, looked_up
 from projections.comparison_defaults import every_column
 from projections.errors import IndexDamagedError, index_errors
 from projections.query import runs_by_id
@@ -159,7 +159,12 @@ class HomeSource:
 
     def differing(self, columns: Sequence[Column]) -> list[Column]:
         """Return those of the columns in which the runs are not all alike."""
-        return self._answered(lambda: list(self._made().with_columns(columns).differing()))
+        return self._answered(lambda: self._differing(self._made(), columns))
+
+    def _differing(self, made: Comparison, columns: Sequence[Column]) -> list[Column]:
+        found = made.with_columns(looked_up(made.query.index.db, columns)).differing()
+        specs = {column.spec for column in found}
+        return [column for column in columns if column.spec in specs]
 
     def lines(self, numbers: Sequence[int], columns: Sequence[Column]) -> dict[int, Line]:
         """Return runs by their numbers."""
@@ -171,6 +176,7 @@ class HomeSource:
             self._is_anew = True
             raise GuildError("the list of runs is made anew", hint="Look at it and choose again.")
         specs = [column.spec for column in columns]
+        columns = looked_up(made.query.index.db, columns)
         for start in range(0, len(numbers), _CHUNK):
             rows = made.query.rows_numbered([number - offset for number in numbers[start : start + _CHUNK]])
             for line in made.cells(rows, columns):

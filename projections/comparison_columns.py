@@ -164,6 +164,14 @@ def _told_apart(columns: Sequence[Column]) -> tuple[Column, ...]:
     return tuple(apart)
 
 
+def looked_up(database: sqlite3.Connection, columns: Iterable[Column]) -> list[Column]:
+    """Return columns as this index has them: in another one, or later, their flags and scalars have other numbers."""
+    return [
+        column._replace(sources=tuple(one._replace(number=_number(database, _exact(one))) for one in column.sources))
+        for column in columns
+    ]
+
+
 def asked(column: Column) -> str:
     """Return what to ask for to be given this very column again, its header included, as `--columns` takes it."""
     specs = [_said_as(source, column.header) for source in column.sources]
@@ -200,7 +208,9 @@ def _header(source: Source, spec: ColumnSpec) -> str:
 
 
 def _number(database: sqlite3.Connection, spec: ColumnSpec) -> int:
-    """Return the number of a flag's or scalar's name; 0 when no run has it."""
+    """Return the number of a flag's or scalar's name; 0 when no run has it, and for attributes."""
+    if spec.kind == ATTRIBUTE:
+        return 0
     prefix = FLAG if spec.kind == FLAG else _KINDS.get((spec.part, spec.step), SCALAR)
     full = f"{prefix}:{spec.name}"
     with index_errors():
