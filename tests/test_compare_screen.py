@@ -166,6 +166,30 @@ def test_a_search_goes_to_the_next_run_that_shows_the_text(home: Path) -> None:
     driven(home, look)
 
 
+def test_a_search_ends_when_somebody_has_enough(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long one tells how far it is, and Esc stops it: the cursor stays, and nothing is said of an end."""
+    monkeypatch.setattr("view.terminal.looking._CHUNK", 1)
+    said: list[str] = []
+
+    async def look(at: Driven) -> None:
+        say = at.app.say
+
+        def heard(text: str, style: str = "text") -> None:
+            say(text, style)
+            said.append(text)
+            if "3 of" in text:
+                at._send("escape")
+
+        monkeypatch.setattr(at.app, "say", heard)
+        await at.type("/", "nowhere", "enter")
+        assert at.app.sheet.row == 0
+
+    driven(home, look)
+    assert f"Searching: 3 of {RUNS} (Esc to stop)" in said
+    assert not any("No run shows" in text for text in said)
+    assert len(said) < RUNS
+
+
 def test_the_cursor_goes_to_both_ends_and_by_screens(home: Path) -> None:
     """In a window of any size, which may change; the line below tells the place and the cell in full."""
 

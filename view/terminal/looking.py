@@ -106,13 +106,18 @@ async def _search(app: CompareApp, step: int) -> None:
 
 
 def _may_show(column: Column, text: str) -> bool:
-    """Tell whether a column need be read for a text: one of numbers or times shows none without a digit."""
-    has_digit = any(character.isdigit() for character in text)
-    return has_digit or text in NOT_FINITE or not (column.is_number() or column.sources[0].name in TIMES)
+    """Tell whether a column need be read for a text."""
+    return _is_in_numbers(text) or not (column.is_number() or column.sources[0].name in TIMES)
+
+
+def _is_in_numbers(text: str) -> bool:
+    """Tell whether a number or a time may show a text: without a digit none does."""
+    return any(character.isdigit() for character in text) or text in NOT_FINITE
 
 
 def _shows(app: CompareApp, line: Line, columns: Sequence[Column]) -> bool:
     text = app.searched
+    is_in_numbers = _is_in_numbers(text)
     if line.row.run_id.startswith(text):
         return True
     for column in columns:
@@ -120,7 +125,7 @@ def _shows(app: CompareApp, line: Line, columns: Sequence[Column]) -> bool:
         if isinstance(value, str):
             if text in value.lower():
                 return True
-        elif value is not None:
+        elif value is not None and (is_in_numbers or isinstance(value, (bool, list))):
             cell = app.sheet.cell(column, line)
             if text in (cell.text + cell.rest).lower():
                 return True
