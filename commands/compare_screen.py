@@ -54,11 +54,9 @@ def show(app: App, start: Start, base: Base) -> int:
 def _ended(app: App, screen: CompareApp, left_with: str | None) -> int:
     if screen.crash is not None:
         raise screen.crash
-    if screen.signal:
-        return 128 + screen.signal
     if left_with:
         note(f"To print this table: {printable(app.spelled(left_with), _ANY_LENGTH)}")
-    return 0
+    return 128 + screen.signal if screen.signal else 0
 
 
 def spelled(start: Start, question: Question, columns: Sequence[Column], most: int | None) -> str:

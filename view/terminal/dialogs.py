@@ -47,7 +47,6 @@ class Dialog(ModalScreen[T]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", show=False),
-        Binding("ctrl+c,ctrl+q", "leave", show=False, priority=True),
     ]
 
     def compose(self) -> ComposeResult:
@@ -74,11 +73,6 @@ class Dialog(ModalScreen[T]):
     def action_close(self) -> None:
         """Go back to the table."""
         self.dismiss(None)
-
-    def action_leave(self) -> None:
-        """Leave the program."""
-        self.dismiss(None)
-        self.app.action_do("quit")  # type: ignore[attr-defined]
 
 
 class Scrolled(VerticalScroll):

@@ -61,7 +61,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
     ),
     "The screen": (
         Key("T", "theme", "T", "", "dark or light"),
-        Key("q,ctrl+c,ctrl+q", "quit", "q", "Quit", "leave; the command that prints this table is told"),
+        Key("q", "quit", "q", "Quit", "leave; the command that prints this table is told"),
     ),
 }
 """All keys but those that move the cursor, which `grid.py` has."""
@@ -75,7 +75,7 @@ MOVING = (
 
 FOOTER = (
     "question_mark,f1",
-    "q,ctrl+c,ctrl+q",
+    "q",
     "s",
     "f",
     "slash",
