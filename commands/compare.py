@@ -12,7 +12,7 @@ import click
 from commands.app import App
 from commands.comparing import Choice, Compared, column_named
 from commands.lazy import completer
-from commands.options import SELECTION_HELP, Limits, at_option, json_option, limiting, run_words
+from commands.options import SELECTION_HELP, Limits, at_option, json_option, limiting, refuse_no_column, run_words
 from commands.terminal import note, page
 from ledger.errors import UsageError
 from ledger.text import printable
@@ -84,6 +84,8 @@ def compare(
     """
     if csv is not None and csv != STDOUT and _RUN.fullmatch(csv):
         specs, csv = (csv, *specs), STDOUT
+    if group_by is not None:
+        refuse_no_column("--group-by", group_by, example="lr")
     wanted = _checked(Choice(runs=specs, **_some(choice)))
     _check_forms(as_table=as_table, csv=csv, as_json=as_json, force=force)
     compared = Compared(limits, wanted)
@@ -107,8 +109,8 @@ def _some(choice: dict[str, Any]) -> dict[str, Any]:
         given = choice[name]
         if given is None:
             choice[name] = ""
-        elif given == "" or (isinstance(given, tuple) and any(not text.strip() for text in given)):
-            raise UsageError(f"{option} needs a column, and got an empty one", hint=f"Example: {option} 'min loss'.")
+        else:
+            refuse_no_column(option, *(given if isinstance(given, tuple) else (given,)), example="'min loss'")
     return choice
 
 
