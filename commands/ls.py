@@ -99,7 +99,7 @@ def _named(one: RunFile) -> str:
 
 def _print_paths(found: Iterable[RunFile], *, sizes: bool) -> None:
     """Print paths byte for byte, so that a script can use them; on a terminal they must not command it."""
-    if sys.stdout.isatty():
+    if sys.stdout is None or sys.stdout.isatty():
         page(_path_line(one, sizes=sizes, is_safe=True) for one in found)
         return
     try:
