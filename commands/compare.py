@@ -26,7 +26,6 @@ _RUN = re.compile(r"[0-9]{0,18}:[0-9]{0,18}|[0-9a-f]{1,32}")
 STDOUT = "-"
 _NEEDING = (("--min", "least"), ("--max", "greatest"), ("--columns", "columns"), ("--strict-columns", "strict"))
 _COLUMNS = completer("commands.completing_compare:columns")
-_SORTS = completer("commands.completing_compare:sorts")
 _GROUPS = completer("commands.completing_compare:groups")
 
 
@@ -49,8 +48,10 @@ _GROUPS = completer("commands.completing_compare:groups")
 )  # fmt: skip
 @click.option("-r", "--skip-core", is_flag=True, help="Leave out run, operation, started, time, status and label.")
 @click.option("-p", "--skip-op-cols", "skip_op", is_flag=True, help="Leave out the columns of the operations.")
-@click.option("--min", "least", metavar="COLUMN", shell_complete=_SORTS, help="The lowest values of COLUMN first.")
-@click.option("--max", "greatest", metavar="COLUMN", shell_complete=_SORTS, help="The highest values of COLUMN first.")
+@click.option("--min", "least", metavar="COLUMN", shell_complete=_COLUMNS, help="The lowest values of COLUMN first.")
+@click.option(
+    "--max", "greatest", metavar="COLUMN", shell_complete=_COLUMNS, help="The highest values of COLUMN first."
+)
 @click.option("-n", "--top", "--limit", "most", type=click.IntRange(min=0), metavar="N", help="The first N only.")
 @click.option(
     "--group-by", metavar="FLAG,...", shell_complete=_GROUPS,
@@ -168,5 +169,5 @@ def _show(app: App, limits: Limits, choice: Choice, compared: Compared) -> int:
         from commands.as_of import told
 
         past = f"as of {told(app.then.end)}"
-    start = Start((*choice.columns, *choice.strict), question, words, " ".join(words), past)
+    start = Start((*choice.columns, *choice.strict), question, words, past)
     return show(app, start, compared.base)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from commands.app import App
 from commands.compare_source import Base, HomeSource
 from commands.terminal import note
-from ledger.errors import GuildError
 from ledger.text import printable
 from projections.comparison_columns import Column, asked
 from view.terminal.port import Question, Start
@@ -31,12 +29,8 @@ def show(app: App, start: Start, base: Base) -> int:
         base: see `commands.compare_source.Base`.
 
     Raises:
-        GuildError: there is no terminal, or the home cannot be read.
+        GuildError: the home cannot be read.
     """
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise GuildError(
-            "the full screen needs a terminal", hint="Use --table, --csv or --json to print the comparison."
-        )
     from view.terminal.app import CompareApp
     from view.terminal.background import is_dark
 

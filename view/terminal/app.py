@@ -198,7 +198,7 @@ class CompareApp(App[str]):
         self.grid.empty = telling.empty(self)
         if self.narrowed is not None and (is_another or len(answer.order) <= _MOST_COMPARED):
             differing = await self.desk(lambda source: source.differing(self.narrowed or ()))
-            self.show_columns(self._with_first(differing))
+            self.show_columns(self.with_first(differing))
         if is_first:
             self.message = None
         for note in answer.notes:
@@ -223,7 +223,7 @@ class CompareApp(App[str]):
                 self.narrowed += new
             self.show_columns([*self.sheet.columns, *new])
 
-    def _with_first(self, columns: Sequence[Column]) -> list[Column]:
+    def with_first(self, columns: Sequence[Column]) -> list[Column]:
         """Return columns with the one that stays in sight before them, whatever they are."""
         first = (self.narrowed or self.sheet.columns)[:1]
         return [*first, *(column for column in columns if column not in first)]

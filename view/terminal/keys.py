@@ -10,7 +10,7 @@ class Key(NamedTuple):
 
     Attributes:
         keys: as the terminal names them, with commas between.
-        action: name of the method that answers it, without `action_`.
+        action: name of what it does, in `COMMANDS` of `looking.py` or `acting.py`.
         shown: as people read it.
         short: for the line at the bottom; empty to leave it out there.
         long: for the help.

@@ -10,7 +10,7 @@ from ledger.errors import GuildError
 from projections.expression import TIMES
 from view.terminal.cells import NOT_FINITE
 from view.terminal.palette import DARK, LIGHT, PLAIN
-from view.terminal.port import Line, Question
+from view.terminal.port import Line
 
 if TYPE_CHECKING:
     from projections.comparison_columns import Column
@@ -141,7 +141,7 @@ async def differing(app: CompareApp) -> None:
     columns = list(app.sheet.columns)
     found = await app.desk(lambda source: source.differing(columns))
     app.narrowed = columns
-    app.show_columns([*columns[:1], *(column for column in found if column not in columns[:1])])
+    app.show_columns(app.with_first(found))
     app.say(f"{len(columns) - len(app.sheet.columns)} columns in which all runs are alike are hidden; u shows them")
 
 
@@ -344,5 +344,3 @@ COMMANDS: Mapping[str, Callable[[CompareApp], Work]] = {
     "move_right": move_right, "bin": bin_, "reload": reload, "info": info, "diff": diff, "plot": plot, "help": help_,
     "theme": theme, "select": select, "select_all": select_all, "leave": leave, "copy": copy, "quit": quit_,
 }  # fmt: skip
-
-__all__ = ["COMMANDS", "Question"]

@@ -95,14 +95,12 @@ class Start:
         columns: specs of the columns to begin with; empty for the usual ones.
         question: what to begin with.
         words: the options of the command line that limit the runs, as they were typed, but not the expression.
-        where: what they say, in words; empty for nothing.
         past: the moment in words when what is shown is the past: nothing can be changed, and nothing changes.
     """
 
     columns: Sequence[str] = ()
     question: Question = field(default_factory=Question)
     words: Sequence[str] = ()
-    where: str = ""
     past: str = ""
 
 
