@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, TypeVar
 from commands.app import App
 from commands.comparing import unreported
 from commands.reaping import reap
+from commands.selecting import unknown_names
 from commands.terminal import heard
 from commands.view_actions import AppActions
 from ledger.dataclass import replace
 from ledger.errors import GuildError, LedgerError, UsageError
 from ledger.ids import RunId, run_of
-from ledger.text import did_you_mean, printable
-from projections.attributes import value_names
+from ledger.text import printable
 from projections.column_specs import parse_columns
 from projections.comparison import Comparison
 from projections.comparison_columns import Column, columns_of, looked_up
@@ -100,8 +100,7 @@ class HomeSource:
         self._comparison, self._question, self._known = made, question, frozenset(order)
         self._remember()
         self._list_columns(made, question)
-        names = value_names(made.query.index.db)
-        notes = [f"No run has {printable(one, 80)}{did_you_mean(one, names)}" for one in made.query.unknown_names()]
+        notes = [words for _, words in unknown_names(made.query)]
         return Answer(order, self._every, notes, made.most)
 
     def _numbering(self) -> int:
