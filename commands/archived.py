@@ -16,13 +16,12 @@ from artifacts.run_archive import TOP, ArchivedRun, Manifest
 from artifacts.run_archive_reading import manifest_of, one_file, was_read_to_the_end
 from artifacts.run_archive_values import RunArchiveError
 from commands.archives import archive_path, past_events
-from commands.table import size
 from commands.terminal import note
 from ledger.errors import GuildError
 from ledger.held_store import HeldStore
 from ledger.ids import RunId, run_stream
 from ledger.log import Ledger
-from ledger.text import printable
+from ledger.text import printable, size
 from ledger.transaction import NewEvent
 from projections.imported import SenselessError, retold
 

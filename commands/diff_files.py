@@ -14,11 +14,10 @@ from artifacts.source_manifest import SourceFile
 from artifacts.tree_diff import UNKNOWN, FileChange, Trees
 from commands.diff_unified import NONE, counted, counts, plain_lines, unified_lines
 from commands.diff_values import One, Pair, heading
-from commands.table import size
 from commands.terminal import warn
 from ledger.canonical import Value
 from ledger.errors import GuildError
-from ledger.text import printable
+from ledger.text import printable, size
 
 _LONGEST = 4_000
 
