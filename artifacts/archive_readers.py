@@ -15,6 +15,7 @@ import tarfile
 import time
 import zipfile
 import zlib
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from artifacts.archives import ArchiveError
@@ -44,18 +45,15 @@ _DAMAGE = (
 
 def unpack_zip(archive: str, into: Unpacking) -> None:
     """Unpack a zip file; raises as `archives.unpack`."""
-    try:
-        with zipfile.ZipFile(archive) as opened:
-            for member in opened.infolist():
-                _add_zipped(opened, member, into)
-    except _DAMAGE as error:
-        raise _damaged(error) from error
+    with _told(), zipfile.ZipFile(archive) as opened:
+        for member in opened.infolist():
+            _add_zipped(opened, member, into)
 
 
 def unpack_tar(archive: str, into: Unpacking) -> None:
     """Unpack a tar file, compressed or not; raises as `archives.unpack`."""
     names: _Names = {}
-    try:
+    with _told():
         with _plain(archive) as plain:
             metered = _Metered(plain, into)
             for opened, member in _members(metered):
@@ -65,13 +63,6 @@ def unpack_tar(archive: str, into: Unpacking) -> None:
                 pass
         if names:
             _add_names(archive, into, names)
-    except OSError as error:
-        # What bz2 says of a damaged file is an error of the system without a number.
-        if error.errno is not None:
-            raise
-        raise _damaged(error) from error
-    except _DAMAGE as error:
-        raise _damaged(error) from error
 
 
 def read_first(archive: str, name: str, most: int, *, is_zip: bool) -> bytes:
@@ -81,14 +72,25 @@ def read_first(archive: str, name: str, most: int, *, is_zip: bool) -> bytes:
         ArchiveError: it is no archive, damaged, or begins with something else.
         OSError: it cannot be read.
     """
-    try:
+    with _told():
         return _first_zipped(archive, name, most) if is_zip else _first_tarred(archive, name, most)
-    except OSError as error:
-        if error.errno is not None:
-            raise
-        raise _damaged(error) from error
-    except _DAMAGE as error:
-        raise _damaged(error) from error
+
+
+def is_whole(archive: str, most: int) -> bool:
+    """Read a tar file to the end, where a compressed one says whether it is whole; tell whether that was reached.
+
+    Args:
+        archive: its path.
+        most: bytes that are read of what it holds.
+
+    Raises:
+        ArchiveError: it is damaged, or was cut off.
+        OSError: it cannot be read.
+    """
+    with _told(), _plain(archive) as plain:
+        while most > 0 and (chunk := plain.read(_CHUNK)):
+            most -= len(chunk)
+    return most > 0
 
 
 def _first_zipped(archive: str, name: str, most: int) -> bytes:
@@ -118,6 +120,20 @@ def _whole(content: IO[bytes], name: str, most: int) -> bytes:
             raise ArchiveError(f"'{name}' in it is too large")
         parts.append(chunk)
     return b"".join(parts)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Tell what the readers of the standard library find damaged as an `ArchiveError`."""
+    try:
+        yield
+    except OSError as error:
+        # What bz2 says of a damaged file is an error of the system without a number.
+        if error.errno is not None:
+            raise
+        raise _damaged(error) from error
+    except _DAMAGE as error:
+        raise _damaged(error) from error
 
 
 def _damaged(error: BaseException) -> ArchiveError:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
-from artifacts.archive_readers import read_first, unpack_tar, unpack_zip
+from artifacts.archive_readers import is_whole, read_first, unpack_tar, unpack_zip
 from artifacts.archives import LIMITS, ArchiveError, Unpacking, budget
 from artifacts.importing import flush_tree
 from artifacts.run_archive import (
@@ -45,6 +45,16 @@ def manifest_of(archive: str) -> Manifest:
     with _explained(archive):
         data = read_first(archive, MANIFEST, LARGEST_MANIFEST, is_zip=_is_zip(archive))
         return read_manifest(data)
+
+
+def was_read_to_the_end(archive: str, most: int) -> bool:
+    """Read an archive to its end, which of a zip file tells where its list is; tell whether `most` bytes sufficed.
+
+    Raises:
+        RunArchiveError: it is damaged, or was cut off.
+    """
+    with _explained(archive):
+        return _is_zip(archive) or is_whole(archive, most)
 
 
 def refuse_too_much(archive: str, manifest: Manifest, folder: str) -> None:

@@ -13,16 +13,20 @@ from typing import NamedTuple
 
 from artifacts.archived_files import archived_path
 from artifacts.run_archive import TOP, ArchivedRun, Manifest
-from artifacts.run_archive_reading import manifest_of, one_file
+from artifacts.run_archive_reading import manifest_of, one_file, was_read_to_the_end
 from artifacts.run_archive_values import RunArchiveError
 from commands.archives import archive_path, past_events
+from commands.terminal import note
 from ledger.errors import GuildError
 from ledger.held_store import HeldStore
 from ledger.ids import RunId, run_stream
 from ledger.log import Ledger
-from ledger.text import printable
+from ledger.text import printable, size
 from ledger.transaction import NewEvent
 from projections.imported import SenselessError, retold
+
+_MOST_READ = 512 * 1024 * 1024
+"""Bytes that an archive holds: some seconds' work."""
 
 _AGAIN = "Get the archive again from where it was made."
 
@@ -60,6 +64,8 @@ def opened(text: str) -> Archived:
     path = archive_path(text)
     with _explained(text):
         manifest = manifest_of(path)
+        if not was_read_to_the_end(path, _MOST_READ):
+            note(f"'{printable(text)}' is large, and only its first {size(_MOST_READ)} were looked at for damage.")
         return Archived(text, path, manifest, _ledger(path, manifest))
 
 

@@ -13,7 +13,7 @@ from artifacts.run_files import OWN, open_file
 from commands.app import App
 from commands.options import SELECTION_HELP, Limits, archive_option, limiting, run_words
 from commands.run_folder import deleted_option, folder_of, one_run
-from commands.terminal import drop_output
+from commands.terminal import say_bytes
 from ledger.errors import GuildError, UsageError
 
 _PIECE = 65_536
@@ -78,22 +78,15 @@ def _copy(descriptor: int, *, force: bool) -> None:
         GuildError: it is no text and would go to a terminal, or it cannot be read or written.
     """
     first = True
-    out = sys.stdout.buffer
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
     while piece := _read(descriptor):
-        if first and not force and sys.stdout.isatty() and not _is_text(piece[:_LOOKED_AT]):
+        if first and not force and is_terminal and not _is_text(piece[:_LOOKED_AT]):
             raise GuildError(
                 "the file is no text and would garble the terminal", hint="Send it into a file, or use --force."
             )
         first = False
-        try:
-            out.write(piece)
-            out.flush()
-        except BrokenPipeError:
-            drop_output()  # the reader has left (`guild cat 0 log | head`)
-            return
-        except OSError as error:
-            drop_output()
-            raise GuildError(f"the output could not be written: {error.strerror}") from error
+        if not say_bytes(piece):
+            return  # the reader has left (`guild cat 0 log | head`)
 
 
 def _read(descriptor: int) -> bytes:

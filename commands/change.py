@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Sequence
 
 from commands.app import App
 from commands.settle import follow
-from commands.table import preview, size
+from commands.table import preview
 from commands.terminal import confirm, note, say, warn, width
 from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.events.base import Event
 from ledger.ids import RunId, run_stream
 from ledger.registry import current_body
+from ledger.text import size
 from ledger.transaction import NewEvent, Transaction
 from projections.query import RunRow, runs_by_id
 from projections.schema import PURGED

@@ -13,10 +13,9 @@ from commands.app import App
 from commands.checking import Checked, look
 from commands.mending import mend
 from commands.options import json_option
-from commands.table import size
 from commands.terminal import page, say
 from ledger.errors import GuildError, IntegrityError
-from ledger.text import printable
+from ledger.text import printable, size
 
 _PLACES = ("live", "deleted", "purging", "purged")
 _DISK = ("ledger", "index", "runs", "trash", "purging", "sources", "leases", "cache")

@@ -10,10 +10,11 @@ from commands.app import App
 from commands.change import NothingToDoError, bytes_of
 from commands.protection import refuse_protected
 from commands.selecting import open_query, selected, tell_moved
-from commands.table import planned, size
+from commands.table import planned
 from commands.terminal import note, page, say, width
 from ledger.dataclass import dataclass, replace
 from ledger.ids import system_clock
+from ledger.text import size
 from projections.errors import IndexDamagedError
 from projections.query import Query, RunFilter, RunRow
 from projections.retention import Rules, Verdict, verdicts

@@ -12,7 +12,7 @@ import click
 from commands.app import App
 from commands.comparing import Choice, Compared, column_named
 from commands.lazy import completer
-from commands.options import SELECTION_HELP, Limits, at_option, json_option, limiting, run_words
+from commands.options import SELECTION_HELP, Limits, at_option, json_option, limiting, refuse_no_column, run_words
 from commands.terminal import note, page
 from ledger.errors import UsageError
 from ledger.text import printable
@@ -26,7 +26,6 @@ _RUN = re.compile(r"[0-9]{0,18}:[0-9]{0,18}|[0-9a-f]{1,32}")
 STDOUT = "-"
 _NEEDING = (("--min", "least"), ("--max", "greatest"), ("--columns", "columns"), ("--strict-columns", "strict"))
 _COLUMNS = completer("commands.completing_compare:columns")
-_SORTS = completer("commands.completing_compare:sorts")
 _GROUPS = completer("commands.completing_compare:groups")
 
 
@@ -49,8 +48,10 @@ _GROUPS = completer("commands.completing_compare:groups")
 )  # fmt: skip
 @click.option("-r", "--skip-core", is_flag=True, help="Leave out run, operation, started, time, status and label.")
 @click.option("-p", "--skip-op-cols", "skip_op", is_flag=True, help="Leave out the columns of the operations.")
-@click.option("--min", "least", metavar="COLUMN", shell_complete=_SORTS, help="The lowest values of COLUMN first.")
-@click.option("--max", "greatest", metavar="COLUMN", shell_complete=_SORTS, help="The highest values of COLUMN first.")
+@click.option("--min", "least", metavar="COLUMN", shell_complete=_COLUMNS, help="The lowest values of COLUMN first.")
+@click.option(
+    "--max", "greatest", metavar="COLUMN", shell_complete=_COLUMNS, help="The highest values of COLUMN first."
+)
 @click.option("-n", "--top", "--limit", "most", type=click.IntRange(min=0), metavar="N", help="The first N only.")
 @click.option(
     "--group-by", metavar="FLAG,...", shell_complete=_GROUPS,
@@ -84,6 +85,8 @@ def compare(
     """
     if csv is not None and csv != STDOUT and _RUN.fullmatch(csv):
         specs, csv = (csv, *specs), STDOUT
+    if group_by is not None:
+        refuse_no_column("--group-by", group_by, example="lr")
     wanted = _checked(Choice(runs=specs, **_some(choice)))
     _check_forms(as_table=as_table, csv=csv, as_json=as_json, force=force)
     compared = Compared(limits, wanted)
@@ -107,8 +110,8 @@ def _some(choice: dict[str, Any]) -> dict[str, Any]:
         given = choice[name]
         if given is None:
             choice[name] = ""
-        elif given == "" or (isinstance(given, tuple) and any(not text.strip() for text in given)):
-            raise UsageError(f"{option} needs a column, and got an empty one", hint=f"Example: {option} 'min loss'.")
+        else:
+            refuse_no_column(option, *(given if isinstance(given, tuple) else (given,)), example="'min loss'")
     return choice
 
 
@@ -166,5 +169,5 @@ def _show(app: App, limits: Limits, choice: Choice, compared: Compared) -> int:
         from commands.as_of import told
 
         past = f"as of {told(app.then.end)}"
-    start = Start((*choice.columns, *choice.strict), question, words, " ".join(words), past)
+    start = Start((*choice.columns, *choice.strict), question, words, past)
     return show(app, start, compared.base)

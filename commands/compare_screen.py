@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from commands.app import App
 from commands.compare_source import Base, HomeSource
 from commands.terminal import note
-from ledger.errors import GuildError
-from projections.comparison_columns import Column
+from ledger.text import printable
+from projections.comparison_columns import Column, asked
 from view.terminal.port import Question, Start
 
 if TYPE_CHECKING:
     from view.terminal.app import CompareApp
 
 _TERMINAL = 0
+_ANY_LENGTH = 1 << 40
 
 
 def show(app: App, start: Start, base: Base) -> int:
@@ -29,12 +29,8 @@ def show(app: App, start: Start, base: Base) -> int:
         base: see `commands.compare_source.Base`.
 
     Raises:
-        GuildError: there is no terminal, or the home cannot be read.
+        GuildError: the home cannot be read.
     """
-    if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):
-        raise GuildError(
-            "the full screen needs a terminal", hint="Use --table, --csv or --json to print the comparison."
-        )
     from view.terminal.app import CompareApp
     from view.terminal.background import is_dark
 
@@ -52,11 +48,9 @@ def show(app: App, start: Start, base: Base) -> int:
 def _ended(app: App, screen: CompareApp, left_with: str | None) -> int:
     if screen.crash is not None:
         raise screen.crash
-    if screen.signal:
-        return 128 + screen.signal
     if left_with:
-        note(f"To print this table: {app.spelled(left_with)}")
-    return 0
+        note(f"To print this table: {printable(app.spelled(left_with), _ANY_LENGTH)}")
+    return 128 + screen.signal if screen.signal else 0
 
 
 def spelled(start: Start, question: Question, columns: Sequence[Column], most: int | None) -> str:
@@ -67,8 +61,9 @@ def spelled(start: Start, question: Question, columns: Sequence[Column], most: i
     if question.expression:
         words += ["-F", question.expression]
     if question.sort:
-        words += ["--max" if question.reverse else "--min", question.sort]
+        headers = (column.header for column in columns if column.spec == question.sort)
+        words += ["--max" if question.reverse else "--min", next(headers, question.sort)]
     words += ["--deleted"] if question.deleted else []
     words += [] if most is None else ["--top", str(most)]
-    words += ["--strict-columns", ", ".join(column.spec for column in columns)]
+    words += ["--strict-columns", ", ".join(map(asked, columns))]
     return shlex.join(words)

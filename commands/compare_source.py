@@ -11,17 +11,18 @@ from itertools import islice
 from typing import TYPE_CHECKING, TypeVar
 
 from commands.app import App
+from commands.comparing import unreported
 from commands.reaping import reap
+from commands.selecting import unknown_names
 from commands.terminal import heard
 from commands.view_actions import AppActions
 from ledger.dataclass import replace
 from ledger.errors import GuildError, LedgerError, UsageError
 from ledger.ids import RunId, run_of
-from ledger.text import did_you_mean, printable
-from projections.attributes import value_names
+from ledger.text import printable
 from projections.column_specs import parse_columns
 from projections.comparison import Comparison
-from projections.comparison_columns import Column, columns_of
+from projections.comparison_columns import Column, columns_of, looked_up
 from projections.comparison_defaults import every_column
 from projections.errors import IndexDamagedError, index_errors
 from projections.query import runs_by_id
@@ -99,8 +100,7 @@ class HomeSource:
         self._comparison, self._question, self._known = made, question, frozenset(order)
         self._remember()
         self._list_columns(made, question)
-        names = value_names(made.query.index.db)
-        notes = [f"No run has {printable(one, 80)}{did_you_mean(one, names)}" for one in made.query.unknown_names()]
+        notes = [words for _, words in unknown_names(made.query)]
         return Answer(order, self._every, notes, made.most)
 
     def _numbering(self) -> int:
@@ -141,9 +141,14 @@ class HomeSource:
         """Return the columns to begin with: those that were named, else those of the operations and their runs."""
         return list(self._made().columns) or list(every)
 
-    def column(self, spec: str) -> Column:
-        """Return the column that a spec names."""
-        return self._answered(lambda: self._column(self._made(), spec))
+    def column(self, spec: str) -> tuple[Column, Sequence[str]]:
+        """Return the column that a spec names, and what is to be said of it."""
+
+        def found() -> tuple[Column, Sequence[str]]:
+            made = self._made()
+            return self._column(made, spec), list(unreported(made.query.index.db, parse_columns(spec)))
+
+        return self._answered(found)
 
     def _column(self, made: Comparison, spec: str) -> Column:
         found = columns_of(made.query.index.db, parse_columns(spec))
@@ -153,7 +158,12 @@ class HomeSource:
 
     def differing(self, columns: Sequence[Column]) -> list[Column]:
         """Return those of the columns in which the runs are not all alike."""
-        return self._answered(lambda: list(self._made().with_columns(columns).differing()))
+        return self._answered(lambda: self._differing(self._made(), columns))
+
+    def _differing(self, made: Comparison, columns: Sequence[Column]) -> list[Column]:
+        found = made.with_columns(looked_up(made.query.index.db, columns)).differing()
+        specs = {column.spec for column in found}
+        return [column for column in columns if column.spec in specs]
 
     def lines(self, numbers: Sequence[int], columns: Sequence[Column]) -> dict[int, Line]:
         """Return runs by their numbers."""
@@ -165,6 +175,7 @@ class HomeSource:
             self._is_anew = True
             raise GuildError("the list of runs is made anew", hint="Look at it and choose again.")
         specs = [column.spec for column in columns]
+        columns = looked_up(made.query.index.db, columns)
         for start in range(0, len(numbers), _CHUNK):
             rows = made.query.rows_numbered([number - offset for number in numbers[start : start + _CHUNK]])
             for line in made.cells(rows, columns):

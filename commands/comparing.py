@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from commands.compare_declared import declared_columns
@@ -94,11 +95,9 @@ class Compared:
         return found
 
     def _note_unknown(self, database: sqlite3.Connection) -> None:
-        for spec in (spec for text in (*self._choice.columns, *self._choice.strict) for spec in parse_columns(text)):
-            source = resolved(database, spec)
-            if source.kind != ATTRIBUTE and not source.number:
-                names = [name.partition(":")[2] for name in value_names(database, (source.kind,))]
-                note(f"No run has {printable(str(spec), 80)}{did_you_mean(source.name, names)}")
+        for text in (*self._choice.columns, *self._choice.strict):
+            for name in unreported(database, parse_columns(text)):
+                note(name)
 
     def base(self, app: App, place: str, expression: str = "") -> Comparison:
         """Return the runs as they are now, in the usual order; errors as of `comparison`.
@@ -153,6 +152,15 @@ class Compared:
     def _sorted_by(self, comparison: Comparison) -> Column | None:
         text = self._choice.least or self._choice.greatest
         return column_named(comparison, text) if text else None
+
+
+def unreported(database: sqlite3.Connection, specs: Iterable[ColumnSpec]) -> Iterator[str]:
+    """Yield what is to be said of the flags and scalars among columns that no run has: they stay empty for now."""
+    for spec in specs:
+        source = resolved(database, spec)
+        if source.kind != ATTRIBUTE and not source.number:
+            names = [name.partition(":")[2] for name in value_names(database, (source.kind,))]
+            yield f"No run has {printable(str(spec), 80)}{did_you_mean(source.name, names)}"
 
 
 def column_named(comparison: Comparison, text: str) -> Column:

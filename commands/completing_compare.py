@@ -28,11 +28,6 @@ def columns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Ite
     return [item(f"{start}{spec}", kind) for spec, kind in found if spec.startswith(name)][:MOST]
 
 
-def sorts(ctx: click.Context, param: click.Parameter, incomplete: str) -> Items:
-    """Offer what a comparison can be sorted by."""
-    return columns(ctx, param, incomplete)
-
-
 def groups(ctx: click.Context, _param: click.Parameter, incomplete: str) -> Items:
     """Offer flags, behind those that are typed already."""
     before, comma, last = incomplete.rpartition(",")

@@ -14,11 +14,10 @@ from artifacts.source_manifest import SourceFile
 from artifacts.tree_diff import UNKNOWN, FileChange, Trees
 from commands.diff_unified import NONE, counted, counts, plain_lines, unified_lines
 from commands.diff_values import One, Pair, heading
-from commands.table import size
 from commands.terminal import warn
 from ledger.canonical import Value
 from ledger.errors import GuildError
-from ledger.text import printable
+from ledger.text import printable, size
 
 _LONGEST = 4_000
 
@@ -103,10 +102,7 @@ class Source:
         return f"  {change.change:<8}  {printable(change.path, _LONGEST)}{renamed}  {shown}{_mode(change)}".rstrip()
 
     def _in_full(self, change: SourceChange) -> Iterator[str]:
-        before, after = (
-            NONE if file is None else f"{one.name}/{file.path}"
-            for one, file in zip(self._pair, (change.before, change.after), strict=True)
-        )
+        before, after = _names(self._pair, change)
         if change.change == "renamed":
             yield f"{printable(before, _LONGEST)} renamed to {printable(after, _LONGEST)}"
             return
@@ -131,6 +127,15 @@ class Source:
         except GuildError as error:
             return {**known, "trouble": error.message}
         return {**known, **counts(diff), **({"diff": plain_lines(diff)} if in_full else {})}
+
+
+def _names(pair: Pair, change: SourceChange | FileChange) -> tuple[str, str]:
+    """Return what a file is called above a unified diff, in the one run and in the other."""
+    before, after = (
+        NONE if file is None else f"{one.name}/{file.path}"
+        for one, file in zip(pair, (change.before, change.after), strict=True)
+    )
+    return before, after
 
 
 def _paths_of(change: SourceChange) -> list[str]:
@@ -223,10 +228,7 @@ class Files:
             yield f"  {change.change:<8}  {printable(change.path, _LONGEST)}{_sizes(change.before, change.after)}"
 
     def _in_full(self, change: FileChange) -> Iterator[str]:
-        before, after = (
-            NONE if file is None else f"{one.name}/{file.path}"
-            for one, file in zip(self._pair, (change.before, change.after), strict=True)
-        )
+        before, after = _names(self._pair, change)
         is_text = all(file is None or file.kind in ("file", "link") for file in (change.before, change.after))
         if not is_text or change.change == UNKNOWN:
             yield f"{change.change} {printable(change.path, _LONGEST)}{_sizes(change.before, change.after)}"

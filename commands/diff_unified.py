@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import click
 
 from artifacts.line_diff import MOST_BYTES, MOST_LINES, TextDiff, unified
-from commands.table import size
 from ledger.canonical import Value
-from ledger.text import printable
+from ledger.text import printable, size
 
 _ANY_LENGTH = 1 << 40
 _COLORS = {"-": "red", "+": "green", "@": "cyan"}

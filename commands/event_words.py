@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from commands.change_words import change, shown
-from commands.table import local_time, size
+from commands.table import local_time
 from ledger.canonical import Value
 from ledger.registry import VERSIONS, current_body
 from ledger.rows import EventRow
-from ledger.text import printable
+from ledger.text import printable, size
 from projections.facts import Touch
 
 _LONGEST = 500

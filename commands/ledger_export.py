@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 import click
@@ -75,15 +75,14 @@ def _to_stdout(app: App, reached: Callable[[int], None] | None) -> None:
         drop_output()
 
 
-class _explained:  # noqa: N801 - used like a function
+@contextmanager
+def _explained() -> Iterator[None]:
     """Say what the system refused; a reader that left early is none of its refusals."""
-
-    def __enter__(self) -> None:
-        """Begin."""
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Explain."""
-        if isinstance(error, OSError) and not isinstance(error, BrokenPipeError):
-            with suppress(OSError, ValueError):
-                drop_output()
-            raise GuildError(f"the export could not be written: {error.strerror}") from error
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        with suppress(OSError, ValueError):
+            drop_output()
+        raise GuildError(f"the export could not be written: {error.strerror}") from error

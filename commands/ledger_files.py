@@ -19,12 +19,16 @@ def refuse_server(command: str) -> None:
     Raises:
         GuildError: it is.
     """
-    url = os.environ.get("GUILD_LEDGER", "")
-    if url and not url.startswith("sqlite"):
+    if _is_in_server():
         raise GuildError(
             f"`guild ledger {command}` works on a ledger that is a SQLite file; this one is in a server (GUILD_LEDGER)",
             hint="Use the server's own tools (pg_dump, pg_restore). `guild ledger export` works with both.",
         )
+
+
+def _is_in_server() -> bool:
+    url = os.environ.get("GUILD_LEDGER", "")
+    return bool(url) and not url.startswith("sqlite")
 
 
 def ledger_path(app: App) -> str:
@@ -47,7 +51,7 @@ def refuse_no_ledger(app: App) -> None:
     """
     from projections.files import has_any_index
 
-    if os.environ.get("GUILD_LEDGER", "") and not os.environ["GUILD_LEDGER"].startswith("sqlite"):
+    if _is_in_server():
         return
     if os.path.lexists(app.home.root) and not os.path.isdir(app.home.root):
         return  # opening it says what is there instead

@@ -12,7 +12,7 @@ import click
 from commands.app import App
 from commands.ledger_files import ledger_path, refuse_server
 from commands.terminal import note, say
-from commands.wiping import is_marked, mark, unmark, wipe
+from commands.wiping import emptying, wipe
 from ledger.errors import GuildError, IntegrityError, UsageError
 from ledger.importing import Export, Imported, import_more, import_new
 from ledger.sqlite_store import SqliteStore
@@ -79,16 +79,5 @@ def _continued(app: App, export: Export) -> Imported:
     store = app.take_ledger().store
     if not isinstance(store, SqliteStore):
         raise GuildError("an export is imported into a ledger that is a SQLite file")
-    was_marked, emptied = is_marked(app), True
-    mark(app)  # before it is known whether anything will be emptied
-    try:
-        with closing(store):
-            done = import_more(store, export)
-        emptied = done.emptied > 0
-    except GuildError:
-        emptied = False
-        raise
-    finally:
-        if not emptied and not was_marked:
-            unmark(app)
-    return done
+    with closing(store):
+        return emptying(app, lambda: import_more(store, export), lambda done: done.emptied)

@@ -18,7 +18,7 @@ from commands.other_ledger import Other, other_ledger
 from commands.progress import progress
 from commands.settle import follow
 from commands.terminal import confirm, warn
-from commands.wiping import is_marked, mark, unmark, wipe
+from commands.wiping import emptying, wipe
 from ledger.errors import GuildError, NoSpaceError, UsageError
 from ledger.ids import RunId, run_of, system_clock
 from ledger.merging import Merged, Plan, Survey, merge, plan_merge, refuse_ahead, survey, verify_source
@@ -122,21 +122,15 @@ def _planned(app: App, other: Other, *, fork_as_new: bool, force: bool) -> tuple
 def _merged(app: App, other: Other, plan: Plan, *, fork_as_new: bool) -> Merged:
     """Merge, and wipe what the merged history says was redacted."""
     app.home.ensure()
-    was_marked, emptied = is_marked(app), 1
-    mark(app)  # before it is known whether anything will be emptied
-    try:
+
+    def merged() -> Merged:
         with progress("Merging", plan.count) as reached:
-            done = merge(
+            return merge(
                 app.ledger, other.store, app.header(), clock=system_clock, fork_as_new=fork_as_new, progress=reached
             )
-        emptied = done.emptied
-    except GuildError:
-        emptied = 0
-        raise
-    finally:
-        if not emptied and not was_marked:
-            unmark(app)
-    if emptied:
+
+    done = emptying(app, merged, lambda done: done.emptied)
+    if done.emptied:
         wipe(app)
     return done
 

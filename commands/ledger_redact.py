@@ -12,7 +12,7 @@ from commands.ledger_files import refuse_no_ledger, refuse_read_only
 from commands.options import Limits, dry_run_option, run_words, yes_option
 from commands.selecting import is_whole_id, run_filter, selected
 from commands.terminal import confirm, note, say, warn
-from commands.wiping import is_marked, mark, unmark, wipe
+from commands.wiping import emptying, is_marked, wipe
 from ledger.errors import GuildError, UsageError
 from ledger.ids import RunId, is_run_id, run_stream
 from ledger.opening import clear_unfinished
@@ -91,23 +91,12 @@ def redact_events(
         return
     if not yes and not confirm(f"Empty {len(targets)} bodies and headers for ever?"):
         return
-    _redact(app, targets, reason)
+    emptying(app, lambda: redact(app.ledger, app.header(reason=reason), targets, reason), lambda _: len(targets))
     say(f"Emptied {len(targets)} bodies and headers.")
     wipe(app)
     app.index  # noqa: B018 - made anew, without what was emptied
     _clear_leftovers(app)
     _tell_leftovers(app)
-
-
-def _redact(app: App, targets: Sequence[Target], reason: str) -> None:
-    was_marked = is_marked(app)
-    mark(app)
-    try:
-        redact(app.ledger, app.header(reason=reason), targets, reason)
-    except GuildError:
-        if not was_marked:  # nothing was emptied, so nothing is to be wiped
-            unmark(app)
-        raise
 
 
 def _refuse_types(types: Sequence[str]) -> None:

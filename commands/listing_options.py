@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from commands.lazy import completer
-from commands.options import in_place_of, json_option
+from commands.options import in_place_of, json_option, refuse_no_column
 from ledger.dataclass import dataclass
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -81,21 +81,13 @@ def listing_options(command: F) -> F:
 
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         taken = {name: kwargs.pop(name) for name in Layout.__slots__}
-        taken["sort"] = "" if taken["sort"] is None else _some(taken["sort"], "--sort")
-        if taken["group_by"] is not None:
-            _some(taken["group_by"], "--group-by")
+        for option, name in (("--sort", "sort"), ("--group-by", "group_by")):
+            if taken[name] is not None:
+                refuse_no_column(option, taken[name], example="status")
+        taken["sort"] = taken["sort"] or ""
         return command(*args, layout=Layout(**taken), **kwargs)
 
     return in_place_of(command, wrapped, _options())
-
-
-def _some(name: str, option: str) -> str:
-    """Return the name of a column, which a script may have left empty."""
-    if not name.strip():
-        from ledger.errors import UsageError
-
-        raise UsageError(f"{option} needs a column, and got an empty one", hint=f"Example: {option} status.")
-    return name
 
 
 def _options() -> list[Callable[[Any], Any]]:

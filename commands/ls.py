@@ -12,9 +12,8 @@ from artifacts.run_files import RunFile, files_below
 from commands.app import App
 from commands.options import SELECTION_HELP, Limits, archive_option, json_option, limiting, run_words
 from commands.run_folder import deleted_option, folder_of, one_run
-from commands.table import size
 from commands.terminal import drop_output, page, warn
-from ledger.text import printable
+from ledger.text import printable, size
 from projections.query import RunRow
 
 _LONGEST = 4_000
@@ -99,7 +98,7 @@ def _named(one: RunFile) -> str:
 
 def _print_paths(found: Iterable[RunFile], *, sizes: bool) -> None:
     """Print paths byte for byte, so that a script can use them; on a terminal they must not command it."""
-    if sys.stdout.isatty():
+    if sys.stdout is None or sys.stdout.isatty():
         page(_path_line(one, sizes=sizes, is_safe=True) for one in found)
         return
     try:

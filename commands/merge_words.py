@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from artifacts.bringing import Brought
 from artifacts.reconcile import Settled
 from commands.change_words import numbers
-from commands.table import local_time, size
+from commands.table import local_time
 from commands.terminal import note, say, warn
 from ledger.errors import GuildError
 from ledger.forking import Fork
 from ledger.ids import run_of
 from ledger.merging import Merged, Plan, Survey, Take
-from ledger.text import printable, utc_time
+from ledger.text import printable, size, utc_time
 
 _MOST = 5
 _SHORT = 8

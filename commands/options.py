@@ -112,6 +112,16 @@ def in_place_of(command: F, wrapped: Callable[..., Any], options: Sequence[Calla
     return cast("F", wrapped)
 
 
+def refuse_no_column(option: str, *texts: str, example: str) -> None:
+    """Refuse an option without the column that it is about, which a script may have left empty.
+
+    Raises:
+        UsageError: one of the texts is blank.
+    """
+    if not all(map(str.strip, texts)):
+        raise UsageError(f"{option} needs a column, and got an empty one", hint=f"Example: {option} {example}.")
+
+
 def limiting(command: F) -> F:
     """Add the options that limit runs to a command; it receives them as one `limits` argument."""
 

@@ -15,13 +15,13 @@ from commands.archives import ENDINGS, archive_path, source_digest, with_events
 from commands.change import NothingToDoError
 from commands.options import SELECTION_HELP, Limits, dry_run_option, limiting, run_words
 from commands.selecting import run_filter, selected, tell_moved
-from commands.table import preview, size
+from commands.table import preview
 from commands.terminal import note, say, warn, width
 from guild_ledger import __version__
 from ledger.errors import GuildError, UsageError
 from ledger.ids import RunId
 from ledger.lifecycle import ENDED
-from ledger.text import printable
+from ledger.text import printable, size
 from projections.query import RunRow
 
 _MOST_TOLD = 10

@@ -19,13 +19,13 @@ from commands.archives import archive_path, known_runs, past_events, source_dige
 from commands.change import NothingToDoError
 from commands.options import dry_run_option, yes_option
 from commands.settle import follow
-from commands.table import preview, size
+from commands.table import preview
 from commands.terminal import confirm, note, say, width
 from ledger.dataclass import dataclass
 from ledger.errors import GuildError
 from ledger.events.start import RunImported
 from ledger.ids import RunId, run_of, run_stream
-from ledger.text import printable
+from ledger.text import printable, size
 from ledger.transaction import NewEvent, Transaction
 from projections.imported import SenselessError, as_row, retold
 from projections.query import RunRow, runs_by_id

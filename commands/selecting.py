@@ -129,13 +129,22 @@ def open_query(app: App, wanted: RunFilter) -> Query:
 
 
 def _note_unknown(app: App, query: Query) -> None:
-    """Say which names of the expression no run has, once in a command: they match nothing but `is undefined`."""
-    for name in query.unknown_names():
+    """Say which names of the expression no run has, once in a command."""
+    for name, words in unknown_names(query):
         if name not in app.noted:
-            from projections.attributes import value_names
-
             app.noted.add(name)
-            note(f"No run has {printable(name, 80)}{did_you_mean(name, value_names(query.index.db))}")
+            note(words)
+
+
+def unknown_names(query: Query) -> Iterator[tuple[str, str]]:
+    """Yield the names of the expression that no run has, each with what is to be said of it.
+
+    They match nothing but `is undefined`.
+    """
+    for name in query.unknown_names():
+        from projections.attributes import value_names
+
+        yield name, f"No run has {printable(name, 80)}{did_you_mean(name, value_names(query.index.db))}"
 
 
 def selected(app: App, wanted: RunFilter, specs: Sequence[str], *, list_command: str = "guild runs") -> list[RunRow]:

@@ -100,15 +100,3 @@ def cut(line: str, columns: int | None) -> str:
             break
         kept += character
     return kept + "…"
-
-
-def size(count: int) -> str:
-    """Return a number of bytes for people: `0 bytes`, `1.5 MiB`."""
-    if count < 1024:  # noqa: PLR2004 - the unit itself
-        return f"{count} byte{'' if count == 1 else 's'}"
-    amount = float(count)
-    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
-        amount /= 1024
-        if amount < 1024 or unit == "PiB":  # noqa: PLR2004 - the unit itself
-            return f"{amount:.1f} {unit}"
-    return str(count)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from threading import local
@@ -40,8 +40,24 @@ def say(text: str = "") -> bool:
     Raises:
         GuildError: it cannot be written.
     """
+    return _reached(lambda: click.echo(text, color=color()))
+
+
+def say_bytes(data: bytes) -> bool:
+    """Write bytes to stdout as they are; tell whether there is a reader, as `say` does.
+
+    Raises:
+        GuildError: they cannot be written.
+    """
+    if sys.stdout is None:
+        return False  # closed from the start
+    out = sys.stdout.buffer
+    return _reached(lambda: (out.write(data), out.flush()))
+
+
+def _reached(write: Callable[[], object]) -> bool:
     try:
-        click.echo(text, color=color())
+        write()
     except BrokenPipeError:
         drop_output()
         return False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from contextlib import suppress
 
@@ -16,7 +15,7 @@ from commands.options import SELECTION_HELP, Limits, limiting, run_words
 from commands.reaping import reap
 from commands.run_folder import one_run
 from commands.selecting import open_query, run_filter
-from commands.terminal import note
+from commands.terminal import note, say_bytes
 from ledger.dataclass import replace
 from ledger.errors import GuildError
 from ledger.ids import RunId
@@ -77,12 +76,8 @@ def _follow(app: App, run_id: RunId, *, follow: bool) -> None:
             file.seek(at)
             while piece := file.read(_PIECE):
                 at += len(piece)
-                _show(piece)
+                if not say_bytes(piece):
+                    return
         if ended or not follow:
             return
         time.sleep(_PAUSE_SECONDS)
-
-
-def _show(piece: bytes) -> None:
-    sys.stdout.buffer.write(piece)
-    sys.stdout.buffer.flush()

@@ -7,24 +7,42 @@ the next one that changes something goes on.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextlib import suppress
+from typing import TypeVar
 
 from commands.app import App
+from ledger.errors import GuildError
 from ledger.files import make_mark
 from ledger.seams import seam
 from projections.files import forget_all, rebuilding
 from projections.verified import forget_point
 
+T = TypeVar("T")
 
-def mark(app: App) -> None:
-    """Note, durably, that something is to be wiped."""
+
+def emptying(app: App, do: Callable[[], T], count: Callable[[T], int]) -> T:
+    """Do what may empty bodies and headers, marked before it is known whether anything will be emptied.
+
+    Args:
+        app: the command's context.
+        do: records it.
+        count: tells of its result how much was emptied; when that is nothing, there is nothing to wipe either.
+
+    Raises:
+        GuildError: it was refused, so nothing was emptied.
+    """
+    was_marked = is_marked(app)
     make_mark(_mark(app))
-
-
-def unmark(app: App) -> None:
-    """Take the note back: there is nothing to wipe."""
-    with suppress(FileNotFoundError):
-        os.unlink(_mark(app))
+    try:
+        done = do()
+    except GuildError:
+        if not was_marked:
+            _unmark(app)
+        raise
+    if not (count(done) or was_marked):
+        _unmark(app)
+    return done
 
 
 def is_marked(app: App) -> bool:
@@ -51,7 +69,12 @@ def wipe(app: App, patience: float = 60.0) -> None:
     seam("redact.wipe")
     app.ledger.store.wipe(patience)
     seam("redact.wiped")
-    unmark(app)
+    _unmark(app)
+
+
+def _unmark(app: App) -> None:
+    with suppress(FileNotFoundError):
+        os.unlink(_mark(app))
 
 
 def _mark(app: App) -> str:

@@ -52,6 +52,18 @@ def utc_time(microseconds: int | None) -> str | None:
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{rest:06d}Z"
 
 
+def size(count: int) -> str:
+    """Return a number of bytes for people: `0 bytes`, `1.5 MiB`."""
+    if count < 1024:  # noqa: PLR2004 - the unit itself
+        return f"{count} byte{'' if count == 1 else 's'}"
+    amount = float(count)
+    for unit in ("KiB", "MiB", "GiB", "TiB", "PiB"):
+        amount /= 1024
+        if amount < 1024 or unit == "PiB":  # noqa: PLR2004 - the unit itself
+            return f"{amount:.1f} {unit}"
+    return str(count)
+
+
 def _cut(text: str, room: int) -> str:
     """Return as many whole characters of `text`, escaped, as fit into `room`."""
     parts: list[str] = []

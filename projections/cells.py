@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 
 from ledger.dataclass import dataclass
 from projections.details import comment_counts, digests_of, tags_of
@@ -52,7 +53,8 @@ def attribute_reader(name: str, chunk: Chunk) -> Reader:
     if name in _READ:
         return _READ[name](chunk)
     if name == "operation":
-        return lambda row: displayed(row.op, chunk.cwd)
+        shown = cache(lambda op: displayed(op, chunk.cwd))  # of very few operations, each a walk along paths
+        return lambda row: shown(row.op)
     if name == "duration":
         return lambda row: duration(row, chunk.now)
     return _PLAIN[name]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from ledger.dataclass import replace
 from ledger.text import did_you_mean, printable
 from projections.attributes import attribute, value_names
 from projections.cells import ATTRIBUTES, Cell, Chunk, Reader, attribute_reader
@@ -165,6 +166,36 @@ def _told_apart(columns: Sequence[Column]) -> tuple[Column, ...]:
     return tuple(apart)
 
 
+def looked_up(database: sqlite3.Connection, columns: Iterable[Column]) -> list[Column]:
+    """Return columns as this index has them: in another one, or later, their flags and scalars have other numbers."""
+    return [
+        column._replace(sources=tuple(one._replace(number=_number(database, _exact(one))) for one in column.sources))
+        for column in columns
+    ]
+
+
+def asked(column: Column) -> str:
+    """Return what to ask for to be given this very column again, its header included, as `--columns` takes it."""
+    specs = [_said_as(source, column.header) for source in column.sources]
+    texts = [_unmistakable(*one) for one in zip(column.sources, specs, strict=True)]
+    if len(texts) == 1 and column.header in (_header(column.sources[0], specs[0]), str(specs[0])):
+        return texts[0]
+    return ", ".join(f"{text} as {quoted(column.header)}" for text in texts)
+
+
+def _said_as(source: Source, header: str) -> ColumnSpec:
+    """Return what names a source: an attribute by the word that stands above it, if that is one for it."""
+    spec = _exact(source)
+    is_word = source.kind == ATTRIBUTE and attribute(_SAID.get(header, header)) == source.name
+    return replace(spec, name=header) if is_word else spec
+
+
+def _unmistakable(source: Source, spec: ColumnSpec) -> str:
+    """Return a spec as text; a bare name would be refused of a scalar that no run has yet."""
+    is_bare = source.kind == SCALAR and (source.part, source.step) == (LAST, False)
+    return f"{LAST} {spec}" if is_bare and not source.number else str(spec)
+
+
 def _exact(source: Source) -> ColumnSpec:
     return ColumnSpec(source.kind, source.name, source.part, source.step)
 
@@ -179,7 +210,9 @@ def _header(source: Source, spec: ColumnSpec) -> str:
 
 
 def _number(database: sqlite3.Connection, spec: ColumnSpec) -> int:
-    """Return the number of a flag's or scalar's name; 0 when no run has it."""
+    """Return the number of a flag's or scalar's name; 0 when no run has it, and for attributes."""
+    if spec.kind == ATTRIBUTE:
+        return 0
     prefix = FLAG if spec.kind == FLAG else _KINDS.get((spec.part, spec.step), SCALAR)
     full = f"{prefix}:{spec.name}"
     with index_errors():

@@ -171,7 +171,7 @@ class Driven:
         order = list(self.app.sheet.order)
 
         def read(source: Source) -> dict[int, Line]:
-            return source.lines(order, [source.column(spec)])
+            return source.lines(order, [source.column(spec)[0]])
 
         lines = await self.app.desk(read)
         found = [next(iter(lines[number].cells.values())) for number in order]

@@ -107,6 +107,29 @@ def test_what_is_no_archive_is_told(guild: Guild, tmp_path: Path) -> None:
     assert "empty" in guild.refused("runs", "--archive", "", code=2)
 
 
+def test_an_archive_that_was_cut_off_is_refused(guild: Guild, archive: str, tmp_path: Path) -> None:
+    """Wherever: what is left of it would be listed as if it could be had."""
+    whole = Path(archive).read_bytes()
+    guild.ok("runs", "export", str(tmp_path / "a.zip"), "--all")
+    for name, data in (("cut.tar.gz", whole), ("cut.zip", (tmp_path / "a.zip").read_bytes())):
+        for left in (len(data) - 1, len(data) // 2 + len(data) // 3):
+            cut = tmp_path / name
+            cut.write_bytes(data[:left])
+            for words in (["runs"], ["select"]):
+                assert "is refused" in guild.refused(*words, "--archive", str(cut)), (name, left)
+
+
+def test_a_large_archive_is_looked_at_as_far_as_that_takes_seconds(
+    archive: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is shown, and said that damage behind that is not seen."""
+    assert opened(archive).manifest.runs
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("commands.archived._MOST_READ", 1024)
+    assert opened(archive).manifest.runs
+    assert "only its first 1.0 KiB were looked at for damage" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", [name for name in LIES | PATHS if not name.startswith("guild's folder")])
 def test_an_archive_whose_list_means_harm_is_refused(tmp_path: Path, name: str) -> None:
     """Before any of its runs is shown; where an import is stopped by a member, the list may be shown."""

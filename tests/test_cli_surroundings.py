@@ -107,7 +107,7 @@ def test_a_full_device_is_an_error_that_says_so(guild: Guild) -> None:
 @pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_streams_are_no_crash(guild: Guild, redirection: str) -> None:
     """A command without stdin, stdout or stderr does its work; a listing that reaches nobody is at worst an error."""
-    for command in ("runs", "label 0 closed"):
+    for command in ("runs", "compare --table", "cat --output", "ls -n", "watch 0", "label 0 closed"):
         line = f"exec {sys.executable} -m guild_ledger {command} {redirection}"
         done = subprocess.run(
             ["sh", "-c", line], cwd=guild.cwd, env=guild.environment(), capture_output=True, check=False, timeout=60

@@ -103,7 +103,12 @@ def test_columns_are_hidden_moved_added_and_chosen(home: Path) -> None:
         assert at.app.sheet.cell(at.app.sheet.columns[2], at.first()).text == "0"
         await at.type("+", "min", "enter")
         assert "no run has 'min'" in at.text("#wrong")
-        await at.press("escape", "c", "space", "space", "enter")
+        await at.press("escape")
+        await at.type("+", "min accurracy", "enter")
+        assert at.said("status").startswith(" No run has min accurracy (did you mean 'accuracy'?)")
+        assert at.headers()[3] == "min accurracy"
+        await at.press("h", "left")
+        await at.press("c", "space", "space", "enter")
         assert at.headers()[0] == "best"
         await at.press("c", "escape")
         assert at.headers()[0] == "best"
@@ -159,6 +164,30 @@ def test_a_search_goes_to_the_next_run_that_shows_the_text(home: Path) -> None:
         assert at.app.sheet.current_line().row.run_id == run_id(7)  # type: ignore[union-attr]  # it is read
 
     driven(home, look)
+
+
+def test_a_search_ends_when_somebody_has_enough(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A long one tells how far it is, and Esc stops it: the cursor stays, and nothing is said of an end."""
+    monkeypatch.setattr("view.terminal.looking._CHUNK", 1)
+    said: list[str] = []
+
+    async def look(at: Driven) -> None:
+        say = at.app.say
+
+        def heard(text: str, style: str = "text") -> None:
+            say(text, style)
+            said.append(text)
+            if "3 of" in text:
+                at._send("escape")
+
+        monkeypatch.setattr(at.app, "say", heard)
+        await at.type("/", "nowhere", "enter")
+        assert at.app.sheet.row == 0
+
+    driven(home, look)
+    assert f"Searching: 3 of {RUNS} (Esc to stop)" in said
+    assert not any("No run shows" in text for text in said)
+    assert len(said) < RUNS
 
 
 def test_the_cursor_goes_to_both_ends_and_by_screens(home: Path) -> None:
@@ -308,13 +337,26 @@ def test_the_command_of_what_was_seen_is_told_at_the_end(home: Path) -> None:
 
     async def look(at: Driven) -> None:
         await at.type("f", "lr=0.1", "enter")
-        await at.press("ctrl+right", "s", "s", "q")
+        await at.press("ctrl+right", "s", "s")
+        await at.type("+", "min loss step as best", "enter")
+        await at.press("q")
 
     app = driven(home, look)
     assert app.return_value == (
         "compare --table -F lr=0.1 --max loss --strict-columns"
-        " '.id, .operation, .started, .duration, .status, .label, =epochs, =lr, =optimizer, accuracy, loss'"
+        " '.run, .operation, .started, .time, .status, .label, =epochs, =lr, =optimizer, accuracy, loss,"
+        " min loss step as best'"
     )
+
+
+def test_the_order_is_told_by_the_heading_of_its_column(home: Path) -> None:
+    """As somebody would say it who has seen the table."""
+
+    async def look(at: Driven) -> None:
+        await at.type("+", "min loss step as 'best step'", "enter")
+        await at.press("s", "q")
+
+    assert "--min 'best step' --strict-columns" in str(driven(home, look).return_value)
 
 
 def test_no_more_runs_are_shown_than_were_asked_for(home: Path) -> None:

@@ -13,6 +13,10 @@ from commands.compare_source import HomeSource
 from commands.comparing import Choice, Compared
 from commands.options import Limits
 from ledger.errors import GuildError
+from ledger.events.notes import RunScalarsRecorded
+from ledger.events.start import RunStarted
+from ledger.ids import run_stream
+from ledger.transaction import NewEvent
 from tests.compare_screen_kit import Driven, driven, make_home, run_events
 from tests.kit import NOON, SECOND, Ticking, append, run_id
 from tests.merge_kit import machine, merged, opened
@@ -22,6 +26,9 @@ from view.terminal.sheet import Sheet
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from projections.cells import Cell
+    from projections.comparison_columns import Column
 
 RUNS = 6
 EARLIER = 100
@@ -76,6 +83,37 @@ def test_a_number_never_means_another_run(home: Path) -> None:
         assert {run: lines[number].row.run_id for run, number in found.items()} == {run: run for run in known.values()}
     finally:
         source.close()
+
+
+def test_a_column_that_is_shown_stays_that_of_its_name(home: Path) -> None:
+    """In an index that was made anew flags and scalars have other numbers; and one that no run had may come later."""
+    source = sources(home)
+    try:
+        source.ask(Question())
+        columns = [source.column(spec)[0] for spec in ("=lr", "loss", "min loss", "last later")]
+        before = values(source, columns)
+        far, near = machine(home.parent, "far", Ticking(NOON - SECOND)), opened(home)
+        summary = {"last": [5, 1], "min": [5, 1]}
+        stream, start = (
+            run_stream(run_id(EARLIER)),
+            RunStarted("/p", None, "m", "train", ("x",), {"alpha": 1, "beta": 2}),
+        )
+        append(far, *(NewEvent(stream, event) for event in (start, RunScalarsRecorded({"later": summary}))))
+        merged(near, far)
+        far.store.close()
+        near.store.close()
+        source.changes()
+        after = values(source, columns)
+        assert {run: after[run] for run in before} == before
+        assert after[run_id(EARLIER)] == [None, None, None, 5]
+    finally:
+        source.close()
+
+
+def values(source: HomeSource, columns: Sequence[Column]) -> dict[str, list[Cell]]:
+    """Return what all runs have in columns."""
+    lines = source.lines(source.ask(Question()).order, columns)
+    return {line.row.run_id: [line.cells[column.spec] for column in columns] for line in lines.values()}
 
 
 def test_runs_that_were_named_stay_those(home: Path) -> None:

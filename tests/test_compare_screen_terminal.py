@@ -53,6 +53,7 @@ def test_ten_runs_are_watched_sorted_filtered_deleted_and_brought_back(tmp_path:
         left = one.wait_for_prompt()
         assert any(line.startswith("To print this table: guild compare --all --table") for line in left)
         assert one.modes() == before
+        _interrupt(one, before)
         _end_by_signal(one, before)
 
 
@@ -78,6 +79,21 @@ def _delete_and_bring_back(one: Terminal, guild: Guild) -> None:
     one.press("z")
     one.wait_for("restored 1 run(s)")
     assert len(guild.ids()) == 10
+
+
+def _interrupt(one: Terminal, before: str) -> None:
+    """Leave with Ctrl-C, also from a page: as `q` does, but for the exit code."""
+    for page in ("", "?"):
+        one.type("clear; guild compare")
+        one.wait_for("10 runs")
+        if page:
+            one.press(page)
+            one.wait_for("Keys")
+        one.press("C-c")
+        assert any(line.startswith("To print this table: guild compare --table") for line in one.wait_for_prompt())
+        one.type("echo code $?")
+        one.wait_for("code 130")
+        assert one.modes() == before
 
 
 def _end_by_signal(one: Terminal, before: str) -> None:

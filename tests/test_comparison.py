@@ -14,7 +14,7 @@ from projections import sorting
 from projections.column_specs import ColumnError, ColumnSpec, parse_columns
 from projections.comparing import first_difference, replay
 from projections.comparison import Comparison, Line
-from projections.comparison_columns import Column, columns_of
+from projections.comparison_columns import Column, asked, columns_of
 from projections.comparison_defaults import Declared, core_columns, every_column, operation_columns
 from projections.index import Index
 from projections.query import Query, RunFilter
@@ -181,6 +181,28 @@ def test_columns_with_one_heading_are_one(index: Index) -> None:
     assert cells_of(compared(index, "only as x, loss as x"), 3)["x"] == "[3]"
     headers = [column.header for column in compared(index, "flag:loss, scalar:loss, .label, =label").columns]
     assert headers == ["=loss", "loss", "label", "=label"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        COLUMNS, "only as x, loss as x", "flag:loss, scalar:loss, .label, =label", "min loss as best, .time as min",
+        ".id, .duration, .sourcecode_digest, .op", "last later, min later, =never", "loss as '=lr', lr as \"a, 'b' c\"",
+    ],
+)  # fmt: skip
+def test_a_column_can_be_asked_for_as_it_was_given(index: Index, text: str) -> None:
+    """Alone or with the others it is the same again: what it shows, its heading, and an attribute by the same word."""
+    columns = compared(index, text).columns
+    assert compared(index, ", ".join(map(asked, columns))).columns == columns
+    for column in columns:
+        (alone,) = compared(index, asked(column)).columns
+        assert alone.sources == column.sources
+
+
+def test_a_column_is_asked_for_in_few_words(index: Index) -> None:
+    """As somebody would write it who sees the table: a heading that is the usual one is not said."""
+    text = ".run, .time, =lr, loss, min loss step, mean loss as m"
+    assert ", ".join(map(asked, compared(index, text).columns)) == text
 
 
 def test_what_is_no_column_is_pointed_at(index: Index) -> None:

@@ -94,81 +94,86 @@ async def mark(app: CompareApp) -> None:
 
 async def label(app: CompareApp) -> None:
     """Ask for a label."""
-    rows = await rows_of(app, app.sheet.chosen())
 
-    async def check(text: str) -> None:
-        app.work(_done(app, "label", text.strip(), rows))
+    async def given(text: str, rows: Sequence[RunRow]) -> None:
+        await act(app, "label", text, rows=rows)
 
-    if not rows:
-        app.say(app.sheet.nobody())
-    else:
-        _refuse_past(app)
-        app.asking.ask(_what("label", rows), (rows[0].label or "") if len(rows) == 1 else "", check)
+    await _ask(app, "label", given, lambda row: row.label or "")
 
 
 async def tag(app: CompareApp) -> None:
     """Ask for tags to add, and with - in front to take away."""
-    rows = await rows_of(app, app.sheet.chosen())
 
-    async def check(text: str) -> None:
+    async def given(text: str, rows: Sequence[RunRow]) -> None:
         tags = [one.strip() for one in text.split(",") if one.strip()]
         wanted = {
             "tag": [one for one in tags if not one.startswith("-")],
             "untag": [one[1:].strip() for one in tags if one.startswith("-")],
         }
-        app.work(_tagged(app, {action: names for action, names in wanted.items() if names}, rows))
+        # One after the other: of two that were begun at once the later would hide the other's word.
+        is_second = False
+        for action, names in wanted.items():
+            if names:
+                is_second = await act(app, action, ",".join(names), rows=rows, is_second=is_second) or is_second
 
-    if not rows:
-        app.say(app.sheet.nobody())
-    else:
-        _refuse_past(app)
-        app.asking.ask(_what("tags", rows), "", check)
-
-
-async def _tagged(app: CompareApp, wanted: Mapping[str, Sequence[str]], rows: Sequence[RunRow]) -> None:
-    """Add and take away, one after the other: of two that were begun at once the later would hide the other's word."""
-    is_second = False
-    for action, names in wanted.items():
-        is_second = await act(app, action, ",".join(names), rows=rows, is_second=is_second) or is_second
+    await _ask(app, "tags", given)
 
 
 async def comment(app: CompareApp) -> None:
     """Ask for a comment."""
+
+    async def given(text: str, rows: Sequence[RunRow]) -> None:
+        if text:
+            await act(app, "comment", text, rows=rows)
+
+    await _ask(app, "comment", given)
+
+
+async def _ask(
+    app: CompareApp,
+    what: str,
+    given: Callable[[str, Sequence[RunRow]], Work],
+    held: Callable[[RunRow], str] = lambda _row: "",
+) -> None:
+    """Ask for what is to be said of the chosen runs.
+
+    Args:
+        app: the screen.
+        what: the word for it.
+        given: is called with what was typed, and with the runs.
+        held: what a single run has already, to be changed.
+    """
     rows = await rows_of(app, app.sheet.chosen())
 
     async def check(text: str) -> None:
-        if text.strip():
-            app.work(_done(app, "comment", text.strip(), rows))
+        app.work(given(text.strip(), rows))
 
     if not rows:
         app.say(app.sheet.nobody())
-    else:
-        _refuse_past(app)
-        app.asking.ask(_what("comment", rows), "", check)
-
-
-def _what(word: str, rows: Sequence[RunRow]) -> str:
-    return word if len(rows) == 1 else f"{word} of {len(rows):,} runs"
-
-
-async def _done(app: CompareApp, action: str, value: str, rows: Sequence[RunRow]) -> None:
-    await act(app, action, value, rows=rows)
+        return
+    _refuse_past(app)
+    prompt = what if len(rows) == 1 else f"{what} of {len(rows):,} runs"
+    app.asking.ask(prompt, held(rows[0]) if len(rows) == 1 else "", check)
 
 
 async def delete(app: CompareApp) -> None:
     """Delete the runs, after asking."""
     if app.question.deleted:
         app.say("These are deleted already: R restores them; `guild runs purge` removes them for ever")
-    elif await act(app, "delete"):
-        app.sheet.selected.clear()
-        app.grid.renew()
+    else:
+        await _move(app, "delete")
 
 
 async def restore(app: CompareApp) -> None:
     """Bring deleted runs back."""
-    if not app.question.deleted:
+    if app.question.deleted:
+        await _move(app, "restore")
+    else:
         app.say("These are not deleted: b shows the deleted runs")
-    elif await act(app, "restore"):
+
+
+async def _move(app: CompareApp, action: str) -> None:
+    if await act(app, action):
         app.sheet.selected.clear()
         app.grid.renew()
 

@@ -68,14 +68,9 @@ class CompareApp(App[str]):
 
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
-        *(
-            Binding(key.keys, f"do('{key.action}')", show=False, priority="ctrl+c" in key.keys.split(","))
-            for group in GROUPS.values()
-            for key in group
-            if key.action != "quit"
-        ),
-        Binding("q", "do('quit')", show=False),
-        Binding("ctrl+c,ctrl+q", "do('quit')", show=False, priority=True),
+        *(Binding(key.keys, f"do('{key.action}')", show=False) for group in GROUPS.values() for key in group),
+        Binding("ctrl+q", "do('quit')", show=False, priority=True),
+        Binding("ctrl+c", "interrupt", show=False, priority=True),
         Binding("ctrl+z", "suspend_process", show=False),
     ]
 
@@ -121,7 +116,7 @@ class CompareApp(App[str]):
     def on_mount(self) -> None:
         """Ask for the runs, and then for news."""
         self.begin_capture_print(self)
-        for number in () if self.is_headless else (signal.SIGTERM, signal.SIGHUP):
+        for number in () if self.is_headless else (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, self._signalled, number)
         self.grid.focus()
         self._draw_bars()
@@ -203,7 +198,7 @@ class CompareApp(App[str]):
         self.grid.empty = telling.empty(self)
         if self.narrowed is not None and (is_another or len(answer.order) <= _MOST_COMPARED):
             differing = await self.desk(lambda source: source.differing(self.narrowed or ()))
-            self.show_columns(self._with_first(differing))
+            self.show_columns(self.with_first(differing))
         if is_first:
             self.message = None
         for note in answer.notes:
@@ -228,7 +223,7 @@ class CompareApp(App[str]):
                 self.narrowed += new
             self.show_columns([*self.sheet.columns, *new])
 
-    def _with_first(self, columns: Sequence[Column]) -> list[Column]:
+    def with_first(self, columns: Sequence[Column]) -> list[Column]:
         """Return columns with the one that stays in sight before them, whatever they are."""
         first = (self.narrowed or self.sheet.columns)[:1]
         return [*first, *(column for column in columns if column not in first)]
@@ -388,6 +383,11 @@ class CompareApp(App[str]):
         self._status.show(*telling.status(self))
 
     # --- Leaving ------------------------------------------------------------------------------------------------------
+
+    def action_interrupt(self) -> None:
+        """Leave as `q` does, and end as a command that was interrupted."""
+        self.signal = signal.SIGINT
+        self.action_do("quit")
 
     async def leave(self) -> None:
         """Leave; the result is the command that prints what is seen."""

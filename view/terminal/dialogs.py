@@ -11,7 +11,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from ledger.text import printable
+from ledger.text import printable, size
 from projections.rows import RunRow
 from view.actions import Preview
 from view.terminal.cells import SHORT_ID, fitted, text_width
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
-_STEP = 1024
 _MOST_SHOWN = 1_000
 
 
@@ -47,7 +45,6 @@ class Dialog(ModalScreen[T]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "close", show=False),
-        Binding("ctrl+c,ctrl+q", "leave", show=False, priority=True),
     ]
 
     def compose(self) -> ComposeResult:
@@ -74,11 +71,6 @@ class Dialog(ModalScreen[T]):
     def action_close(self) -> None:
         """Go back to the table."""
         self.dismiss(None)
-
-    def action_leave(self) -> None:
-        """Leave the program."""
-        self.dismiss(None)
-        self.app.action_do("quit")  # type: ignore[attr-defined]
 
 
 class Scrolled(VerticalScroll):
@@ -151,16 +143,6 @@ class Confirm(Dialog[bool]):
 def _cells(row: RunRow) -> Sequence[str]:
     name = f"{row.op.model}:{row.op.operation}" if row.op.model else row.op.operation
     return row.run_id[:SHORT_ID], printable(name, 60), row.status, printable(row.label or "", 200)
-
-
-def size(count: int) -> str:
-    """Return a number of bytes for people: `0 bytes`, `1.5 MiB`."""
-    amount, unit = float(count), _UNITS[0]
-    for unit in _UNITS:
-        if amount < _STEP or unit == _UNITS[-1]:
-            break
-        amount /= _STEP
-    return f"{count} bytes" if unit == _UNITS[0] else f"{amount:.1f} {unit}"
 
 
 class Help(Dialog[None]):

@@ -40,7 +40,13 @@ _WAITING = "·"
 
 
 class Grid(ScrollView, can_focus=True):
-    """See the head of this module. What it shows is its `sheet`; the first column stays in sight."""
+    """See the head of this module. What it shows is its `sheet`; the first column stays in sight.
+
+    Attributes:
+        sheet: what it shows.
+        sorted: spec of the column by which the runs are sorted, with a sign: `loss`, `-loss`; empty for none.
+        empty: what stands there when there are no runs.
+    """
 
     DEFAULT_CSS = """
     Grid { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; overflow-y: scroll;

@@ -10,7 +10,7 @@ class Key(NamedTuple):
 
     Attributes:
         keys: as the terminal names them, with commas between.
-        action: name of the method that answers it, without `action_`.
+        action: name of what it does, in `COMMANDS` of `looking.py` or `acting.py`.
         shown: as people read it.
         short: for the line at the bottom; empty to leave it out there.
         long: for the help.
@@ -61,7 +61,7 @@ GROUPS: dict[str, tuple[Key, ...]] = {
     ),
     "The screen": (
         Key("T", "theme", "T", "", "dark or light"),
-        Key("q,ctrl+c,ctrl+q", "quit", "q", "Quit", "leave; the command that prints this table is told"),
+        Key("q", "quit", "q", "Quit", "leave; the command that prints this table is told"),
     ),
 }
 """All keys but those that move the cursor, which `grid.py` has."""
@@ -75,7 +75,7 @@ MOVING = (
 
 FOOTER = (
     "question_mark,f1",
-    "q,ctrl+c,ctrl+q",
+    "q",
     "s",
     "f",
     "slash",

@@ -10,7 +10,7 @@ from ledger.errors import GuildError
 from projections.expression import TIMES
 from view.terminal.cells import NOT_FINITE
 from view.terminal.palette import DARK, LIGHT, PLAIN
-from view.terminal.port import Line, Question
+from view.terminal.port import Line
 
 if TYPE_CHECKING:
     from projections.comparison_columns import Column
@@ -106,13 +106,18 @@ async def _search(app: CompareApp, step: int) -> None:
 
 
 def _may_show(column: Column, text: str) -> bool:
-    """Tell whether a column need be read for a text: one of numbers or times shows none without a digit."""
-    has_digit = any(character.isdigit() for character in text)
-    return has_digit or text in NOT_FINITE or not (column.is_number() or column.sources[0].name in TIMES)
+    """Tell whether a column need be read for a text."""
+    return _is_in_numbers(text) or not (column.is_number() or column.sources[0].name in TIMES)
+
+
+def _is_in_numbers(text: str) -> bool:
+    """Tell whether a number or a time may show a text: without a digit none does."""
+    return any(character.isdigit() for character in text) or text in NOT_FINITE
 
 
 def _shows(app: CompareApp, line: Line, columns: Sequence[Column]) -> bool:
     text = app.searched
+    is_in_numbers = _is_in_numbers(text)
     if line.row.run_id.startswith(text):
         return True
     for column in columns:
@@ -120,7 +125,7 @@ def _shows(app: CompareApp, line: Line, columns: Sequence[Column]) -> bool:
         if isinstance(value, str):
             if text in value.lower():
                 return True
-        elif value is not None:
+        elif value is not None and (is_in_numbers or isinstance(value, (bool, list))):
             cell = app.sheet.cell(column, line)
             if text in (cell.text + cell.rest).lower():
                 return True
@@ -136,7 +141,7 @@ async def differing(app: CompareApp) -> None:
     columns = list(app.sheet.columns)
     found = await app.desk(lambda source: source.differing(columns))
     app.narrowed = columns
-    app.show_columns([*columns[:1], *(column for column in found if column not in columns[:1])])
+    app.show_columns(app.with_first(found))
     app.say(f"{len(columns) - len(app.sheet.columns)} columns in which all runs are alike are hidden; u shows them")
 
 
@@ -164,11 +169,13 @@ async def add_column(app: CompareApp) -> None:
     """Ask for the spec of a column, which is shown behind the one under the cursor."""
 
     async def check(text: str) -> None:
-        column = await app.desk(lambda source: source.column(text))
+        column, notes = await app.desk(lambda source: source.column(text))
         shown = [one for one in app.sheet.columns if one.spec != column.spec]
         place = min(app.sheet.column + 1, len(shown))
         app.show_columns([*shown[:place], column, *shown[place:]])
         app.grid.to_column(place)
+        for note in notes:
+            app.say(note)
 
     app.asking.ask("column", "", check, [column.spec for column in app.every])
 
@@ -337,5 +344,3 @@ COMMANDS: Mapping[str, Callable[[CompareApp], Work]] = {
     "move_right": move_right, "bin": bin_, "reload": reload, "info": info, "diff": diff, "plot": plot, "help": help_,
     "theme": theme, "select": select, "select_all": select_all, "leave": leave, "copy": copy, "quit": quit_,
 }  # fmt: skip
-
-__all__ = ["COMMANDS", "Question"]

@@ -47,6 +47,7 @@ class Drawn:
 class Plot(Dialog[None]):
     """See the head of this module."""
 
+    TITLE = "Scalars"
     KEYS = "← →: scalar   x: steps or time   y: logarithms   Esc: back"
     DEFAULT_CSS = """
     Plot.-tall > Vertical { max-width: 100%; }
@@ -74,10 +75,6 @@ class Plot(Dialog[None]):
         """The program."""
         return cast("CompareApp", self.app)
 
-    def heading(self) -> str:
-        """Return what is drawn."""
-        return "Scalars"
-
     def content(self) -> Iterator[Static | VerticalScroll | Chart]:  # type: ignore[override]
         """Give the chart, and what its curves are."""
         yield Chart(self)
@@ -89,7 +86,7 @@ class Plot(Dialog[None]):
         self.set_interval(_PULSE, self._refresh)
 
     def _refresh(self) -> None:
-        if not self.workers or not any(worker.group == "series" and worker.is_running for worker in self.workers):
+        if not any(worker.group == "series" and worker.is_running for worker in self.workers):
             self.run_worker(self._read(), group="series")
 
     async def _read(self) -> None:
@@ -99,12 +96,13 @@ class Plot(Dialog[None]):
             self._trouble = ""
         except GuildError as error:
             series, self._trouble = [], error.message
-        self.query_one("#legend", Static).update(self._legend(self.key()))
         if not self._series or [list(map(len, one.values())) for one in series] != [
             list(map(len, one.values())) for one in self._series
         ]:
             self._series = series
             self._draw()
+        else:
+            self.query_one("#legend", Static).update(self._legend(self.key()))
 
     def _draw(self) -> None:
         key = self.key()

@@ -95,14 +95,12 @@ class Start:
         columns: specs of the columns to begin with; empty for the usual ones.
         question: what to begin with.
         words: the options of the command line that limit the runs, as they were typed, but not the expression.
-        where: what they say, in words; empty for nothing.
         past: the moment in words when what is shown is the past: nothing can be changed, and nothing changes.
     """
 
     columns: Sequence[str] = ()
     question: Question = field(default_factory=Question)
     words: Sequence[str] = ()
-    where: str = ""
     past: str = ""
 
 
@@ -123,8 +121,8 @@ class Source(Protocol):
     def usual(self, every: Sequence[Column]) -> list[Column]:
         """Return the columns to begin with."""
 
-    def column(self, spec: str) -> Column:
-        """Return the column that a spec names.
+    def column(self, spec: str) -> tuple[Column, Sequence[str]]:
+        """Return the column that a spec names, and what is to be said of it, such as that no run has it.
 
         Raises:
             UsageError: there is none.

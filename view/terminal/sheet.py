@@ -60,7 +60,6 @@ class Sheet:
         selected: numbers of runs.
         row: of the cursor.
         column: of the cursor, counted from 0 among `columns`.
-        sort: spec of the column by which the runs are sorted, with a sign: `loss`, `-loss`; empty for none.
     """
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:

@@ -21,8 +21,8 @@ def title(app: CompareApp) -> _Sides:
     what = "deleted run" if app.question.deleted else "run"
     left: list[Piece] = [(" guild compare", "strong")]
     left += [(f"  {count:,} {what}{'' if count == 1 else 's'}", "bar")] if app.every else []
-    if app.start.where not in ("", "--all", "-a"):
-        left.append((f" {app.start.where}", "dim"))
+    if where := _where(app):
+        left.append((f" {where}", "dim"))
     if app.most is not None:
         left.append((f" (the first {app.most:,} only)", "dim"))
     selected = app.sheet.count_selected()
@@ -65,6 +65,12 @@ def empty(app: CompareApp) -> str:
         return f"No run matches: {app.question.expression}   (f to change the filter)"
     if app.question.deleted:
         return "No deleted runs   (b to go back)"
-    if app.start.where not in ("", "--all", "-a"):
+    if _where(app):
         return "No run matches"
     return "No runs yet: start one with `guild run`, it will appear here"
+
+
+def _where(app: CompareApp) -> str:
+    """Return what limits the runs, as it was typed; that nothing does is not told."""
+    words = " ".join(app.start.words)
+    return "" if words == "--all" else words
