@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from artifacts.home import check_run_id
 from ledger.dataclass import replace
+from ledger.ids import RunId, is_run_id
 from ledger.text import utc_time
 from projections.details import all_values_of, comment_counts, names_of, tags_of
 from projections.errors import index_errors
@@ -101,14 +102,21 @@ def _query(session: Session, wanted: RunFilter, specs: Sequence[str]) -> Query:
     query = Query(session.index, wanted)
     if not specs:
         return query
-    if all(len(spec) == 32 and not spec.isdecimal() for spec in specs):  # noqa: PLR2004 - whole ids
-        named = [check_run_id(spec) for spec in dict.fromkeys(specs)]
-        rows = list(runs_by_id(session.index, named).values())
+    if all(map(is_run_id, specs)):
+        rows = list(runs_by_id(session.index, [RunId(spec) for spec in dict.fromkeys(specs)]).values())
     else:
-        rows = list(chosen(query, specs))
+        rows = _chosen(query, specs)
     if len(rows) > MOST_SELECTED:
         raise BadRequestError(f"{len(rows)} runs are selected, more than {MOST_SELECTED}", hint="Use filters instead.")
     return Query(session.index, replace(wanted, only=tuple(row.number for row in rows)))
+
+
+def _chosen(query: Query, specs: Sequence[str]) -> list[RunRow]:
+    """Return the runs that a selection names; one that names none is a parameter that is wrong, not an address."""
+    try:
+        return chosen(query, specs)
+    except SelectionError as error:
+        raise BadRequestError(error.message, hint=error.hint) from error
 
 
 def _known(session: Session, run_id: str) -> RunRow:
