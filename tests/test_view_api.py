@@ -205,6 +205,9 @@ def test_series_are_thinned_out_and_exact_where_it_matters(server: Server, ids: 
     """First, last, lowest and highest points stay; numbers that JSON has not travel as text; others have none."""
     found = server.ok("/api/series", ids=f"{ids[0]},{ids[1]}", key=["loss", "odd", "nix"], points=100)["series"]
     assert [(one["id"], one["key"]) for one in found] == [(ids[0], "loss"), (ids[0], "odd")]
+    assert server.refused(404, "/api/series", ids=f"{ids[0]},{'0' * 32}", key="loss")["error"].startswith(
+        "there is no run"
+    )
     loss, odd = found
     assert len(loss["steps"]) == len(loss["values"]) == len(loss["times"]) <= 100
     assert (loss["steps"][0], loss["values"][0], loss["times"][0]) == (0, 1.0, 1_700_000_000.5)

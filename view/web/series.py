@@ -58,7 +58,10 @@ class Followers:
 
 
 def series(request: Request) -> Response:
-    """Return series of several runs, each thinned out: first, last, lowest and highest points stay."""
+    """Return series of several runs, each thinned out: first, last, lowest and highest points stay.
+
+    A run without such a series is left out; one that there never was is an error.
+    """
     params = Params(request, ("ids", "key", "points"))
     ids = [part for text in params.texts("ids") for part in text.split(",") if part]
     keys = list(dict.fromkeys(params.texts("key")))
@@ -74,6 +77,9 @@ def series(request: Request) -> Response:
 
     def folders(session: Session) -> dict[str, str]:
         known = runs_by_id(session.index, wanted)
+        for run_id in wanted:
+            if run_id not in known:
+                raise SelectionError(f"there is no run {run_id}")
         found = {}
         for run_id, row in known.items():
             try:
