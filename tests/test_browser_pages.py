@@ -156,3 +156,18 @@ def test_a_narrow_screen_has_all_that_matters(browser: Browser, server: Server, 
             sight.page.wait_for_timeout(200)
             assert sight.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), place
             assert sight.page.evaluate("document.getElementById('main').scrollWidth <= innerWidth"), place
+
+
+def test_the_log_goes_on_by_itself_where_its_pages_are_short(browser: Browser, server: Server) -> None:
+    """The server may answer with less than was asked for: the rest comes as long as there is room for it."""
+    told = [f"#{one['seq']}" for one in server.ok("/api/log")["transactions"]]
+    with seen(browser, server) as sight:
+        short = lambda route: route.continue_(url=route.request.url.replace("limit=50", "limit=1"))  # noqa: E731
+        sight.page.route("**/api/log?*", short)
+        for place in ("#/log", "#/log?at=2"):
+            sight.go(place)
+            sight.until(f"document.querySelectorAll('.txn').length === {len(told)}")
+            assert [one.splitlines()[0] for one in sight.texts(".txn")] == told
+        assert sight.text(".txn.here .seq") == "#2"
+        sight.go("#/log?actor=nobody")
+        sight.says(".log h2", "No such transactions")

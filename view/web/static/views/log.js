@@ -42,7 +42,6 @@ export class LogView {
       },
       { rootMargin: "400px" },
     );
-    this.watcher.observe(this.more);
     this.start();
   }
 
@@ -86,18 +85,19 @@ export class LogView {
   async start() {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     const at = Number(this.route.params.get("at")) || 0;
+    const ask = (before) => get("log", { ...this.params(), limit: PAGE, before });
     try {
-      const got = await get("log", { ...this.params(), limit: PAGE, before: at ? String(at + PAGE / 2) : "" });
+      let got = await ask(at ? at + PAGE / 2 : "");
       if (turn !== this.turn || this.closed) return;
       this.newest = 0;
-      this.oldest = 0;
-      fill(this.state);
       this.list.replaceChildren();
       this.append(got);
-      this.list.hidden = !got.transactions.length;
-      if (!got.transactions.length)
-        fill(this.state, notice("No such transactions", "Nothing in the ledger fits these filters."));
-      if (at) this.list.querySelector(".here")?.scrollIntoView({ block: "center" });
+      while (at && got.before > at) {
+        got = await ask(got.before);
+        if (turn !== this.turn || this.closed) return;
+        this.append(got);
+      }
+      this.list.querySelector(".here")?.scrollIntoView({ block: "center" });
     } catch (error) {
       if (turn !== this.turn || this.closed) return;
       this.list.hidden = true;
@@ -110,11 +110,16 @@ export class LogView {
 
   append(got) {
     this.list.append(...got.transactions.map((one) => this.line(one)));
-    const seqs = got.transactions.map(({ seq }) => seq);
-    this.newest = Math.max(this.newest, ...seqs);
-    this.oldest = seqs.at(-1) ?? this.oldest;
+    this.newest = Math.max(this.newest, ...got.transactions.map(({ seq }) => seq));
+    this.oldest = got.before;
     this.more.hidden = !got.more;
-    this.oldest = got.before ?? this.oldest;
+    const isEmpty = !this.list.hasChildNodes();
+    this.list.hidden = isEmpty;
+    const isNone = isEmpty && !got.more;
+    fill(this.state, isNone && notice("No such transactions", "Nothing in the ledger fits these filters."));
+    // A page may be short, or empty: watched anew, the button tells at once whether it can be seen still.
+    this.watcher.unobserve(this.more);
+    this.watcher.observe(this.more);
   }
 
   async loadMore() {
@@ -133,7 +138,11 @@ export class LogView {
 
   // New ones go on top; those that are shown may have been taken back meanwhile, so the first page is drawn again.
   async loadNew() {
-    if (document.hidden || this.closed || !this.newest || this.route.params.get("at")) return;
+    if (document.hidden || this.closed || this.newest === undefined || this.route.params.get("at")) return;
+    if (!this.newest) {
+      this.start();
+      return;
+    }
     const turn = this.turn;
     try {
       const { transactions } = await get("log", { ...this.params(), limit: PAGE });
