@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli_kit import Guild, copied, report
-from tests.view_kit import Server, serving
+from tests.view_kit import Server, server_fixture  # noqa: F401 - a fixture
 
 GUIDE = (Path(__file__).parent.parent / "docs" / "view-addresses.md").read_text(encoding="utf-8")
 
@@ -29,13 +29,6 @@ def guild(tmp_path_factory: pytest.TempPathFactory) -> Guild:
     series = guild.home / "runs" / first / ".guild" / "scalars.csv"
     series.write_text("\n".join(["key,step,time,value", *lines]))
     return guild
-
-
-@pytest.fixture(scope="module")
-def server(guild: Guild) -> Iterator[Server]:
-    """Give its server."""
-    with serving(guild) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

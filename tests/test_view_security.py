@@ -6,13 +6,12 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli_kit import Guild, project_of, wait_until
-from tests.view_kit import Answer, Server, serving
+from tests.view_kit import Answer, Server, server_fixture  # noqa: F401 - a fixture
 
 HIDDEN = "a-value-of-the-environment"
 OUTSIDE = b"nobody outside may read this"
@@ -49,13 +48,6 @@ def guild(tmp_path_factory: pytest.TempPathFactory) -> Guild:
     (guild.home / "outside").write_bytes(OUTSIDE)
     (guild.home / "runs" / "outside").write_bytes(OUTSIDE)
     return guild
-
-
-@pytest.fixture(scope="module")
-def server(guild: Guild) -> Iterator[Server]:
-    """Give its server."""
-    with serving(guild) as running:
-        yield running
 
 
 @pytest.fixture(scope="module")

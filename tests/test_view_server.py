@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from ledger.errors import UsageError
 from tests.cli_kit import Guild, copied, wait_until
-from tests.view_kit import Server, serving, start
+from tests.view_kit import Server, server_fixture, serving, start  # noqa: F401 - a fixture
 from view.web.serving import hosts_of, listen
 
 
@@ -23,13 +22,6 @@ from view.web.serving import hosts_of, listen
 def guild(tmp_path_factory: pytest.TempPathFactory) -> Guild:
     """Give the command with a home that has runs; each test leaves it as it was."""
     return copied(tmp_path_factory, tmp_path_factory.mktemp("server"))
-
-
-@pytest.fixture(scope="module")
-def server(guild: Guild) -> Iterator[Server]:
-    """Give a server on that home."""
-    with serving(guild) as running:
-        yield running
 
 
 def test_interrupted_it_ends_as_other_commands_do(guild: Guild) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
+
 from tests.cli_kit import PATIENCE, Guild
 
 ADDRESS = re.compile(r"Running Guild View at http://(?P<host>[^/]+):(?P<port>\d+)/\?token=(?P<token>[\w-]{40,})\n")
@@ -135,3 +137,10 @@ def serving(guild: Guild, *args: str) -> Iterator[Server]:
     finally:
         _, err = server.stop()
         assert "Traceback" not in err, err
+
+
+@pytest.fixture(name="server", scope="module")
+def server_fixture(guild: Guild) -> Iterator[Server]:
+    """Give the server of a file's home."""
+    with serving(guild) as running:
+        yield running
