@@ -53,6 +53,25 @@ def test_filters_narrow_the_list_and_are_in_the_address(browser: Browser, server
         assert sight.texts(".grid-row .label") == LABELS[1:3]
 
 
+def test_columns_are_offered_whatever_the_list_is_sorted_by(browser: Browser, server: Server) -> None:
+    """The order of the list has nothing to do with which columns there are."""
+    with seen(browser, server, "#/runs?sort=lr&reverse=1") as sight:
+        sight.page.wait_for_selector(".grid-row .label")
+        sight.page.get_by_role("button", name="Columns").click()
+        sight.page.locator(".sheet input[name='flag:epochs']").check()
+        sight.page.locator(".grid-head", has_text="epochs").wait_for()
+
+
+def test_where_no_run_matches_what_the_command_line_asked_for_all_can_be_shown(
+    browser: Browser, server: Server
+) -> None:
+    """Whatever narrows the list down, an empty one is not called a home without runs."""
+    with seen(browser, server, "#/runs?unlabeled=1") as sight:
+        sight.says(".notice", "No run matches")
+        sight.page.get_by_role("button", name="Show all").click()
+        sight.until("document.querySelectorAll('.grid-row .label').length === 4")
+
+
 def test_an_error_in_the_filter_has_a_caret_under_its_column(browser: Browser, server: Server) -> None:
     """What is wrong with an expression is said in words, with a caret under the place; the list stays."""
     with seen(browser, server) as sight:

@@ -135,7 +135,7 @@ function sheet(list) {
     values,
     h("button", { type: "button", class: "plain", on: { click: () => list.choose(null) } }, "As at first"),
   );
-  get("columns", list.apiParams()).then(
+  get("columns", list.narrowing()).then(
     ({ flags, scalars, more }) => {
       for (const [title, prefix, names] of [
         ["Flags", "flag", flags],

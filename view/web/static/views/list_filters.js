@@ -15,18 +15,6 @@ const FIELDS = [
   ["started", "Started", "last 2 hours"],
   ["select", "Runs", "0:9 or an id"],
 ];
-const NARROWING = ["filter", "status", "marked", ...FIELDS.map(([name]) => name)];
-
-/** Whether the list is narrowed by more than its scope and place. */
-export const isNarrowed = (params) => NARROWING.some((name) => params.has(name));
-
-/** Return the parameters without what narrows the list. */
-export function widened(params) {
-  const wide = new URLSearchParams(params);
-  for (const name of NARROWING) wide.delete(name);
-  return wide;
-}
-
 export class Filters {
   /** @param {{params: URLSearchParams, project: string, change: Function, tools: *}} list `change(params)` goes there */
   constructor({ params, project, change, tools }) {
