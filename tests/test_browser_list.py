@@ -62,6 +62,14 @@ def test_columns_are_offered_whatever_the_list_is_sorted_by(browser: Browser, se
         sight.page.locator(".grid-head", has_text="epochs").wait_for()
 
 
+def test_what_filters_can_be_about_is_suggested(browser: Browser, server: Server) -> None:
+    """Operations that runs have are offered while one types."""
+    with seen(browser, server) as sight:
+        sight.page.get_by_role("button", name="More").click()
+        sight.until("document.querySelector('#known-op option')?.value === 'train'")
+        assert sight.page.get_by_label("Operation contains").get_attribute("list") == "known-op"
+
+
 def test_where_no_run_matches_what_the_command_line_asked_for_all_can_be_shown(
     browser: Browser, server: Server
 ) -> None:

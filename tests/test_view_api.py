@@ -111,8 +111,11 @@ def test_rows_have_what_a_list_shows(guild: Guild, server: Server, ids: list[str
     assert (rows[0]["flags"], rows[0]["scalars"]) == ({"epochs": 5}, {"bad": "nan", "loss": 0.25})
     assert (rows[1]["tags"], rows[1]["comments"], rows[1]["scalars"]) == (["a", "b"], 1, {})
     assert server.ok("/api/runs")["runs"][0]["flags"] == {}
-    assert server.ok("/api/columns") == {"flags": ["base", "epochs", "rate"], "scalars": ["bad", "loss"], "more": False}
-    assert server.ok("/api/columns", op="finetune") == {"flags": ["base", "rate"], "scalars": [], "more": False}
+    names = {"flags": ["base", "epochs", "rate"], "scalars": ["bad", "loss"], "more": False}
+    operations = sorted({run["operation"].partition(":")[2] or run["operation"] for run in rows})
+    assert server.ok("/api/columns") == {**names, "operations": operations, "tags": ["a", "b"]}
+    names = {"flags": ["base", "rate"], "scalars": [], "more": False}
+    assert server.ok("/api/columns", op="finetune") == {**names, "operations": ["finetune"], "tags": ["a", "b"]}
     assert server.ok("/api/columns", select=ids[0])["scalars"] == ["bad", "loss"]
 
 

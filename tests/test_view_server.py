@@ -118,7 +118,8 @@ def test_an_empty_home_is_served_and_fills(tmp_path: Path) -> None:
     with serving(guild) as running:
         assert running.ok("/api/runs")["runs"] == []
         assert running.ok("/api/config")["scopes"] == ["all"]
-        assert running.ok("/api/columns") == {"flags": [], "scalars": [], "more": False}
+        none: dict[str, object] = {key: [] for key in ("flags", "scalars", "operations", "tags")}
+        assert running.ok("/api/columns") == {**none, "more": False}
 
 
 def test_a_home_that_vanishes_is_told_and_not_made_anew(guild: Guild, server: Server) -> None:

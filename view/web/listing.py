@@ -9,7 +9,7 @@ from artifacts.home import check_run_id
 from ledger.dataclass import replace
 from ledger.ids import RunId, is_run_id
 from ledger.text import utc_time
-from projections.details import all_values_of, comment_counts, names_of, tags_of
+from projections.details import all_tags, all_values_of, comment_counts, names_of, tags_of
 from projections.errors import index_errors
 from projections.query import Query, RunFilter, RunRow, displayed, runs_by_id
 from projections.schema import LIVE
@@ -72,7 +72,7 @@ def runs(request: Request) -> Response:
 
 
 def columns(request: Request) -> Response:
-    """Return the flags and scalars that the runs of a list have."""
+    """Return the flags and scalars that the runs of a list have, and what else its filters can be about."""
     params = Params(request, (*FILTERS, "select"))
     site: Site = request.app.state.site
     asked = params.asked(request.app.state.scopes)
@@ -84,7 +84,9 @@ def columns(request: Request) -> Response:
             query = _query(session, wanted, specs)
             is_all = wanted == RunFilter(cwd=wanted.cwd) and not specs
             newest = None if is_all else [row.number for row in query.rows(limit=_LOOKED_AT)]
-            return _told(names_of(session.index, newest))
+            operations = sorted({key.operation for key in query.wanted_ops()})[:_MOST_NAMES]
+            tags = all_tags(session.index, _MOST_NAMES)
+            return {**_told(names_of(session.index, newest)), "operations": operations, "tags": tags}
 
     return answer(asking(site, names))
 

@@ -219,7 +219,7 @@ function fieldOf(what, value) {
 
 async function suggest(field, kind) {
   try {
-    const names = (await get("columns", { scope: "all" }))[kind] ?? [];
+    const names = (await get("columns", { scope: "all" }))[kind];
     field.label.append(
       h(
         "datalist",

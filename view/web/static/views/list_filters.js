@@ -159,7 +159,7 @@ export class Filters {
   async suggest() {
     this.suggested = true;
     try {
-      const { operations = [], tags = [] } = await get("columns", { scope: this.params.get("scope") ?? "all" });
+      const { operations, tags } = await get("columns", { scope: this.params.get("scope") ?? "all" });
       const lists = [
         ["known-op", operations],
         ["known-tag", tags],
