@@ -73,9 +73,11 @@ def test_what_filters_can_be_about_is_suggested(browser: Browser, server: Server
 def test_where_no_run_matches_what_the_command_line_asked_for_all_can_be_shown(
     browser: Browser, server: Server
 ) -> None:
-    """Whatever narrows the list down, an empty one is not called a home without runs."""
+    """Whatever narrows the list down is shown beside it, and an empty list is not called a home without runs."""
     with seen(browser, server, "#/runs?unlabeled=1") as sight:
         sight.says(".notice", "No run matches")
+        assert sight.page.get_by_label("Labeled").input_value() == "1"
+        sight.says("button", "More (1)")
         sight.page.get_by_role("button", name="Show all").click()
         sight.until("document.querySelectorAll('.grid-row .label').length === 4")
 

@@ -3,9 +3,9 @@
 import { askToTakeBack } from "../lib/actions.js";
 import { get } from "../lib/api.js";
 import { failure, notice } from "../lib/dialog.js";
-import { debounce, fill, h, throttle } from "../lib/dom.js";
+import { fill, h, throttle } from "../lib/dom.js";
 import { fullTime } from "../lib/format.js";
-import { runLink } from "../lib/parts.js";
+import { field, runLink, showIn } from "../lib/parts.js";
 import { go } from "../lib/router.js";
 
 const PAGE = 50;
@@ -21,7 +21,10 @@ export class LogView {
 
   constructor(host, route) {
     this.route = route;
-    this.inputs = FILTERS.map(([name, title, example]) => this.input(name, title, example));
+    this.inputs = FILTERS.map(([name, title, example]) =>
+      field(name, title, example, (text) => this.narrow(name, text)),
+    );
+    showIn(this.inputs, route.params);
     this.list = h("ol", { class: "panel txns" });
     this.more = h("button", { type: "button", hidden: true, on: { click: () => this.loadMore() } }, "Earlier ones");
     this.state = h("div", {});
@@ -51,30 +54,17 @@ export class LogView {
     this.watcher.disconnect();
   }
 
-  input(name, title, example) {
-    const input = h("input", {
-      type: "search",
-      name,
-      "aria-label": title,
-      placeholder: title,
-      title: `For example: ${example}`,
-      value: this.route.params.get(name) ?? "",
-    });
-    const change = () => {
-      const params = new URLSearchParams(this.route.params);
-      params.delete("at");
-      if (input.value.trim()) params.set(name, input.value.trim());
-      else params.delete(name);
-      go(["log"], params);
-    };
-    input.addEventListener("input", debounce(change, 450));
-    return input;
+  narrow(name, text) {
+    const params = new URLSearchParams(this.route.params);
+    params.delete("at");
+    if (text) params.set(name, text);
+    else params.delete(name);
+    go(["log"], params);
   }
 
   update(route) {
     this.route = route;
-    for (const input of this.inputs)
-      if (document.activeElement !== input) input.value = route.params.get(input.name) ?? "";
+    showIn(this.inputs, route.params);
     this.start();
   }
 
