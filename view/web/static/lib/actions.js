@@ -61,7 +61,7 @@ function finished(done, label) {
 }
 
 /** Take a transaction back, or put it into effect again; `next` is what can be done about that afterwards. */
-export async function takeBack(seq, next = "Redo") {
+async function takeBack(seq, next = "Redo") {
   try {
     const done = await post("undo", { seq });
     finished(done, next);

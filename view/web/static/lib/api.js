@@ -1,6 +1,6 @@
 // Questions to the server. A failure comes as an ApiError that says in words what is wrong and what to do next.
 
-export class ApiError extends Error {
+class ApiError extends Error {
   /** @param {{message: string, hint?: string, column?: number, status?: number}} what */
   constructor({ message, hint = "", column = null, status = 0 }) {
     super(message);
