@@ -55,7 +55,7 @@ def runs(request: Request) -> Response:
         wanted = site.wanted(asked)
         with session.index.reading():
             query = _query(session, wanted, specs)
-            behind = None if not after else _known(session, after)
+            behind = None if not after else known(session, check_run_id(after))
             found = list(query.rows(offset=offset, limit=limit, after=behind, sort=sort, reverse=reverse))
             total, exact = _total(query, offset + len(found))
             objects = row_objects(session, found, with_values=with_values)
@@ -121,11 +121,15 @@ def _chosen(query: Query, specs: Sequence[str]) -> list[RunRow]:
         raise BadRequestError(error.message, hint=error.hint) from error
 
 
-def _known(session: Session, run_id: str) -> RunRow:
-    checked = check_run_id(run_id)
-    row = runs_by_id(session.index, [checked]).get(checked)
+def known(session: Session, run_id: RunId) -> RunRow:
+    """Return a run by its whole id.
+
+    Raises:
+        SelectionError: there is none.
+    """
+    row = runs_by_id(session.index, [run_id]).get(run_id)
     if row is None:
-        raise SelectionError(f"there is no run {checked}")
+        raise SelectionError("there is no such run")
     return row
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from ledger.text import did_you_mean, printable
+from projections.schema import STATUSES
 from view.web.answers import BadRequestError
 from view.web.site import Asked
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _MOST = 500
 """Parameters in one address."""
 
-_STATUSES = ("error", "terminated", "completed", "running", "staged")
+_STATUSES = tuple(status for status in STATUSES if status != "unknown")
 FILTERS = (
     *("scope", "place", "op", "status", "label", "unlabeled", "tag", "marked", "comment", "started", "digest"),
     "filter",

@@ -40,6 +40,7 @@ class Followers:
     def __init__(self) -> None:
         self._lock = Lock()
         self._kept: OrderedDict[_Asked, tuple[SeriesFollower, Lock]] = OrderedDict()
+        self._points = 0
 
     def read(self, folder: str, keys: Sequence[str], points: int) -> Mapping[str, Series]:
         """Return series of the run with this directory, as they are now."""
@@ -47,14 +48,21 @@ class Followers:
             return {}
         asked = folder, frozenset(keys), points
         with self._lock:
-            kept = self._kept.pop(asked) if asked in self._kept else None
-            follower, lock = kept or (SeriesFollower(folder, asked[1], points), Lock())
-            self._kept[asked] = follower, lock
-            while sum(len(names) * most for _, names, most in self._kept) > _KEPT_POINTS:
-                self._kept.popitem(last=False)
+            if asked not in self._kept:
+                self._kept[asked] = SeriesFollower(folder, asked[1], points), Lock()
+                self._points += _most_points(asked)
+            self._kept.move_to_end(asked)
+            follower, lock = self._kept[asked]
+            while self._points > _KEPT_POINTS:
+                self._points -= _most_points(self._kept.popitem(last=False)[0])
         with lock:
             follower.read()
             return follower.series()
+
+
+def _most_points(asked: _Asked) -> int:
+    _, names, points = asked
+    return len(names) * points
 
 
 def series(request: Request) -> Response:
