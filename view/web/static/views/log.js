@@ -163,11 +163,9 @@ export class LogView {
 
   line(one) {
     const word = one.undoes ? "Redo" : "Undo"; // taking back what took something back does that again
-    const runs = one.runs ?? [];
-    const ids = runs.map((run) => (typeof run === "string" ? run : run.id));
-    const isTold = ids.length <= 1; // the summary names it
-    const count = one.count ?? ids.length;
-    const command = Array.isArray(one.command) ? one.command.join(" ") : (one.command ?? "");
+    const { runs: ids, count } = one;
+    const isTold = count <= 1; // the summary names it
+    const command = one.command.join(" ");
     const notes = [one.undoes && `takes back ${one.undoes}`, one.undone_by && `taken back by ${one.undone_by}`].filter(
       Boolean,
     );
