@@ -127,6 +127,20 @@ def test_everything_can_be_reached_with_the_keyboard(browser: Browser, server: S
         assert sight.page.evaluate("document.activeElement.id") == "filter"
 
 
+def test_nothing_lies_over_the_row_that_is_chosen(browser: Browser, server: Server) -> None:
+    """In a low window the bar of actions takes room from the list, and the row of the cursor stays in sight."""
+    with seen(browser, server, viewport={"width": 360, "height": 400}) as sight:
+        sight.page.wait_for_selector(".grid-row .label")
+        for key in ("End", "x"):
+            sight.page.keyboard.press(key)
+        sight.says(".actionbar .count", "1 chosen")
+        low = "document.querySelector('.grid-row.cursor').getBoundingClientRect().bottom"
+        sight.until(f"{low} <= document.querySelector('.grid').getBoundingClientRect().bottom + 1")
+        assert sight.page.evaluate(f"{low} <= document.querySelector('.actionbar').getBoundingClientRect().top")
+        for button in sight.page.locator(".actionbar button").all():
+            assert (button.bounding_box() or {"x": 999})["x"] < 360
+
+
 def test_a_label_of_markup_is_text_and_does_nothing(browser: Browser, server: Server, flowers: Guild) -> None:
     """A label is written through the dialog, as a transaction; markup in it stays text wherever it is shown."""
     hostile = "<img src=x onerror=\"document.title='owned'\"><script>alert(1)</script>"

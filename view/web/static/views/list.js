@@ -38,7 +38,7 @@ export class ListView extends Doing {
       change: (params) => go(["runs"], params),
       tools: columnMenu(this),
     });
-    this.empty = h("div", { hidden: true });
+    this.empty = h("div", { class: "grid-empty", hidden: true });
     this.foot = h("div", { class: "foot num" });
     this.bar = h("div", {
       class: "actionbar",

@@ -96,6 +96,7 @@ export class Doing {
   }
 
   showBar() {
+    const isNew = this.bar.hidden;
     this.bar.hidden = selection.size === 0;
     if (this.bar.hidden) return;
     const isDeleted = this.params.get("place") === "deleted";
@@ -115,6 +116,9 @@ export class Doing {
           ],
       button("Clear", () => selection.clear(), "Escape"),
     );
+    // The bar takes room from the list: who chooses with the keyboard goes on from a row that is seen.
+    const { cursor, scroller, virtual } = this.grid;
+    if (isNew && cursor && scroller.matches(":focus-visible")) virtual.reveal(cursor.index);
   }
 
   keyTable() {
