@@ -172,3 +172,20 @@ def test_the_log_goes_on_by_itself_where_its_pages_are_short(browser: Browser, s
         sight.page.get_by_label("By whom").fill("nobody")
         sight.says(".log h2", "No such transactions")
         assert sight.page.url.endswith("#/log?actor=nobody")
+
+
+def test_the_token_leaves_the_address_and_is_known_to_the_next_page(browser: Browser, server: Server) -> None:
+    """Loaded again, or in another tab, the pages open; a browser that has forgotten it is told what to do."""
+    with seen(browser, server) as sight:
+        sight.page.wait_for_selector(".grid-row .label")
+        assert sight.page.url == f"{server.origin}/"
+        sight.page.reload()
+        sight.page.wait_for_selector(".grid-row .label")
+        other = sight.page.context.new_page()
+        other.goto(f"{server.origin}/#/log")
+        other.wait_for_selector(".txn")
+        other.close()
+        sight.watch.allowed.append("403 (Forbidden)")
+        sight.page.evaluate("localStorage.clear()")
+        sight.page.reload()
+        sight.says(".notice", "Open the address that `guild view` printed.")

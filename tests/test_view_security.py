@@ -81,6 +81,31 @@ def test_the_cookie_is_for_this_server_alone(server: Server) -> None:
     assert server.raw("GET", "/api/config", server.own(Cookie=beside)).status == 200
 
 
+def test_the_cookie_alone_tells_nothing(guild: Guild, server: Server, run: str) -> None:
+    """A browser sends it to every port of this machine: who is sent it there lacks the token, and changes nothing."""
+    body = {"action": "mark", "ids": [run.rpartition("/")[2]]}
+    before = guild.history()
+    for path in ("/api/config", "/api/runs", "/api/events", f"{run}/file?path=plain.txt", f"{run}/source", "/nothing"):
+        for token in ("", "x", server.cookie.partition("=")[2]):
+            assert server.raw("GET", path, server.own(X_Guild_Token=token)).status == 403, path
+        link = "&" if "?" in path else "?"
+        assert server.raw("GET", f"{path}{link}token=x", server.own(X_Guild_Token="")).status == 403, path
+    assert server.post("/api/actions", body, X_Guild_Token="").status == 403
+    assert guild.history() == before
+    headers = {name: value for name, value in server.own().items() if name != "X-Guild-Token"}
+    shown = server.raw("GET", f"{run}/file?path=plain.txt&token={server.token}", headers)
+    assert (shown.status, shown.body) == (200, b"0123456789")
+
+
+def test_the_page_is_given_a_token_that_no_server_is_told(server: Server) -> None:
+    """It stands behind the # of the address, is that of this server, and is not the one that was printed."""
+    answer = server.raw("GET", f"/?token={server.token}", server.own(Cookie=""))
+    (token,) = set(re.findall(r"/#token=([\w-]{40,})", answer.body.decode()))
+    assert token not in (server.token, server.cookie.partition("=")[2])
+    assert server.raw("GET", "/api/config", server.own(X_Guild_Token=token)).status == 200
+    assert server.raw("GET", f"/?token={token}", server.own(Cookie="")).status == 403
+
+
 @pytest.mark.parametrize(
     "host", ["evil.example", "127.0.0.1", "127.0.0.1:1", "", "localhost.evil.example:{port}", None]
 )

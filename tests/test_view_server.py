@@ -29,7 +29,8 @@ def test_interrupted_it_ends_as_other_commands_do(guild: Guild) -> None:
     running = start(guild)
     running.open_page()
     with socket.create_connection(("127.0.0.1", running.port)) as page:
-        lines = ("GET /api/events HTTP/1.1", f"Host: 127.0.0.1:{running.port}", f"Cookie: {running.cookie}", "", "")
+        own = [f"{name}: {value}" for name, value in running.own().items()]
+        lines = ("GET /api/events HTTP/1.1", *own, "", "")
         page.sendall("\r\n".join(lines).encode())
         assert page.recv(4096).startswith(b"HTTP/1.1 200")
         code, err = running.stop(signal.SIGINT)

@@ -67,7 +67,7 @@ class Server:
 
     def own(self, **more: str) -> dict[str, str]:
         """Return the headers of a page of this server; those given in addition or instead, `_` for `-`."""
-        headers = {"Host": f"{self.host}:{self.port}", "Cookie": self.cookie}
+        headers = {"Host": f"{self.host}:{self.port}", "Cookie": self.cookie, "X-Guild-Token": self.token}
         return {**headers, **{name.replace("_", "-"): value for name, value in more.items()}}
 
     def get(self, path: str, /, **params: object) -> Answer:
