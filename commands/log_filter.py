@@ -44,6 +44,10 @@ class LogFilter:
             return False
         if self.run_id is not None and not any(event.stream == run_stream(self.run_id) for event in events):
             return False
+        return self.is_by(txn)
+
+    def is_by(self, txn: TxnRow) -> bool:
+        """Tell whether a transaction is by whom it is asked for; its events need not be read for that."""
         if self.actor is None:
             return True
         header = Header.from_bytes(txn.header)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import cache, partial
 from itertools import islice
 
 from artifacts.home import check_run_id
 from commands.app import App
 from commands.change_words import summary
-from commands.log_filter import LogFilter, Pair, event_type
+from commands.log_filter import LogFilter, event_type
 from ledger.canonical import Value
 from ledger.errors import GuildError
-from ledger.ids import RunId, run_of, run_stream
+from ledger.ids import run_of, run_stream
 from ledger.rows import EventRow, TxnRow
 from ledger.store import Store
 from ledger.text import utc_time
@@ -27,6 +28,12 @@ _MOST_RUNS = 20
 _MOST_LOOKED_AT = 20_000
 """Transactions that are passed by in search of those asked for, before the page is told to ask for more."""
 
+_MOST_EVENTS = 10_000
+"""Events that are read: a page of transactions that are each about thousands of runs ends early, after one at least."""
+
+Takers = Callable[[str], Mapping[bytes, int]]
+"""Gives what `_takers` finds, looked up once."""
+
 
 def log_page(app: App, asked: LogAsked) -> Mapping[str, Value]:
     """Return a page of transactions, and where the next one begins."""
@@ -34,36 +41,44 @@ def log_page(app: App, asked: LogAsked) -> Mapping[str, Value]:
     run_id = check_run_id(asked.run) if asked.run else None
     wanted = LogFilter(run_id, asked.actor or None, None, frozenset(map(event_type, asked.types)))
     found: list[dict[str, Value]] = []
-    last = asked.before
+    last, read = asked.before, 0
+    takers = cache(partial(_takers, store))  # transactions about the same run ask for the same
     with store.reading():
-        pairs = _pairs(store, run_id, asked.before)
-        for txn, events in islice(pairs, _MOST_LOOKED_AT):
-            last = txn.seq
+        seqs = _seqs(store, wanted, asked.before)
+        for seq in islice(seqs, _MOST_LOOKED_AT):
+            last = seq
+            txn = store.txn(seq)
+            if txn is None or not wanted.is_by(txn):
+                continue
+            events = store.txn_events(seq)
+            read += len(events)
             if wanted.lets(txn, events):
-                found.append(_object(store, txn, events))
-            if len(found) == asked.limit:
+                found.append(_object(store, txn, events, takers))
+            if len(found) == asked.limit or read >= _MOST_EVENTS:
                 break
-        more = next(pairs, None) is not None
+        more = next(seqs, None) is not None
     return {"transactions": found, "more": more, "before": last if more else None}
 
 
-def _pairs(store: Store, run_id: RunId | None, before: int | None) -> Iterator[Pair]:
-    """Yield transactions with their events, newest first; each is looked up, so that a page costs the page."""
+def _seqs(store: Store, wanted: LogFilter, before: int | None) -> Iterator[int]:
+    """Yield the transactions that may be asked for, newest first; each is looked up, so that a page costs the page."""
     end = store.head().seq + 1 if before is None else before
-    seqs: Sequence[int] = range(end - 1, 0, -1)
-    if run_id is not None:
-        of_run = {event.txn_seq for event in store.stream_events([run_stream(run_id)])}
-        seqs = sorted((seq for seq in of_run if seq < end), reverse=True)
-    for seq in seqs:
-        if txn := store.txn(seq):
-            yield txn, store.txn_events(seq)
+    if wanted.run_id is not None:
+        of_run = {event.txn_seq for event in store.stream_events([run_stream(wanted.run_id)])}
+        return iter(sorted((seq for seq in of_run if seq < end), reverse=True))
+    if wanted.types:
+        return (seq for seq in store.seqs_of_types(wanted.types) if seq < end)
+    return iter(range(end - 1, 0, -1))
 
 
-def _object(store: Store, txn: TxnRow, events: Sequence[EventRow]) -> dict[str, Value]:
+def _object(store: Store, txn: TxnRow, events: Sequence[EventRow], takers: Takers) -> dict[str, Value]:
     header = Header.from_bytes(txn.header)
     runs = list(dict.fromkeys(run_id for event in events if (run_id := run_of(event.stream))))
     brief = brief_of(txn)
-    undone_by = _undone_by(store, txn, events)
+    # What takes it back has an event of one of the same runs, and hardly leaves out both the first and the last.
+    undone_by = max(
+        (seq for run_id in {*runs[:1], *runs[-1:]} if (seq := takers(run_stream(run_id)).get(txn.txn_id))), default=None
+    )
     return {
         "seq": txn.seq,
         "id": txn.txn_id.hex(),
@@ -82,12 +97,11 @@ def _object(store: Store, txn: TxnRow, events: Sequence[EventRow]) -> dict[str, 
     }
 
 
-def _undone_by(store: Store, txn: TxnRow, events: Sequence[EventRow]) -> int | None:
-    """Return the newest transaction that takes this one back: it has an event of one of the same runs."""
-    streams = [event.stream for event in events if run_of(event.stream)]
-    seqs = {event.txn_seq for event in store.stream_events({*streams[:1], *streams[-1:]})}
-    later = (store.txn(seq) for seq in sorted(seqs, reverse=True) if seq > txn.seq)
-    return next((one.seq for one in later if one is not None and brief_of(one).undoes == txn.txn_id), None)
+def _takers(store: Store, stream: str) -> Mapping[bytes, int]:
+    """Return the transactions about a run that take others back, by the ids of those; the newest of each."""
+    seqs = sorted({event.txn_seq for event in store.stream_events([stream])})
+    briefs = [brief_of(txn) for seq in seqs if (txn := store.txn(seq))]
+    return {brief.undoes: brief.seq for brief in briefs if brief.undoes is not None}
 
 
 def _is_undoable(seq: int, events: Sequence[EventRow]) -> bool:

@@ -55,6 +55,17 @@ def tags_of(index: Index, runs: Sequence[int]) -> dict[int, list[str]]:
     return found
 
 
+def all_tags(index: Index, most: int) -> list[str]:
+    """Return the tags that runs have, sorted, at most so many; each is looked up behind the one before it."""
+    statement = (
+        "WITH RECURSIVE known(tag) AS (SELECT min(tag) FROM tag UNION ALL"
+        " SELECT (SELECT min(tag) FROM tag WHERE tag > known.tag) FROM known WHERE known.tag IS NOT NULL LIMIT ?)"
+        " SELECT tag FROM known WHERE tag IS NOT NULL"
+    )
+    with index_errors():
+        return [str(tag) for (tag,) in index.db.execute(statement, (most,))]
+
+
 def comment_counts(index: Index, runs: Sequence[int]) -> dict[int, int]:
     """Return how many comments runs have; a run without any is left out."""
     statement = f"SELECT run, count(*) FROM comment WHERE run IN ({numbers(runs)}) GROUP BY run"  # noqa: S608 - numbers

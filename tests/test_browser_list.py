@@ -53,6 +53,35 @@ def test_filters_narrow_the_list_and_are_in_the_address(browser: Browser, server
         assert sight.texts(".grid-row .label") == LABELS[1:3]
 
 
+def test_columns_are_offered_whatever_the_list_is_sorted_by(browser: Browser, server: Server) -> None:
+    """The order of the list has nothing to do with which columns there are."""
+    with seen(browser, server, "#/runs?sort=lr&reverse=1") as sight:
+        sight.page.wait_for_selector(".grid-row .label")
+        sight.page.get_by_role("button", name="Columns").click()
+        sight.page.locator(".sheet input[name='flag:epochs']").check()
+        sight.page.locator(".grid-head", has_text="epochs").wait_for()
+
+
+def test_what_filters_can_be_about_is_suggested(browser: Browser, server: Server) -> None:
+    """Operations that runs have are offered while one types."""
+    with seen(browser, server) as sight:
+        sight.page.get_by_role("button", name="More").click()
+        sight.until("document.querySelector('#known-op option')?.value === 'train'")
+        assert sight.page.get_by_label("Operation contains").get_attribute("list") == "known-op"
+
+
+def test_where_no_run_matches_what_the_command_line_asked_for_all_can_be_shown(
+    browser: Browser, server: Server
+) -> None:
+    """Whatever narrows the list down is shown beside it, and an empty list is not called a home without runs."""
+    with seen(browser, server, "#/runs?unlabeled=1") as sight:
+        sight.says(".notice", "No run matches")
+        assert sight.page.get_by_label("Labeled").input_value() == "1"
+        sight.says("button", "More (1)")
+        sight.page.get_by_role("button", name="Show all").click()
+        sight.until("document.querySelectorAll('.grid-row .label').length === 4")
+
+
 def test_an_error_in_the_filter_has_a_caret_under_its_column(browser: Browser, server: Server) -> None:
     """What is wrong with an expression is said in words, with a caret under the place; the list stays."""
     with seen(browser, server) as sight:
@@ -96,6 +125,20 @@ def test_everything_can_be_reached_with_the_keyboard(browser: Browser, server: S
         press("Escape")
         press("/")
         assert sight.page.evaluate("document.activeElement.id") == "filter"
+
+
+def test_nothing_lies_over_the_row_that_is_chosen(browser: Browser, server: Server) -> None:
+    """In a low window the bar of actions takes room from the list, and the row of the cursor stays in sight."""
+    with seen(browser, server, viewport={"width": 360, "height": 400}) as sight:
+        sight.page.wait_for_selector(".grid-row .label")
+        for key in ("End", "x"):
+            sight.page.keyboard.press(key)
+        sight.says(".actionbar .count", "1 chosen")
+        low = "document.querySelector('.grid-row.cursor').getBoundingClientRect().bottom"
+        sight.until(f"{low} <= document.querySelector('.grid').getBoundingClientRect().bottom + 1")
+        assert sight.page.evaluate(f"{low} <= document.querySelector('.actionbar').getBoundingClientRect().top")
+        for button in sight.page.locator(".actionbar button").all():
+            assert (button.bounding_box() or {"x": 999})["x"] < 360
 
 
 def test_a_label_of_markup_is_text_and_does_nothing(browser: Browser, server: Server, flowers: Guild) -> None:

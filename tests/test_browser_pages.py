@@ -156,3 +156,36 @@ def test_a_narrow_screen_has_all_that_matters(browser: Browser, server: Server, 
             sight.page.wait_for_timeout(200)
             assert sight.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), place
             assert sight.page.evaluate("document.getElementById('main').scrollWidth <= innerWidth"), place
+
+
+def test_the_log_goes_on_by_itself_where_its_pages_are_short(browser: Browser, server: Server) -> None:
+    """The server may answer with less than was asked for: the rest comes as long as there is room for it."""
+    told = [f"#{one['seq']}" for one in server.ok("/api/log")["transactions"]]
+    with seen(browser, server) as sight:
+        short = lambda route: route.continue_(url=route.request.url.replace("limit=50", "limit=1"))  # noqa: E731
+        sight.page.route("**/api/log?*", short)
+        for place in ("#/log", "#/log?at=2"):
+            sight.go(place)
+            sight.until(f"document.querySelectorAll('.txn').length === {len(told)}")
+            assert [one.splitlines()[0] for one in sight.texts(".txn")] == told
+        assert sight.text(".txn.here .seq") == "#2"
+        sight.page.get_by_label("By whom").fill("nobody")
+        sight.says(".log h2", "No such transactions")
+        assert sight.page.url.endswith("#/log?actor=nobody")
+
+
+def test_the_token_leaves_the_address_and_is_known_to_the_next_page(browser: Browser, server: Server) -> None:
+    """Loaded again, or in another tab, the pages open; a browser that has forgotten it is told what to do."""
+    with seen(browser, server) as sight:
+        sight.page.wait_for_selector(".grid-row .label")
+        assert sight.page.url == f"{server.origin}/"
+        sight.page.reload()
+        sight.page.wait_for_selector(".grid-row .label")
+        other = sight.page.context.new_page()
+        other.goto(f"{server.origin}/#/log")
+        other.wait_for_selector(".txn")
+        other.close()
+        sight.watch.allowed.append("403 (Forbidden)")
+        sight.page.evaluate("localStorage.clear()")
+        sight.page.reload()
+        sight.says(".notice", "Open the address that `guild view` printed.")

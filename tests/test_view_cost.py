@@ -16,6 +16,7 @@ from benchmarks.history import home_with
 from commands.app import App
 from commands.view_site import HomeSite
 from view.web import listing
+from view.web.auditing import log
 from view.web.listing import columns, runs
 
 if TYPE_CHECKING:
@@ -106,3 +107,28 @@ def test_a_total_that_is_not_kept_is_counted_so_far_only(
     assert (found["total"], found["exact"]) == (60, False)
     found = asked(many, runs, "limit=20")
     assert (found["total"], found["exact"]) == (MANY, True)
+
+
+def test_a_page_of_the_log_costs_so_many_events(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Transactions about many runs make shorter pages, of one at least; pages join without a gap all the same."""
+    home = home_with(str(tmp_path_factory.mktemp("log")), 6 * FEW, in_transactions_of=50)
+    whole = asked(home, log, "limit=500")["transactions"]
+    assert len(whole) > 20
+    asked(home, log, "limit=500")
+    steps[0] = 0
+    asked(home, log, "limit=500")
+    most = steps[0]
+    monkeypatch.setattr("commands.view_log._MOST_EVENTS", 300)
+    steps[0] = 0
+    page = asked(home, log, "limit=500")
+    assert steps[0] < most / 3
+    assert page["more"] and 1 < len(page["transactions"]) <= 300  # noqa: PT018 - a page that ended early
+    monkeypatch.setattr("commands.view_log._MOST_EVENTS", 1)
+    told, page = [], {"before": len(whole) + 1}
+    while page["before"] is not None:
+        page = asked(home, log, f"limit=500&before={page['before']}")
+        told += page["transactions"]
+        assert len(page["transactions"]) == 1
+    assert told == whole

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.cli_kit import PATIENCE, Guild, project_of, wait_until
-from tests.view_kit import Server, serving
+from tests.view_kit import Server, server_fixture  # noqa: F401 - a fixture
 
 CODE = """\
 import os, time
@@ -85,13 +85,6 @@ def guild(tmp_path_factory: pytest.TempPathFactory) -> Guild:
         (guild.cwd / f"done{name}").touch()
     guild.with_env(SIGN=str(guild.cwd / "done")).ok("run", "go", "-y")
     return guild
-
-
-@pytest.fixture(scope="module")
-def server(guild: Guild) -> Iterator[Server]:
-    """Give its server."""
-    with serving(guild) as running:
-        yield running
 
 
 def test_what_other_commands_do_is_told_to_every_page(guild: Guild, server: Server) -> None:

@@ -6,13 +6,12 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.cli_kit import Guild, project_of, wait_until
-from tests.view_kit import Answer, Server, serving
+from tests.view_kit import Answer, Server, server_fixture  # noqa: F401 - a fixture
 
 HIDDEN = "a-value-of-the-environment"
 OUTSIDE = b"nobody outside may read this"
@@ -52,13 +51,6 @@ def guild(tmp_path_factory: pytest.TempPathFactory) -> Guild:
 
 
 @pytest.fixture(scope="module")
-def server(guild: Guild) -> Iterator[Server]:
-    """Give its server."""
-    with serving(guild) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def run(server: Server) -> str:
     """Give the address of the run."""
     return f"/api/runs/{server.ok('/api/runs')['runs'][0]['id']}"
@@ -87,6 +79,31 @@ def test_the_cookie_is_for_this_server_alone(server: Server) -> None:
     assert server.token.encode() not in answer.body
     beside = f'other={{"a":"b;c"}}; x; {cookie}; =; y="'
     assert server.raw("GET", "/api/config", server.own(Cookie=beside)).status == 200
+
+
+def test_the_cookie_alone_tells_nothing(guild: Guild, server: Server, run: str) -> None:
+    """A browser sends it to every port of this machine: who is sent it there lacks the token, and changes nothing."""
+    body = {"action": "mark", "ids": [run.rpartition("/")[2]]}
+    before = guild.history()
+    for path in ("/api/config", "/api/runs", "/api/events", f"{run}/file?path=plain.txt", f"{run}/source", "/nothing"):
+        for token in ("", "x", server.cookie.partition("=")[2]):
+            assert server.raw("GET", path, server.own(X_Guild_Token=token)).status == 403, path
+        link = "&" if "?" in path else "?"
+        assert server.raw("GET", f"{path}{link}token=x", server.own(X_Guild_Token="")).status == 403, path
+    assert server.post("/api/actions", body, X_Guild_Token="").status == 403
+    assert guild.history() == before
+    headers = {name: value for name, value in server.own().items() if name != "X-Guild-Token"}
+    shown = server.raw("GET", f"{run}/file?path=plain.txt&token={server.token}", headers)
+    assert (shown.status, shown.body) == (200, b"0123456789")
+
+
+def test_the_page_is_given_a_token_that_no_server_is_told(server: Server) -> None:
+    """It stands behind the # of the address, is that of this server, and is not the one that was printed."""
+    answer = server.raw("GET", f"/?token={server.token}", server.own(Cookie=""))
+    (token,) = set(re.findall(r"/#token=([\w-]{40,})", answer.body.decode()))
+    assert token not in (server.token, server.cookie.partition("=")[2])
+    assert server.raw("GET", "/api/config", server.own(X_Guild_Token=token)).status == 200
+    assert server.raw("GET", f"/?token={token}", server.own(Cookie="")).status == 403
 
 
 @pytest.mark.parametrize(

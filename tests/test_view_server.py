@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import socket
-from collections.abc import Iterator
 from contextlib import closing
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,7 +14,7 @@ import pytest
 
 from ledger.errors import UsageError
 from tests.cli_kit import Guild, copied, wait_until
-from tests.view_kit import Server, serving, start
+from tests.view_kit import Server, server_fixture, serving, start  # noqa: F401 - a fixture
 from view.web.serving import hosts_of, listen
 
 
@@ -25,19 +24,13 @@ def guild(tmp_path_factory: pytest.TempPathFactory) -> Guild:
     return copied(tmp_path_factory, tmp_path_factory.mktemp("server"))
 
 
-@pytest.fixture(scope="module")
-def server(guild: Guild) -> Iterator[Server]:
-    """Give a server on that home."""
-    with serving(guild) as running:
-        yield running
-
-
 def test_interrupted_it_ends_as_other_commands_do(guild: Guild) -> None:
     """Ctrl-C is code 130, even while a page listens; the port is free again at once."""
     running = start(guild)
     running.open_page()
     with socket.create_connection(("127.0.0.1", running.port)) as page:
-        lines = ("GET /api/events HTTP/1.1", f"Host: 127.0.0.1:{running.port}", f"Cookie: {running.cookie}", "", "")
+        own = [f"{name}: {value}" for name, value in running.own().items()]
+        lines = ("GET /api/events HTTP/1.1", *own, "", "")
         page.sendall("\r\n".join(lines).encode())
         assert page.recv(4096).startswith(b"HTTP/1.1 200")
         code, err = running.stop(signal.SIGINT)
@@ -126,7 +119,8 @@ def test_an_empty_home_is_served_and_fills(tmp_path: Path) -> None:
     with serving(guild) as running:
         assert running.ok("/api/runs")["runs"] == []
         assert running.ok("/api/config")["scopes"] == ["all"]
-        assert running.ok("/api/columns") == {"flags": [], "scalars": [], "more": False}
+        none: dict[str, object] = {key: [] for key in ("flags", "scalars", "operations", "tags")}
+        assert running.ok("/api/columns") == {**none, "more": False}
 
 
 def test_a_home_that_vanishes_is_told_and_not_made_anew(guild: Guild, server: Server) -> None:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+import pytest
+
 from tests.cli_kit import PATIENCE, Guild
 
 ADDRESS = re.compile(r"Running Guild View at http://(?P<host>[^/]+):(?P<port>\d+)/\?token=(?P<token>[\w-]{40,})\n")
@@ -65,7 +67,7 @@ class Server:
 
     def own(self, **more: str) -> dict[str, str]:
         """Return the headers of a page of this server; those given in addition or instead, `_` for `-`."""
-        headers = {"Host": f"{self.host}:{self.port}", "Cookie": self.cookie}
+        headers = {"Host": f"{self.host}:{self.port}", "Cookie": self.cookie, "X-Guild-Token": self.token}
         return {**headers, **{name.replace("_", "-"): value for name, value in more.items()}}
 
     def get(self, path: str, /, **params: object) -> Answer:
@@ -135,3 +137,10 @@ def serving(guild: Guild, *args: str) -> Iterator[Server]:
     finally:
         _, err = server.stop()
         assert "Traceback" not in err, err
+
+
+@pytest.fixture(name="server", scope="module")
+def server_fixture(guild: Guild) -> Iterator[Server]:
+    """Give the server of a file's home."""
+    with serving(guild) as running:
+        yield running

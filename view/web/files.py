@@ -16,13 +16,14 @@ from artifacts.beneath import folder_below, open_below
 from artifacts.run_files import OWN, RunFilesError
 from ledger.ids import RunId, is_run_id
 from ledger.text import utc_time
-from projections.query import RunRow, runs_by_id
+from projections.query import RunRow
 from projections.schema import DELETED, LIVE
 from projections.selection import SelectionError
 from view.web.answers import answer
 from view.web.kinds import preview, served_as
+from view.web.listing import known
 from view.web.params import Params
-from view.web.sending import FileAnswer, text_of
+from view.web.sending import MOST_TEXT, TEXT_BYTES, FileAnswer, text_of
 from view.web.site import Session, Site, asking
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 _MOST_ENTRIES = 5_000
-_TEXT_BYTES, _MOST_TEXT = 262_144, 4 << 20
 _SANDBOX = (
     "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; frame-ancestors 'self'"
 )
@@ -42,11 +42,7 @@ def known_run(session: Session, request: Request) -> RunRow:
     Raises:
         SelectionError: there is none.
     """
-    run_id = run_id_of(request)
-    row = runs_by_id(session.index, [run_id]).get(run_id)
-    if row is None:
-        raise SelectionError("there is no such run")
-    return row
+    return known(session, run_id_of(request))
 
 
 def run_id_of(request: Request) -> RunId:
@@ -125,7 +121,7 @@ def _kind(mode: int) -> str:
 def text(request: Request) -> Response:
     """Return the beginning of a file as text."""
     params = Params(request, ("path", "limit"))
-    limit = params.number("limit", _TEXT_BYTES, 1, _MOST_TEXT)
+    limit = params.number("limit", TEXT_BYTES, 1, MOST_TEXT)
     descriptor = open_below(_folder(request), params.text("path"))
     return answer(text_of(descriptor, limit))
 

@@ -2,7 +2,8 @@
 
 The server listens on loopback, where every other program of the machine, and every page in the user's browser, can send
 requests. So it answers only requests that name it by its own address (a page elsewhere whose name was pointed at
-127.0.0.1 has another), that bring the cookie which the token was exchanged for, and that no other page caused.
+127.0.0.1 has another), that bring the cookie which the token was exchanged for, and a token, and that no other page
+caused.
 """
 
 from __future__ import annotations
@@ -95,9 +96,11 @@ class Guard:
             return problem(403, "another page sent this request")
         if path == "/" and method == "GET" and (given := _token(scope)) is not None:
             return self._exchanged(given)
-        if not self._keys.is_known(headers.get("cookie", "")):
-            if path == "/":
-                return HTMLResponse(_PAGE.format(head="", text=_LOCKED), 403)
+        is_known = self._keys.is_known(headers.get("cookie", ""))
+        if path == "/" and not is_known:
+            return HTMLResponse(_PAGE.format(head="", text=_LOCKED), 403)
+        is_held = path == "/" or path.startswith("/static/") or self._keys.is_held(_held(scope, headers))
+        if not (is_known and is_held):
             return problem(403, "the token is missing", "Open the address that `guild view` printed.")
         return self._forged(method, headers) or _oversized(headers)
 
@@ -105,12 +108,13 @@ class Guard:
         """Return what a token is exchanged for: the cookie, and the way to the page without the token in its address.
 
         By a page and not by a redirect: a browser takes a redirect for part of what led here, and then keeps a strict
-        cookie to itself when that was another page.
+        cookie to itself when that was another page. What stands behind `#` no server is told.
         """
         if not self._keys.opens(token):
             return HTMLResponse(_PAGE.format(head="", text=f"The token is not valid (any more). {_LOCKED}"), 403)
-        head = '<meta http-equiv="refresh" content="0; url=/">'
-        answer = HTMLResponse(_PAGE.format(head=head, text='<a href="/">Guild View</a>'))
+        place = f"/#token={self._keys.page_token}"
+        head = f'<meta http-equiv="refresh" content="0; url={place}">'
+        answer = HTMLResponse(_PAGE.format(head=head, text=f'<a href="{place}">Guild View</a>'))
         answer.headers["set-cookie"] = self._keys.set_cookie()
         return answer
 
@@ -156,6 +160,11 @@ def _is_visit(method: str, headers: Mapping[str, str]) -> bool:
 def _token(scope: Scope) -> str | None:
     found = parse_qs(scope["query_string"].decode("latin-1")).get("token")
     return found[0] if found else None
+
+
+def _held(scope: Scope, headers: Mapping[str, str]) -> str:
+    """Return the token that a request holds: for pictures, frames and streams of events no page can set headers."""
+    return headers.get("x-guild-token") or _token(scope) or ""
 
 
 class _Body:

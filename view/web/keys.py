@@ -1,4 +1,4 @@
-"""Who may look: the token of the printed address, and the cookie that it is exchanged for."""
+"""Who may look: the token of the printed address, and the cookie and the page's own token that it is exchanged for."""
 
 from __future__ import annotations
 
@@ -15,17 +15,22 @@ class Keys:
     """The secrets of one server; they end with it.
 
     The token stands in an address, and so in a terminal and in a browser's history; the cookie stands nowhere else.
+    But a browser sends the cookie to every port of this machine, and another user may listen on one. So whatever tells
+    or changes anything takes a token as well: that of the printed address, or that of the page, which a browser keeps
+    for pages of this very port.
     An address that another program is started with can be read by everybody on the machine: it gets a token of its own,
     which opens the page once.
 
     Attributes:
         cookie_name: of this server alone: cookies do not tell ports apart.
         token: for the address that is printed.
+        page_token: for the page.
     """
 
     def __init__(self, port: int) -> None:
         self.cookie_name = f"guild-view-{port}"
         self.token = secrets.token_urlsafe(_BYTES)
+        self.page_token = secrets.token_urlsafe(_BYTES)
         self._session = secrets.token_urlsafe(_BYTES)
         self._once: dict[str, float] = {}
         self._lock = Lock()
@@ -44,6 +49,10 @@ class Keys:
         with self._lock:
             found = next((one for one in self._once if _same(token, one)), None)
             return found is not None and self._once.pop(found) > time.monotonic()
+
+    def is_held(self, token: str) -> bool:
+        """Tell whether who asks holds a token, besides the cookie."""
+        return _same(token, self.token) or _same(token, self.page_token)
 
     def set_cookie(self) -> str:
         """Return the header that gives a browser the cookie."""

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from artifacts.home import check_run_id
 from ledger.dataclass import replace
+from ledger.ids import RunId, is_run_id
 from ledger.text import utc_time
-from projections.details import all_values_of, comment_counts, names_of, tags_of
+from projections.details import all_tags, all_values_of, comment_counts, names_of, tags_of
 from projections.errors import index_errors
 from projections.query import Query, RunFilter, RunRow, displayed, runs_by_id
 from projections.schema import LIVE
@@ -54,7 +55,7 @@ def runs(request: Request) -> Response:
         wanted = site.wanted(asked)
         with session.index.reading():
             query = _query(session, wanted, specs)
-            behind = None if not after else _known(session, after)
+            behind = None if not after else known(session, check_run_id(after))
             found = list(query.rows(offset=offset, limit=limit, after=behind, sort=sort, reverse=reverse))
             total, exact = _total(query, offset + len(found))
             objects = row_objects(session, found, with_values=with_values)
@@ -71,7 +72,7 @@ def runs(request: Request) -> Response:
 
 
 def columns(request: Request) -> Response:
-    """Return the flags and scalars that the runs of a list have."""
+    """Return the flags and scalars that the runs of a list have, and what else its filters can be about."""
     params = Params(request, (*FILTERS, "select"))
     site: Site = request.app.state.site
     asked = params.asked(request.app.state.scopes)
@@ -83,7 +84,9 @@ def columns(request: Request) -> Response:
             query = _query(session, wanted, specs)
             is_all = wanted == RunFilter(cwd=wanted.cwd) and not specs
             newest = None if is_all else [row.number for row in query.rows(limit=_LOOKED_AT)]
-            return _told(names_of(session.index, newest))
+            operations = sorted({key.operation for key in query.wanted_ops()})[:_MOST_NAMES]
+            tags = all_tags(session.index, _MOST_NAMES)
+            return {**_told(names_of(session.index, newest)), "operations": operations, "tags": tags}
 
     return answer(asking(site, names))
 
@@ -101,21 +104,32 @@ def _query(session: Session, wanted: RunFilter, specs: Sequence[str]) -> Query:
     query = Query(session.index, wanted)
     if not specs:
         return query
-    if all(len(spec) == 32 and not spec.isdecimal() for spec in specs):  # noqa: PLR2004 - whole ids
-        named = [check_run_id(spec) for spec in dict.fromkeys(specs)]
-        rows = list(runs_by_id(session.index, named).values())
+    if all(map(is_run_id, specs)):
+        rows = list(runs_by_id(session.index, [RunId(spec) for spec in dict.fromkeys(specs)]).values())
     else:
-        rows = list(chosen(query, specs))
+        rows = _chosen(query, specs)
     if len(rows) > MOST_SELECTED:
         raise BadRequestError(f"{len(rows)} runs are selected, more than {MOST_SELECTED}", hint="Use filters instead.")
     return Query(session.index, replace(wanted, only=tuple(row.number for row in rows)))
 
 
-def _known(session: Session, run_id: str) -> RunRow:
-    checked = check_run_id(run_id)
-    row = runs_by_id(session.index, [checked]).get(checked)
+def _chosen(query: Query, specs: Sequence[str]) -> list[RunRow]:
+    """Return the runs that a selection names; one that names none is a parameter that is wrong, not an address."""
+    try:
+        return chosen(query, specs)
+    except SelectionError as error:
+        raise BadRequestError(error.message, hint=error.hint) from error
+
+
+def known(session: Session, run_id: RunId) -> RunRow:
+    """Return a run by its whole id.
+
+    Raises:
+        SelectionError: there is none.
+    """
+    row = runs_by_id(session.index, [run_id]).get(run_id)
     if row is None:
-        raise SelectionError(f"there is no run {checked}")
+        raise SelectionError("there is no such run")
     return row
 
 

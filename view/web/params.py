@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
 from ledger.text import did_you_mean, printable
+from projections.schema import STATUSES
 from view.web.answers import BadRequestError
 from view.web.site import Asked
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _MOST = 500
 """Parameters in one address."""
 
-_STATUSES = ("error", "terminated", "completed", "running", "staged")
+_STATUSES = tuple(status for status in STATUSES if status != "unknown")
 FILTERS = (
     *("scope", "place", "op", "status", "label", "unlabeled", "tag", "marked", "comment", "started", "digest"),
     "filter",
@@ -49,6 +50,8 @@ class Params:
             raise BadRequestError("there are too many parameters") from error
         self._given: dict[str, list[str]] = {}
         for name, text in pairs:
+            if name == "token":
+                continue  # the guard has seen it
             if name not in names:
                 raise BadRequestError(
                     f"there is no parameter '{printable(name, 80)}'{did_you_mean(name, names)}",

@@ -13,25 +13,24 @@ from artifacts.output import OUTPUT
 from artifacts.run_files import OWN, RunFilesError
 from artifacts.source_manifest import read_manifest, snapshot_dir
 from ledger.errors import GuildError
+from ledger.lifecycle import ENDED
 from projections.details import digests_of
 from projections.selection import SelectionError
 from view.web.answers import answer
 from view.web.files import directory_of, known_run, run_id_of
 from view.web.listing import row_objects
 from view.web.params import Params
-from view.web.sending import text_of
+from view.web.sending import MOST_TEXT, TEXT_BYTES, text_of
 from view.web.site import Session, Site, asking
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-FINAL = ("completed", "error", "terminated")
 OUTPUT_PATH = f"{OWN}/{OUTPUT}"
 _PIECE, _MOST_PIECE = 65_536, 4 << 20
 _BEYOND = 1 << 60
 _MOST_SOURCES = 5_000
-_TEXT_BYTES, _MOST_TEXT = 262_144, 4 << 20
 _LONGEST_CHARACTER = 4
 
 
@@ -75,7 +74,7 @@ def output(request: Request) -> Response:
 
     def found(session: Session) -> tuple[str, bool]:
         row = known_run(session, request)
-        return directory_of(session, row), row.status in FINAL
+        return directory_of(session, row), row.status in ENDED
 
     folder, ended = asking(site, found)
     try:
@@ -112,7 +111,7 @@ def _text(data: bytes, *, whole: bool, middle: bool) -> tuple[str, int]:
 def source(request: Request) -> Response:
     """Return which files the snapshot of a run's code holds; with `path`, the text of one."""
     params = Params(request, ("path", "limit"))
-    path, limit = params.text("path"), params.number("limit", _TEXT_BYTES, 1, _MOST_TEXT)
+    path, limit = params.text("path"), params.number("limit", TEXT_BYTES, 1, MOST_TEXT)
     site: Site = request.app.state.site
 
     def found(session: Session) -> str | None:

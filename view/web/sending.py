@@ -18,6 +18,9 @@ from view.web.answers import problem
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+TEXT_BYTES, MOST_TEXT = 262_144, 4 << 20
+"""Of a file that is shown as text: so many without being asked, and at most."""
+
 _PIECE = 262_144
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 

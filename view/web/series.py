@@ -40,6 +40,7 @@ class Followers:
     def __init__(self) -> None:
         self._lock = Lock()
         self._kept: OrderedDict[_Asked, tuple[SeriesFollower, Lock]] = OrderedDict()
+        self._points = 0
 
     def read(self, folder: str, keys: Sequence[str], points: int) -> Mapping[str, Series]:
         """Return series of the run with this directory, as they are now."""
@@ -47,18 +48,28 @@ class Followers:
             return {}
         asked = folder, frozenset(keys), points
         with self._lock:
-            kept = self._kept.pop(asked) if asked in self._kept else None
-            follower, lock = kept or (SeriesFollower(folder, asked[1], points), Lock())
-            self._kept[asked] = follower, lock
-            while sum(len(names) * most for _, names, most in self._kept) > _KEPT_POINTS:
-                self._kept.popitem(last=False)
+            if asked not in self._kept:
+                self._kept[asked] = SeriesFollower(folder, asked[1], points), Lock()
+                self._points += _most_points(asked)
+            self._kept.move_to_end(asked)
+            follower, lock = self._kept[asked]
+            while self._points > _KEPT_POINTS:
+                self._points -= _most_points(self._kept.popitem(last=False)[0])
         with lock:
             follower.read()
             return follower.series()
 
 
+def _most_points(asked: _Asked) -> int:
+    _, names, points = asked
+    return len(names) * points
+
+
 def series(request: Request) -> Response:
-    """Return series of several runs, each thinned out: first, last, lowest and highest points stay."""
+    """Return series of several runs, each thinned out: first, last, lowest and highest points stay.
+
+    A run without such a series is left out; one that there never was is an error.
+    """
     params = Params(request, ("ids", "key", "points"))
     ids = [part for text in params.texts("ids") for part in text.split(",") if part]
     keys = list(dict.fromkeys(params.texts("key")))
@@ -74,6 +85,9 @@ def series(request: Request) -> Response:
 
     def folders(session: Session) -> dict[str, str]:
         known = runs_by_id(session.index, wanted)
+        for run_id in wanted:
+            if run_id not in known:
+                raise SelectionError(f"there is no run {run_id}")
         found = {}
         for run_id, row in known.items():
             try:

@@ -14,8 +14,6 @@
   }
 
   function apply() {
-    const choice = chosen();
-    document.documentElement.dataset.theme = choice === "light" || choice === "dark" ? choice : "";
     document.documentElement.dataset.dark = window.guildTheme.isDark() ? "yes" : "no";
     window.dispatchEvent(new Event("guild-theme"));
   }

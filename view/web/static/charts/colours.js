@@ -27,7 +27,7 @@ const DARK = [
 ];
 const GOLDEN_ANGLE = 137.508;
 
-export const isDark = () => document.documentElement.dataset.dark === "yes";
+const isDark = () => document.documentElement.dataset.dark === "yes";
 
 /** Return the colour of the run at a place among those compared. */
 export function colourOf(place) {

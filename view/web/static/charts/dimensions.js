@@ -26,7 +26,7 @@ export function textOf(key, value) {
   return key.startsWith("scalar:") ? number(value) : flag(value);
 }
 
-export const titleOf = (key) => ATTRIBUTES[key] ?? key.replace(/^(flag|scalar):/, "");
+const titleOf = (key) => ATTRIBUTES[key] ?? key.replace(/^(flag|scalar):/, "");
 
 /**
  * Return what these runs can be compared by.
@@ -110,7 +110,7 @@ function own(numbers, at) {
 }
 
 /** Return round numbers between two others. */
-export function niceTicks(low, high, count = 5) {
+function niceTicks(low, high, count = 5) {
   const raw = (high - low) / count;
   const power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 2.5, 5, 10].map((one) => one * power).find((one) => one >= raw) ?? raw;

@@ -1,6 +1,7 @@
 // Parallel coordinates: an axis for each dimension, a line for each run; a stretch of an axis can be held to narrow down.
 
 import { fill, h, svg } from "../lib/dom.js";
+import { shortened } from "../lib/format.js";
 import { scaleOf, suitsLog, valueOf } from "./dimensions.js";
 
 const HEIGHT = 290;
@@ -106,15 +107,20 @@ export class Parallel {
     const title = svg(
       "text",
       { class: "name", y: 14, "text-anchor": "middle" },
-      shortened(one.title),
+      shortened(one.title, 16),
       svg("title", {}, one.key),
     );
     group.append(title);
+    const isLast = place > 0 && place === this.axes.length - 1; // outside there are no lines to write over
     for (const tick of this.scales[place].ticks) {
       const y = this.y(tick.at);
       group.append(
         svg("line", { class: "axis", x1: -3, x2: 3, y1: y, y2: y }),
-        svg("text", { x: -7, y: y + 3.5, "text-anchor": "end" }, shortened(tick.text)),
+        svg(
+          "text",
+          { x: isLast ? 7 : -7, y: y + 3.5, "text-anchor": isLast ? "start" : "end" },
+          shortened(tick.text, 16),
+        ),
       );
     }
     const held = this.brushes.get(one.key);
@@ -214,5 +220,3 @@ function distance(points, x, y) {
   }
   return Infinity;
 }
-
-const shortened = (text) => (text.length > 16 ? `${text.slice(0, 15)}…` : text);

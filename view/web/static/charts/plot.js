@@ -15,7 +15,7 @@ const MANY = 40; // lines, of which each is drawn finer
  * @typedef {{id: string, name: string, colour: string, points: Array}} Line
  */
 export class Plot {
-  /** @param {{height: number, label: string, onHover?: Function, onOpen?: Function, zoomKey?: string}} how */
+  /** @param {{height: number, label: string, onHover?: Function, onOpen?: Function}} how */
   constructor(how) {
     this.how = how;
     this.plot = null;
@@ -35,7 +35,7 @@ export class Plot {
   /**
    * Draw lines; what was zoomed into stays when only points came.
    * @param {Line[]} lines
-   * @param {{axis: string, log: boolean, smooth: number, raw: boolean}} look
+   * @param {{axis: string, log: boolean, smooth: number}} look
    */
   show(lines, look) {
     this.lines = lines;

@@ -1,6 +1,7 @@
 // A scatter of two dimensions: a dot for each run.
 
 import { fill, h, svg } from "../lib/dom.js";
+import { shortened } from "../lib/format.js";
 import { scaleOf, textOf, valueOf } from "./dimensions.js";
 
 const HEIGHT = 290;
@@ -57,13 +58,13 @@ export class Scatter {
       if (place % every) return;
       drawing.append(
         svg("line", { class: "grid-line", x1: left(tick.at), x2: left(tick.at), y1: TOP, y2: HEIGHT - BOTTOM }),
-        svg("text", { x: left(tick.at), y: HEIGHT - 8, "text-anchor": "middle" }, shortened(tick.text)),
+        svg("text", { x: left(tick.at), y: HEIGHT - 8, "text-anchor": "middle" }, shortened(tick.text, 14)),
       );
     });
     for (const tick of up.ticks) {
       drawing.append(
         svg("line", { class: "grid-line", x1: LEFT, x2: width - RIGHT, y1: top(tick.at), y2: top(tick.at) }),
-        svg("text", { x: LEFT - 8, y: top(tick.at) + 3.5, "text-anchor": "end" }, shortened(tick.text)),
+        svg("text", { x: LEFT - 8, y: top(tick.at) + 3.5, "text-anchor": "end" }, shortened(tick.text, 14)),
       );
     }
     this.dots.clear();
@@ -119,5 +120,3 @@ export class Scatter {
     this.tip.style.setProperty("top", `${Math.max(4, Number(dot.getAttribute("cy")) * scale - 30)}px`);
   }
 }
-
-const shortened = (text) => (text.length > 14 ? `${text.slice(0, 13)}…` : text);

@@ -61,7 +61,7 @@ function finished(done, label) {
 }
 
 /** Take a transaction back, or put it into effect again; `next` is what can be done about that afterwards. */
-export async function takeBack(seq, next = "Redo") {
+async function takeBack(seq, next = "Redo") {
   try {
     const done = await post("undo", { seq });
     finished(done, next);
@@ -219,7 +219,7 @@ function fieldOf(what, value) {
 
 async function suggest(field, kind) {
   try {
-    const names = (await get("columns", { scope: "all" }))[kind] ?? [];
+    const names = (await get("columns", { scope: "all" }))[kind];
     field.label.append(
       h(
         "datalist",

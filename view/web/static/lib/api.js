@@ -1,6 +1,8 @@
 // Questions to the server. A failure comes as an ApiError that says in words what is wrong and what to do next.
 
-export class ApiError extends Error {
+import { kept } from "./parts.js";
+
+class ApiError extends Error {
   /** @param {{message: string, hint?: string, column?: number, status?: number}} what */
   constructor({ message, hint = "", column = null, status = 0 }) {
     super(message);
@@ -18,11 +20,19 @@ const LOST = {
   hint: "It may have been stopped: start `guild view` again in the same directory, or look at its terminal.",
 };
 
+// The page's token comes once, behind the # of its address; the browser keeps it for pages of this server's port alone.
+const arrived = location.hash.match(/^#token=([\w-]+)$/);
+if (arrived) {
+  kept.set("token", arrived[1]);
+  history.replaceState(null, "", "/");
+}
+const token = arrived?.[1] ?? kept.get("token", "");
+
 /**
  * Return the address of something of the API, with its parameters; lists repeat a parameter. `path` among them is as the
  * server gave it, encoded already: names of files need not be text.
  */
-export function address(path, params = {}) {
+function address(path, params = {}) {
   const query = new URLSearchParams();
   const { path: file, ...others } = params;
   for (const [name, value] of Object.entries(others)) {
@@ -34,14 +44,17 @@ export function address(path, params = {}) {
   return `/api/${path}${text ? `?${text}` : ""}`;
 }
 
+/** Return the same for what the browser itself asks for, without our headers: pictures, frames, streams of events. */
+export const direct = (path, params = {}) => address(path, { token, ...params });
+
 /** Ask; return what was answered. */
 export function get(path, params = {}, signal = undefined) {
-  return request(address(path, params), { signal });
+  return request(address(path, params), { signal, headers: { "X-Guild-Token": token } });
 }
 
 /** Have something done. */
 export function post(path, body) {
-  const headers = { "Content-Type": "application/json", "X-Guild-View": "1" };
+  const headers = { "Content-Type": "application/json", "X-Guild-View": "1", "X-Guild-Token": token };
   return request(`/api/${path}`, { method: "POST", headers, body: JSON.stringify(body) });
 }
 

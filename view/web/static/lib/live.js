@@ -1,6 +1,6 @@
 // What the server tells by itself: one stream of events for the page, taken up again when it breaks.
 
-import { get } from "./api.js";
+import { direct, get } from "./api.js";
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 5000;
@@ -30,13 +30,7 @@ class Live extends EventTarget {
   #open() {
     clearTimeout(this.#timer);
     this.#source?.close();
-    const query = new URLSearchParams(
-      this.#followed
-        .split(",")
-        .filter(Boolean)
-        .map((run) => ["run", run]),
-    );
-    const source = new EventSource(`/api/events${query.size ? `?${query}` : ""}`);
+    const source = new EventSource(direct("events", { run: this.#followed.split(",").filter(Boolean) }));
     this.#source = source;
     source.addEventListener("hello", (event) => this.#hello(JSON.parse(event.data)));
     source.addEventListener("ledger", (event) => this.#ledger(JSON.parse(event.data)));

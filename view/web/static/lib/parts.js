@@ -1,6 +1,6 @@
 // Small things that several views show.
 
-import { h, icon } from "./dom.js";
+import { debounce, h, icon } from "./dom.js";
 import { link } from "./router.js";
 
 /** Return a status: a dot whose shape and colour say how it went, and the word. */
@@ -91,6 +91,38 @@ export function choice(label, options, chosen, onChoose) {
   );
   select.value = chosen;
   return select;
+}
+
+const TYPED_PAUSE = 450;
+
+/** Call `onText(text)` when somebody pauses while typing in a field, or is done with it. */
+export function listen(input, onText) {
+  const typed = debounce(() => onText(input.value.trim()), TYPED_PAUSE);
+  input.addEventListener("input", typed);
+  input.addEventListener("change", () => {
+    typed.cancel();
+    onText(input.value.trim());
+  });
+}
+
+/** Return a field of a filter, which says itself what it is; see `listen`. */
+export function field(name, title, example, onText) {
+  const input = h("input", {
+    type: "search",
+    name,
+    "aria-label": title,
+    placeholder: title,
+    title: `For example: ${example}`,
+    autocomplete: "off",
+  });
+  listen(input, onText);
+  return input;
+}
+
+/** Show what the address says in fields; not in the one in which somebody types. */
+export function showIn(inputs, params) {
+  for (const input of inputs)
+    if (document.activeElement !== input) input.value = params.get(input.name) ?? "";
 }
 
 /** Keep something small for the next visit. */

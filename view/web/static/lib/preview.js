@@ -1,6 +1,6 @@
 // What is in a file, shown so that it can do nothing: text as text, pictures as pictures, pages in a sealed frame.
 
-import { address, get } from "./api.js";
+import { direct, get } from "./api.js";
 import { table } from "./csv.js";
 import { failure } from "./dialog.js";
 import { fill, h } from "./dom.js";
@@ -13,7 +13,7 @@ const TABLE = /\.(csv|tsv)$/i;
 
 /** Fill a place with a preview of a file of a run. */
 export async function preview(place, id, path, entry) {
-  const raw = address(`runs/${id}/file`, { path });
+  const raw = direct(`runs/${id}/file`, { path });
   const name = entry?.name ?? path.split("/").at(-1);
   const head = h(
     "div",
@@ -31,7 +31,7 @@ export async function preview(place, id, path, entry) {
     body.append(
       h("iframe", {
         sandbox: "",
-        src: address(`runs/${id}/file`, { path, show: "1" }),
+        src: direct(`runs/${id}/file`, { path, show: "1" }),
         title: name,
         referrerpolicy: "no-referrer",
         loading: "lazy",

@@ -34,7 +34,8 @@ export function go(words, params = {}, { replace = false } = {}) {
 // Commas and colons need no escaping after `#`, and a list of ids reads better with them.
 const readable = (text) => text.replaceAll("%2C", ",").replaceAll("%3A", ":");
 
-function decoded(word) {
+/** Return a word without its escapes; one that is not escaped well stays as it is. */
+export function decoded(word) {
   try {
     return decodeURIComponent(word);
   } catch {

@@ -2,6 +2,7 @@
 // What is looked at is in the address, so that it can be shared and gone back to.
 
 import { get } from "../lib/api.js";
+import { asked, runsOf } from "../lib/asked.js";
 import { dimensions } from "../charts/dimensions.js";
 import { Parallel } from "../charts/parallel.js";
 import { Scatter } from "../charts/scatter.js";
@@ -15,21 +16,6 @@ import { Curves } from "./compare_curves.js";
 import { CompareTable } from "./compare_table.js";
 
 const MOST_RUNS = 300;
-const FILTERS = [
-  "scope",
-  "place",
-  "op",
-  "status",
-  "label",
-  "unlabeled",
-  "tag",
-  "marked",
-  "comment",
-  "started",
-  "digest",
-  "filter",
-  "select",
-];
 const REFRESH = 700;
 
 export class CompareView {
@@ -123,9 +109,7 @@ export class CompareView {
         limit: 500,
         columns: 1,
       };
-    const asked = { limit: MOST_RUNS, columns: 1, scope: this.app.config.project ? "project" : "all" };
-    for (const name of FILTERS) if (this.params.has(name)) asked[name] = this.params.getAll(name);
-    return asked;
+    return { ...asked(this.params, this.app.config), limit: MOST_RUNS, columns: 1 };
   }
 
   async load() {
@@ -223,7 +207,7 @@ export class CompareView {
     }
     this.said.textContent = said;
     this.other.textContent = isChosen ? "all runs instead" : "choose in the list";
-    this.other.href = isChosen ? link(["compare"]) : link(["runs"], this.listParams());
+    this.other.href = isChosen ? link(["compare"]) : link(["runs"], runsOf(this.params));
     if (document.activeElement !== this.filter) this.filter.value = this.params.get("filter") ?? "";
     const options = [
       ["", "Colour: each run"],
@@ -232,12 +216,6 @@ export class CompareView {
     fill(
       this.colourBox,
       choice("Colour", options, this.params.get("colour") ?? "", (colour) => this.set({ colour })),
-    );
-  }
-
-  listParams() {
-    return Object.fromEntries(
-      FILTERS.filter((name) => this.params.has(name)).map((name) => [name, this.params.getAll(name)]),
     );
   }
 

@@ -1,6 +1,7 @@
 // The list of runs.
 
 import { get } from "../lib/api.js";
+import { asked, isNarrowed, widened } from "../lib/asked.js";
 import { failure, notice, toastError } from "../lib/dialog.js";
 import { fill, h, throttle } from "../lib/dom.js";
 import { counted, number } from "../lib/format.js";
@@ -9,27 +10,10 @@ import { go } from "../lib/router.js";
 import { selection } from "../lib/selection.js";
 import { chosenKeys, columnMenu, fittingKeys } from "./list_columns.js";
 import { Doing } from "./list_doing.js";
-import { Filters, isNarrowed, widened } from "./list_filters.js";
+import { Filters } from "./list_filters.js";
 import { Grid } from "./list_grid.js";
 
 const REFRESH = 400;
-const ASKED = [
-  "scope",
-  "place",
-  "op",
-  "status",
-  "label",
-  "unlabeled",
-  "tag",
-  "marked",
-  "comment",
-  "started",
-  "digest",
-  "filter",
-  "sort",
-  "reverse",
-  "select",
-];
 
 export class ListView extends Doing {
   title = "Runs";
@@ -54,7 +38,7 @@ export class ListView extends Doing {
       change: (params) => go(["runs"], params),
       tools: columnMenu(this),
     });
-    this.empty = h("div", { hidden: true });
+    this.empty = h("div", { class: "grid-empty", hidden: true });
     this.foot = h("div", { class: "foot num" });
     this.bar = h("div", {
       class: "actionbar",
@@ -95,12 +79,14 @@ export class ListView extends Doing {
     else this.start();
   }
 
+  /** Return which runs are asked for, in any order. */
+  narrowing() {
+    return asked(this.params, this.app.config);
+  }
+
   /** Return what is asked of the server: what it knows of the address. */
   apiParams() {
-    const asked = {};
-    for (const name of ASKED) if (this.params.has(name)) asked[name] = this.params.getAll(name);
-    asked.scope ??= this.app.config.project ? "project" : "all";
-    return asked;
+    return asked(this.params, this.app.config, ["sort", "reverse"]);
   }
 
   async fetch(offset, limit, signal) {
@@ -162,8 +148,7 @@ export class ListView extends Doing {
   // What fits the runs is found once: columns that come and go while one reads would move what one looks at.
   showColumns() {
     const runs = [...this.grid.virtual.rows.values()];
-    const { sort, reverse, ...narrowing } = this.apiParams();
-    const about = JSON.stringify(narrowing);
+    const about = JSON.stringify(this.narrowing());
     if (this.about !== about || !this.hadRows) this.fitting = fittingKeys(runs);
     this.about = about;
     this.hadRows = runs.length > 0;

@@ -9,17 +9,17 @@ import { check, kept, menu, runLink, statusMark, tagList } from "../lib/parts.js
 const ATTRIBUTES = {
   index: { title: "#", width: "52px", number: true, cell: (run) => run.index ?? "" },
   id: { title: "Run", width: "84px", sort: "id", cls: "id", cell: (run) => run.short_id ?? run.id.slice(0, 8) },
-  operation: { title: "Operation", width: "minmax(164px, 1.4fr)", sort: "operation", cls: "op", cell: operation },
-  label: { title: "Label", width: "minmax(110px, 1.2fr)", sort: "label", cls: "label", cell: (run) => run.label ?? "" },
+  operation: { title: "Operation", width: "minmax(150px, 1.4fr)", sort: "operation", cls: "op", cell: operation },
+  label: { title: "Label", width: "minmax(100px, 1.2fr)", sort: "label", cls: "label", cell: (run) => run.label ?? "" },
   started: {
     title: "Started",
-    width: "128px",
+    width: "148px",
     sort: "started",
     cls: "started num",
     cell: (run) => moment(run.started),
     hint: (run) => fullTime(run.started),
   },
-  stopped: { title: "Stopped", width: "128px", sort: "stopped", cls: "num", cell: (run) => moment(run.stopped) },
+  stopped: { title: "Stopped", width: "148px", sort: "stopped", cls: "num", cell: (run) => moment(run.stopped) },
   status: { title: "Status", width: "110px", sort: "status", cls: "state", cell: (run) => statusMark(run.status) },
   duration: {
     title: "Duration",
@@ -135,7 +135,7 @@ function sheet(list) {
     values,
     h("button", { type: "button", class: "plain", on: { click: () => list.choose(null) } }, "As at first"),
   );
-  get("columns", list.apiParams()).then(
+  get("columns", list.narrowing()).then(
     ({ flags, scalars, more }) => {
       for (const [title, prefix, names] of [
         ["Flags", "flag", flags],

@@ -12,7 +12,7 @@ const MOST_COMPARED = 500;
 const MOST_CHOSEN = 10_000;
 const AT_ONCE = 500; // runs in one question
 
-/** The half of the list's view that changes things; needs its `grid`, `filters`, `bar`, `params` and `apiParams()`. */
+/** The half of the list's view that changes things; needs its `grid`, `filters`, `bar`, `params`, `narrowing()` and `apiParams()`. */
 export class Doing {
   async chooseAll(on) {
     if (!on) {
@@ -92,10 +92,11 @@ export class Doing {
   compare() {
     const ids = selection.list();
     if (ids.length) go(["compare"], { ids: ids.slice(0, MOST_COMPARED).join(",") });
-    else go(["compare"], widthOf(this.apiParams()));
+    else go(["compare"], this.narrowing());
   }
 
   showBar() {
+    const isNew = this.bar.hidden;
     this.bar.hidden = selection.size === 0;
     if (this.bar.hidden) return;
     const isDeleted = this.params.get("place") === "deleted";
@@ -115,6 +116,9 @@ export class Doing {
           ],
       button("Clear", () => selection.clear(), "Escape"),
     );
+    // The bar takes room from the list: who chooses with the keyboard goes on from a row that is seen.
+    const { cursor, scroller, virtual } = this.grid;
+    if (isNew && cursor && scroller.matches(":focus-visible")) virtual.reveal(cursor.index);
   }
 
   keyTable() {
@@ -167,10 +171,4 @@ export class Doing {
       ],
     };
   }
-}
-
-/** Return the parameters that the compare page understands: all but those of the order. */
-function widthOf(params) {
-  const { sort, reverse, ...rest } = params;
-  return rest;
 }

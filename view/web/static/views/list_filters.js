@@ -1,41 +1,31 @@
 // What narrows the list down: scope, place, status, expression, and more; everything is in the address.
 
 import { get } from "../lib/api.js";
-import { debounce, fill, h, icon } from "../lib/dom.js";
-import { check, choice, menu, segments } from "../lib/parts.js";
+import { fill, h, icon } from "../lib/dom.js";
+import { check, choice, field, listen, menu, segments, showIn } from "../lib/parts.js";
 
 const STATUSES = ["running", "completed", "error", "terminated", "staged"];
-const TYPED_PAUSE = 450;
 
 /** Fields of the second line: parameter, what it is, an example. */
 const FIELDS = [
   ["op", "Operation contains", "train"],
   ["label", "Label contains", "best"],
   ["tag", "Has the tag", "baseline"],
+  ["comment", "Comment contains", "converged"],
   ["started", "Started", "last 2 hours"],
+  ["digest", "Digest of the sources", "b1e9d50e"],
   ["select", "Runs", "0:9 or an id"],
 ];
-const NARROWING = ["filter", "status", "marked", ...FIELDS.map(([name]) => name)];
-
-/** Whether the list is narrowed by more than its scope and place. */
-export const isNarrowed = (params) => NARROWING.some((name) => params.has(name));
-
-/** Return the parameters without what narrows the list. */
-export function widened(params) {
-  const wide = new URLSearchParams(params);
-  for (const name of NARROWING) wide.delete(name);
-  return wide;
-}
 
 export class Filters {
   /** @param {{params: URLSearchParams, project: string, change: Function, tools: *}} list `change(params)` goes there */
   constructor({ params, project, change, tools }) {
     this.params = params;
     this.change = change;
-    this.inputs = new Map();
     this.expression = h("input", {
       type: "search",
       id: "filter",
+      name: "filter",
       "aria-label": "Filter expression",
       placeholder: "Filter: loss < 0.3 and lr in [0.1, 0.2]",
       autocomplete: "off",
@@ -44,7 +34,7 @@ export class Filters {
       "aria-describedby": "filter-error",
     });
     this.error = h("div", { id: "filter-error", class: "expression-error", role: "alert", hidden: true });
-    this.listen(this.expression, "filter");
+    listen(this.expression, (text) => this.set("filter", text));
     this.scope = segments(
       "Scope",
       [
@@ -93,19 +83,9 @@ export class Filters {
   }
 
   fields() {
-    const inputs = FIELDS.map(([name, title, example]) => {
-      const input = h("input", {
-        type: "text",
-        name,
-        "aria-label": title,
-        placeholder: title,
-        title: `For example: ${example}`,
-        autocomplete: "off",
-        list: name === "op" || name === "tag" ? `known-${name}` : null,
-      });
-      this.listen(input, name);
-      return input;
-    });
+    this.inputs = FIELDS.map(([name, title, example]) => field(name, title, example, (text) => this.set(name, text)));
+    for (const input of this.inputs)
+      if (input.name === "op" || input.name === "tag") input.setAttribute("list", `known-${input.name}`);
     this.marked = choice(
       "Marked",
       [
@@ -115,22 +95,16 @@ export class Filters {
       "",
       (value) => this.set("marked", value),
     );
-    return [inputs, this.marked];
-  }
-
-  listen(input, name) {
-    this.inputs.set(name, input);
-    const typed = debounce(() => this.set(name, input.value.trim()), TYPED_PAUSE);
-    input.addEventListener("input", typed);
-    input.addEventListener("change", () => {
-      typed.cancel();
-      this.set(name, input.value.trim());
-    });
-    input.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter") return;
-      typed.cancel();
-      this.set(name, input.value.trim());
-    });
+    this.unlabeled = choice(
+      "Labeled",
+      [
+        ["", "Labeled or not"],
+        ["1", "Unlabeled only"],
+      ],
+      "",
+      (value) => this.set("unlabeled", value),
+    );
+    return [this.inputs, this.marked, this.unlabeled];
   }
 
   set(name, value) {
@@ -146,16 +120,15 @@ export class Filters {
   /** Show what the address says. */
   update(params) {
     this.params = params;
-    for (const [name, input] of this.inputs) {
-      if (document.activeElement !== input) input.value = params.get(name) ?? "";
-    }
+    showIn([this.expression, ...this.inputs], params);
     this.scope.choose(params.get("scope") ?? "project");
     this.place.choose(params.get("place") ?? "live");
     this.marked.value = params.get("marked") ?? "";
+    this.unlabeled.value = params.get("unlabeled") ?? "";
     const statuses = params.getAll("status");
     this.statusText.textContent = statuses.length ? statuses.join(", ") : "Any status";
     this.status.button.setAttribute("aria-pressed", String(statuses.length > 0));
-    const used = FIELDS.filter(([name]) => params.has(name)).length + Number(params.has("marked"));
+    const used = [...FIELDS.map(([name]) => name), "marked", "unlabeled"].filter((name) => params.has(name)).length;
     this.more.lastChild.textContent = used ? `More (${used})` : "More";
     this.more.setAttribute("aria-pressed", String(used > 0));
     if (used && !this.expanded) this.expand();
@@ -171,7 +144,7 @@ export class Filters {
   async suggest() {
     this.suggested = true;
     try {
-      const { operations = [], tags = [] } = await get("columns", { scope: this.params.get("scope") ?? "all" });
+      const { operations, tags } = await get("columns", { scope: this.params.get("scope") ?? "all" });
       const lists = [
         ["known-op", operations],
         ["known-tag", tags],

@@ -3,9 +3,9 @@
 import { askToTakeBack } from "../lib/actions.js";
 import { get } from "../lib/api.js";
 import { failure, notice } from "../lib/dialog.js";
-import { debounce, fill, h, throttle } from "../lib/dom.js";
+import { fill, h, throttle } from "../lib/dom.js";
 import { fullTime } from "../lib/format.js";
-import { runLink } from "../lib/parts.js";
+import { field, runLink, showIn } from "../lib/parts.js";
 import { go } from "../lib/router.js";
 
 const PAGE = 50;
@@ -21,7 +21,10 @@ export class LogView {
 
   constructor(host, route) {
     this.route = route;
-    this.inputs = FILTERS.map(([name, title, example]) => this.input(name, title, example));
+    this.inputs = FILTERS.map(([name, title, example]) =>
+      field(name, title, example, (text) => this.narrow(name, text)),
+    );
+    showIn(this.inputs, route.params);
     this.list = h("ol", { class: "panel txns" });
     this.more = h("button", { type: "button", hidden: true, on: { click: () => this.loadMore() } }, "Earlier ones");
     this.state = h("div", {});
@@ -42,7 +45,6 @@ export class LogView {
       },
       { rootMargin: "400px" },
     );
-    this.watcher.observe(this.more);
     this.start();
   }
 
@@ -52,30 +54,17 @@ export class LogView {
     this.watcher.disconnect();
   }
 
-  input(name, title, example) {
-    const input = h("input", {
-      type: "search",
-      name,
-      "aria-label": title,
-      placeholder: title,
-      title: `For example: ${example}`,
-      value: this.route.params.get(name) ?? "",
-    });
-    const change = () => {
-      const params = new URLSearchParams(this.route.params);
-      params.delete("at");
-      if (input.value.trim()) params.set(name, input.value.trim());
-      else params.delete(name);
-      go(["log"], params);
-    };
-    input.addEventListener("input", debounce(change, 450));
-    return input;
+  narrow(name, text) {
+    const params = new URLSearchParams(this.route.params);
+    params.delete("at");
+    if (text) params.set(name, text);
+    else params.delete(name);
+    go(["log"], params);
   }
 
   update(route) {
     this.route = route;
-    for (const input of this.inputs)
-      if (document.activeElement !== input) input.value = route.params.get(input.name) ?? "";
+    showIn(this.inputs, route.params);
     this.start();
   }
 
@@ -86,18 +75,19 @@ export class LogView {
   async start() {
     const turn = (this.turn = (this.turn ?? 0) + 1);
     const at = Number(this.route.params.get("at")) || 0;
+    const ask = (before) => get("log", { ...this.params(), limit: PAGE, before });
     try {
-      const got = await get("log", { ...this.params(), limit: PAGE, before: at ? String(at + PAGE / 2) : "" });
+      let got = await ask(at ? at + PAGE / 2 : "");
       if (turn !== this.turn || this.closed) return;
       this.newest = 0;
-      this.oldest = 0;
-      fill(this.state);
       this.list.replaceChildren();
       this.append(got);
-      this.list.hidden = !got.transactions.length;
-      if (!got.transactions.length)
-        fill(this.state, notice("No such transactions", "Nothing in the ledger fits these filters."));
-      if (at) this.list.querySelector(".here")?.scrollIntoView({ block: "center" });
+      while (at && got.before > at) {
+        got = await ask(got.before);
+        if (turn !== this.turn || this.closed) return;
+        this.append(got);
+      }
+      this.list.querySelector(".here")?.scrollIntoView({ block: "center" });
     } catch (error) {
       if (turn !== this.turn || this.closed) return;
       this.list.hidden = true;
@@ -110,11 +100,16 @@ export class LogView {
 
   append(got) {
     this.list.append(...got.transactions.map((one) => this.line(one)));
-    const seqs = got.transactions.map(({ seq }) => seq);
-    this.newest = Math.max(this.newest, ...seqs);
-    this.oldest = seqs.at(-1) ?? this.oldest;
+    this.newest = Math.max(this.newest, ...got.transactions.map(({ seq }) => seq));
+    this.oldest = got.before;
     this.more.hidden = !got.more;
-    this.oldest = got.before ?? this.oldest;
+    const isEmpty = !this.list.hasChildNodes();
+    this.list.hidden = isEmpty;
+    const isNone = isEmpty && !got.more;
+    fill(this.state, isNone && notice("No such transactions", "Nothing in the ledger fits these filters."));
+    // A page may be short, or empty: watched anew, the button tells at once whether it can be seen still.
+    this.watcher.unobserve(this.more);
+    this.watcher.observe(this.more);
   }
 
   async loadMore() {
@@ -133,7 +128,11 @@ export class LogView {
 
   // New ones go on top; those that are shown may have been taken back meanwhile, so the first page is drawn again.
   async loadNew() {
-    if (document.hidden || this.closed || !this.newest || this.route.params.get("at")) return;
+    if (document.hidden || this.closed || this.newest === undefined || this.route.params.get("at")) return;
+    if (!this.newest) {
+      this.start();
+      return;
+    }
     const turn = this.turn;
     try {
       const { transactions } = await get("log", { ...this.params(), limit: PAGE });
@@ -164,11 +163,9 @@ export class LogView {
 
   line(one) {
     const word = one.undoes ? "Redo" : "Undo"; // taking back what took something back does that again
-    const runs = one.runs ?? [];
-    const ids = runs.map((run) => (typeof run === "string" ? run : run.id));
-    const isTold = ids.length <= 1; // the summary names it
-    const count = one.count ?? ids.length;
-    const command = Array.isArray(one.command) ? one.command.join(" ") : (one.command ?? "");
+    const { runs: ids, count } = one;
+    const isTold = count <= 1; // the summary names it
+    const command = one.command.join(" ");
     const notes = [one.undoes && `takes back ${one.undoes}`, one.undone_by && `taken back by ${one.undone_by}`].filter(
       Boolean,
     );

@@ -127,7 +127,7 @@ export class RunView {
     const action = (text, name, cls = null) =>
       h("button", { type: "button", class: cls, on: { click: () => this.do(name) } }, text);
     this.took = h("span", { class: "num" }, runDuration(run));
-    const deleted = run.deleted || (run.place && run.place !== "live");
+    const { deleted } = run;
     fill(
       this.head,
       h(

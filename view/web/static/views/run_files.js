@@ -4,7 +4,7 @@ import { get } from "../lib/api.js";
 import { failure, notice } from "../lib/dialog.js";
 import { fill, h, icon } from "../lib/dom.js";
 import { bytes, moment } from "../lib/format.js";
-import { link } from "../lib/router.js";
+import { decoded, link } from "../lib/router.js";
 import { preview } from "../lib/preview.js";
 
 export class Files {
@@ -49,7 +49,7 @@ export class Files {
     const parts = this.path.split("/").filter(Boolean);
     const crumbs = parts.map((part, place) => [
       " / ",
-      h("a", { href: this.address({ path: parts.slice(0, place + 1).join("/") }) }, readable(part)),
+      h("a", { href: this.address({ path: parts.slice(0, place + 1).join("/") }) }, decoded(part)),
     ]);
     fill(
       this.list,
@@ -108,13 +108,5 @@ export class Files {
     this.preview.hidden = !path;
     this.preview.parentElement.classList.toggle("both", Boolean(path));
     if (path) preview(this.preview, this.page.id, path, entry);
-  }
-}
-
-function readable(part) {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
   }
 }

@@ -23,8 +23,7 @@ export class History {
 
   async load() {
     try {
-      const got = await get(`runs/${this.page.id}/history`);
-      const events = Array.isArray(got) ? got : got.events;
+      const { events } = await get(`runs/${this.page.id}/history`);
       fill(this.element, h("ol", { class: "history" }, events.map(line)));
     } catch (error) {
       if (!this.element.children.length)
@@ -37,7 +36,6 @@ export class History {
 }
 
 function line(one) {
-  const command = Array.isArray(one.command) ? one.command.join(" ") : (one.command ?? "");
   const turned = [one.undoes && `takes back ${one.undoes}`, one.undone_by && `taken back by ${one.undone_by}`]
     .filter(Boolean)
     .join(", ");
@@ -48,12 +46,12 @@ function line(one) {
     h(
       "div",
       {},
-      h("p", { class: "what" }, one.text ?? one.what ?? one.type, turned && h("span", { class: "tag" }, turned)),
+      h("p", { class: "what" }, one.text, turned && h("span", { class: "tag" }, turned)),
       h(
         "p",
         { class: "muted small" },
         `${one.actor}@${one.host}  `,
-        h("span", { class: "mono" }, command),
+        h("span", { class: "mono" }, one.command.join(" ")),
         "  ",
         h("a", { class: "num", href: link(["log"], { at: one.seq }) }, `#${one.seq}`),
       ),
