@@ -89,15 +89,19 @@ class SmallDisk:
         os.chdir(cwd)
 
 
+def unshared() -> list[str]:
+    """Return the words before a command that may mount what nobody else sees: for others than root, as its own root."""
+    return ["unshare", *([] if os.geteuid() == 0 else ["-r"]), "-m"]
+
+
 def small_disk(folder: Path, size: str = "4m") -> Iterator[SmallDisk]:
     """Yield a small disk, mounted in a name space of its own that ends with it; for a fixture."""
     mount = folder / "mount"
     mount.mkdir()
-    own = [] if os.geteuid() == 0 else ["-r"]
     script = 'mount -t tmpfs -o "size=$2" tmpfs "$1" && echo mounted && exec cat'
     try:
         holder = subprocess.Popen(
-            ["unshare", *own, "-m", "sh", "-c", script, "sh", str(mount), size],
+            [*unshared(), "sh", "-c", script, "sh", str(mount), size],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

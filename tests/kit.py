@@ -1,4 +1,4 @@
-"""What the tests of ledger and index share: ledgers with fixed ids and clock, made quickly, and a powerless user."""
+"""What the tests of ledger and index share: ledgers with fixed ids and clock, folders, and a powerless user."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ LEDGER_ID = "1ed9e2" + "0" * 26
 ORIGIN = OriginId(bytes(range(16)))
 HEADER = Header(actor="ann", host="box", argv=("guild", "runs"), cwd="/home/ann", program="guild-ledger 1")
 NOBODY = 65534
+MEMORY = "/dev/shm"  # noqa: S108 - where private folders are made
 DIED = 70
 """The exit status of a child that was to die."""
 
@@ -152,6 +153,30 @@ def public_folder() -> Iterator[Path]:
 
 
 @contextmanager
+def memory_folder() -> Iterator[Path]:
+    """Give a folder in memory where there is such a place: thousands of flushes or entries on a busy disk take long."""
+    folder = tempfile.mkdtemp(prefix="guild-memory-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None)
+    try:
+        yield Path(folder)
+    finally:
+        remove_tree(folder)
+
+
+@contextmanager
+def folder_on_another_disk(path: Path) -> Iterator[Path]:
+    """Give a folder on another file system than `path`; the test is skipped where no place is known that has one."""
+    places = (MEMORY, tempfile.gettempdir(), "/var/tmp", os.path.expanduser("~"))  # noqa: S108 - a private folder
+    others = (place for place in places if os.access(place, os.W_OK) and os.stat(place).st_dev != path.stat().st_dev)
+    if (other := next(others, None)) is None:
+        pytest.skip(f"no writable folder is known here on another file system than {path}")
+    folder = tempfile.mkdtemp(prefix="guild-other-", dir=other)
+    try:
+        yield Path(folder)
+    finally:
+        remove_tree(folder)
+
+
+@contextmanager
 def powerless(*owned: Path) -> Iterator[None]:
     """Do what is inside without root's rights, as the owner of all that lies in the trees `owned`.
 
@@ -184,14 +209,18 @@ def as_nobody(action: Callable[[], str]) -> str:
     """
     if os.geteuid() != 0:
         return _outcome(action)
+
+    def powerless_action() -> str:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        return action()
+
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-        os.write(writer, _outcome(action).encode())
+        os.write(writer, _outcome(powerless_action).encode())
         os._exit(0)
     os.close(writer)
     with open(reader, "rb") as pipe:
