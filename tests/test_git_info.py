@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from artifacts.git_info import GitInfo, find_repository, finish_git, start_git, start_git_info
+from operations.process_info import process_stat
+from tests.cli_kit import wait_until
 from tests.sources_kit import ENV, fake_git, git, given_away
 
 
@@ -27,6 +30,12 @@ def project(tmp_path: Path) -> Path:
 def info(folder: Path, env: dict[str, str] | None = None) -> GitInfo | None:
     """Ask and wait."""
     return start_git_info(str(folder), env or ENV, limit=60).result()
+
+
+def has_ended(pid: int) -> bool:
+    """Tell whether a process is gone, or only waits for its parent to take note."""
+    stat = process_stat(pid)
+    return stat is None or stat.ended
 
 
 def test_a_clean_repository_gives_its_commit(project: Path) -> None:
@@ -146,14 +155,12 @@ def test_a_slow_status_is_stopped_with_its_children_and_the_commit_is_still_said
     env = fake_git(tmp_path / "bin", script)
     pending = start_git_info(str(project), env, limit=60)
     pids = tmp_path / "pids"
-    while not (pids.exists() and pids.read_text().endswith("\n")):
-        time.sleep(0.01)
+    wait_until(lambda: pids.exists() and pids.read_text().endswith("\n"))
     pending._deadline = time.monotonic() + 0.3
     assert pending.result() == GitInfo("0123456789012345678901234567890123456789", dirty=None)
     assert pending.result() == GitInfo("0123456789012345678901234567890123456789", dirty=None)
     for pid in pids.read_text().split():
-        while Path(f"/proc/{pid}/stat").exists() and " Z " not in Path(f"/proc/{pid}/stat").read_text():
-            time.sleep(0.01)
+        wait_until(partial(has_ended, int(pid)))
 
 
 def test_the_first_word_of_a_long_status_is_enough(project: Path, tmp_path: Path) -> None:

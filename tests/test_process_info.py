@@ -15,6 +15,7 @@ import pytest
 from operations import process_info
 from operations.process_info import all_processes, boot_id, evidence_of, is_alive, process_stat, start_ticks
 from operations.process_tree import descendants, signal_tree
+from tests.cli_kit import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -149,10 +150,8 @@ def family() -> Iterator[int]:
 
 def grown(pid: int, size: int) -> list[tuple[int, int]]:
     """Return the descendants of `pid` as soon as there are `size` of them."""
-    found = descendants(pid)
-    while len(found) < size:
-        found = descendants(pid)
-    return found
+    wait_until(lambda: len(descendants(pid)) >= size)
+    return descendants(pid)
 
 
 def test_descendants_are_children_and_theirs_parents_first(way: str) -> None:
