@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ledger.events.base import Event
+    from ledger.store import Store
 
 NOON = 1_767_268_800_000_000
 """2026-01-01 12:00 UTC."""
@@ -87,34 +88,48 @@ def append(ledger: Ledger, *events: NewEvent) -> Committed:
 
 
 @cache
-def blank_ledger() -> bytes:
-    """Return the bytes of a ledger that was just made, with fixed ids; made once, because Alembic is slow."""
+def blank_tables() -> bytes:
+    """Return the bytes of a ledger without a row; made once, because Alembic is slow."""
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "ledger.db")
-        create_sqlite(path)
-        with closing(SqliteStore(path)) as store:
+        path = Path(folder, "ledger.db")
+        create_sqlite(str(path))
+        return path.read_bytes()
+
+
+@cache
+def blank_ledger() -> bytes:
+    """Return the bytes of a ledger that was just made, with fixed ids."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "ledger.db")
+        path.write_bytes(blank_tables())
+        with closing(SqliteStore(str(path))) as store:
             identify(store)
-        with open(path, "rb") as file:
-            return file.read()
+        return path.read_bytes()
 
 
-def identify(store: SqliteStore) -> None:
-    """Write the identity and the first transaction of a ledger whose ids are always the same."""
-    values = {"ledger_id": LEDGER_ID, "origin_id": ORIGIN.hex(), "format": str(FORMAT), "created_at": str(NOON)}
+def identify(
+    store: Store, ledger_id: str = LEDGER_ID, origin: OriginId = ORIGIN, host: str = HEADER.host, first: int = 0
+) -> None:
+    """Write the identity and the first transaction of a ledger, `first` being what a test calls that one."""
+    values = {"ledger_id": ledger_id, "origin_id": origin.hex(), "format": str(FORMAT), "created_at": str(NOON)}
     with store.writing():
         for key, value in values.items():
             store.insert_meta(key, value)
-        store.insert_origin(OriginRow(ORIGIN, HEADER.host, 0, genesis(ORIGIN)))
-    event = NewEvent(LEDGER_STREAM, LedgerCreated(ledger_id=LEDGER_ID, format=FORMAT))
-    Ledger(store, clock=lambda: NOON).append(Transaction(HEADER, (event,), txn_id=txn_id(0)))
+        store.insert_origin(OriginRow(origin, host, 0, genesis(origin)))
+    event = NewEvent(LEDGER_STREAM, LedgerCreated(ledger_id=ledger_id, format=FORMAT))
+    Ledger(store, clock=lambda: NOON).append(Transaction(HEADER, (event,), txn_id=txn_id(first)))
 
 
 def make_ledger(folder: Path, clock: Clock | None = None) -> Ledger:
     """Return a new ledger in `folder`, which is made when missing; the caller closes its store."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "ledger.db"
-    path.write_bytes(blank_ledger())
-    ledger = Ledger(SqliteStore(str(path)), clock=clock or Ticking())
+    (folder / "ledger.db").write_bytes(blank_ledger())
+    return opened(folder, clock)
+
+
+def opened(home: Path, clock: Clock | None = None) -> Ledger:
+    """Return the ledger of a home that is there already; the caller closes its store."""
+    ledger = Ledger(SqliteStore(str(home / "ledger.db")), clock=clock or Ticking())
     # Tests are not killed by power cuts; the disk of a busy machine would be most of their time.
     ledger.store._db.execute("PRAGMA synchronous=OFF")  # type: ignore[attr-defined]  # the embedded store's own
     return ledger
