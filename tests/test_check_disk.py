@@ -19,16 +19,11 @@ from artifacts.home import Home
 from artifacts.places import Place
 from ledger.ids import RunId
 from projections.files import current_file
-from tests.cli_kit import Guild, copied, damage, make_project
+from tests.cli_kit import Guild, damage, make_project
 from tests.cli_limits import like_any_user
 from tests.kit import folder_on_another_disk
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 from tests.test_check import STRANGER, found
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
 
 
 def _garbage(path: Path) -> None:
