@@ -144,7 +144,7 @@ class LineMerger:
             self._open = None if data.endswith(b"\n") else stream
 
 
-class _Capture:
+class Capture:
     """The two files. The first failure ends the capture for good, and is told in the summary only."""
 
     def __init__(self, folder: str, now_us: Callable[[], int]) -> None:
@@ -279,7 +279,7 @@ class Tee:
     def __init__(self, sources: tuple[int, int], terminals: _Terminals, folder: str, now_us: Callable[[], int]) -> None:
         self._sources = dict(zip(sources, (STDOUT, STDERR), strict=True))
         self._terminals = {stream: _Terminal(fd) for stream, fd in enumerate(terminals) if fd is not None}
-        self._capture = _Capture(folder, now_us)
+        self._capture = Capture(folder, now_us)
         self._mergers = [LineMerger(self._capture.write)]
         self._is_joined = _are_same_file(*terminals)
         if self._is_joined:

@@ -25,6 +25,9 @@ from projections.schema import DELETED, LIVE
 from projections.selection import SelectionError, span_of
 from projections.undo_choice import brief_of
 
+_SHORT_ID = 8
+"""Digits of an id in listings; one of those without a letter would be an index among ten million runs or more."""
+
 
 @click.command("redact")
 @click.argument("runs", metavar="[RUN]...", nargs=-1, shell_complete=run_words)
@@ -115,7 +118,7 @@ def _refuse_types(types: Sequence[str]) -> None:
 
 def _refuse_indexes(words: Sequence[str]) -> None:
     """Refuse indexes that nobody is asked about: once it is emptied, a run leaves its project, and others move up."""
-    indexes = [word for word in words if span_of(word) is not None and not is_whole_id(word)]
+    indexes = [word for word in words if span_of(word) and not (word.isdecimal() and len(word) >= _SHORT_ID)]
     if indexes:
         raise UsageError(
             f"with -y a run to be redacted is named by its id, and '{printable(indexes[0], 80)}' is an index",

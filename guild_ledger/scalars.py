@@ -52,7 +52,7 @@ def log_scalars(
     rows = [row(key, place, now_us, value) for key, value in _numbers({**(values or {}), **more}, "", 0)]
     run_dir = os.environ.get("RUN_DIR")
     if not run_dir:
-        _say("log_scalars: this process belongs to no run, so its numbers are not kept (start it with `guild run`)")
+        _say("log_scalars: this process belongs to no run (see start_run), so its numbers are not kept")
     elif rows:
         _append(os.path.join(run_dir, FILE), "".join(rows))
 
@@ -114,6 +114,13 @@ def _append(path: str, rows: str) -> None:
     except OSError as error:
         _open.pop(path, None)
         _say(f"log_scalars: numbers are lost, because {path!r} cannot be written to: {error.strerror}", 4)
+
+
+def let_go(run_dir: str) -> None:
+    """Close the file of a run that is over; another call would open it again."""
+    known = _open.pop(os.path.join(run_dir, FILE), None)
+    if known is not None:
+        known[0].close()
 
 
 def _say(text: str, level: int = 3) -> None:

@@ -34,6 +34,9 @@ from operations.starts import begin_events
 from operations.supervise import Ending, ProcessSpec, run_process
 
 Opener = Callable[[], Ledger]
+Record = Callable[[Mapping[str, Value]], None]
+Carry = Callable[[ProcessSpec, Lease], Ending]
+"""What stays with a run's process to its end: in most cases it starts it, too."""
 
 _LEAST_SECONDS = 0.001
 
@@ -42,8 +45,19 @@ class TakenError(GuildError):
     """Another command has started the run, or what became of it meanwhile does not let it start."""
 
 
-def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Ending:
+def _started(spec: ProcessSpec, lease: Lease) -> Ending:
+    return run_process(spec, lease=lease, on_started=lambda _started: seam("run.spawned"))
+
+
+def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener, carry: Carry = _started) -> Ending:
     """Start the run of `plan` and stay with it until it has ended and that is recorded.
+
+    Args:
+        plan: what to start.
+        home: where it goes.
+        header: who asks for it.
+        open_ledger: opens the ledger for the moment in which something is recorded.
+        carry: stays with the process; unless another is given it starts one.
 
     Raises:
         GuildError: the start could not be recorded: nothing was started. Or the end could not be: the next command
@@ -52,8 +66,9 @@ def run(plan: RunPlan, home: Home, header: Header, open_ledger: Opener) -> Endin
     spec = process_spec(plan, home)  # what can be refused is refused before anything is recorded
     lease = _begin(plan, home, header, open_ledger)
     ending, recorded = None, False
+    record = _recording(plan, header, open_ledger)
     try:
-        ending, answers = _work(plan, spec, lease, home, _recording(plan, header, open_ledger))
+        ending, answers = _work(plan, spec, lease, home, record=record, carry=carry)
         seam("run.finish")
         _record_end(open_ledger, header, plan.run_id, [*answers, _ended(plan, ending)])
         recorded = True
@@ -85,7 +100,7 @@ def run_outside(plan: RunPlan, home: Home, host: str) -> Ending:
     try:
         # What an earlier run required lies there; nobody else is at work, because the lease is ours.
         put_in_place(replace(plan, follows=AGAIN) if again else plan, spec.cwd, home)
-        return _supervised(plan, spec, lease, None)[0]
+        return _supervised(plan, spec, lease, None, _started)[0]
     except OSError as error:
         raise _unusable(spec.cwd, error) from error
     finally:
@@ -141,7 +156,7 @@ def _record_end(open_ledger: Opener, header: Header, run_id: RunId, events: Sequ
         ) from error
 
 
-def _recording(plan: RunPlan, header: Header, open_ledger: Opener) -> Callable[[Mapping[str, Value]], None]:
+def _recording(plan: RunPlan, header: Header, open_ledger: Opener) -> Record:
     """Return what brings the summaries of a run that goes on to the ledger, which is open for that moment only."""
 
     def record(scalars: Mapping[str, Value]) -> None:
@@ -157,7 +172,7 @@ def _recording(plan: RunPlan, header: Header, open_ledger: Opener) -> Callable[[
 
 
 def _work(
-    plan: RunPlan, spec: ProcessSpec, lease: Lease, home: Home, record: Callable[[Mapping[str, Value]], None]
+    plan: RunPlan, spec: ProcessSpec, lease: Lease, home: Home, *, record: Record, carry: Carry
 ) -> tuple[Ending, list[Event]]:
     """Prepare the directory and run the process; returns how that ended, and what else there is to record."""
     answers: list[Event] = []
@@ -181,17 +196,17 @@ def _work(
     if spec.stop_after is not None:
         left = spec.stop_after - (time.monotonic() - begun)
         spec = replace(spec, stop_after=max(left, _LEAST_SECONDS))
-    ending, found = _supervised(plan, spec, lease, record)
+    ending, found = _supervised(plan, spec, lease, record, carry)
     return ending, [*answers, *found]
 
 
 def _supervised(
-    plan: RunPlan, spec: ProcessSpec, lease: Lease, record: Callable[[Mapping[str, Value]], None] | None
+    plan: RunPlan, spec: ProcessSpec, lease: Lease, record: Record | None, carry: Carry
 ) -> tuple[Ending, list[Event]]:
     """Run the process to its end; returns how that was, and what it has reported and nobody has recorded yet."""
     watch = ScalarWatch(plan, spec.cwd, spec.output_dir, record)
     try:
-        ending = run_process(replace(spec, scalars=watch), lease=lease, on_started=lambda _started: seam("run.spawned"))
+        ending = carry(replace(spec, scalars=watch), lease)
         return ending, watch.reported(ending.output, _teller(plan))
     finally:
         watch.close()
@@ -265,14 +280,19 @@ def _ended(plan: RunPlan, ending: Ending) -> RunStatusChanged:
     if ending.output.failure:
         output["failure"] = ending.output.failure
     return RunStatusChanged(
-        status="completed"
-        if plan.stoppable and ending.stopped_by
-        else final_status(ending.exit_status, ending.stopped_by),
+        status=status_of(plan, ending),
         exit_status=ending.exit_status,
         reason=ending.failure or _stopped_because(ending),
         output=output,
         stopped=ending.ended_at,
     )
+
+
+def status_of(plan: RunPlan, ending: Ending) -> str:
+    """Return the status that a run of `plan` ended with."""
+    if ending.is_lost:
+        return "terminated"
+    return "completed" if plan.stoppable and ending.stopped_by else final_status(ending.exit_status, ending.stopped_by)
 
 
 def _stopped_because(ending: Ending) -> str | None:

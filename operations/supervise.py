@@ -96,10 +96,12 @@ class Ending:
         started_at: microseconds UTC.
         ended_at: microseconds UTC, never before `started_at`.
         output: what was captured.
-        failure: why the process could not be started or its status not be read, None when all was well.
+        failure: why the process could not be started, its status not be read, or what it said it failed with; None when
+            all was well.
         children_killed: how many processes a stopped run had left behind that had to be ended after it.
         timed_out: whether it was stopped because its time was up.
         asked_by: the first signal that asked to stop, also when the process had just ended well by itself; or None.
+        is_lost: whether the process is gone and nobody knows how it ended.
     """
 
     exit_status: int | None
@@ -111,6 +113,7 @@ class Ending:
     children_killed: int = 0
     timed_out: bool = False
     asked_by: str | None = None
+    is_lost: bool = False
 
 
 def run_process(

@@ -10,8 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from ledger.events.life import RunStatusChanged
+from ledger.events.start import RunStarted
+from ledger.ids import RunId, run_stream
+from ledger.transaction import NewEvent
 from tests.cli_kit import Guild, copied
 from tests.cli_limits import like_any_user, limit_file_size
+from tests.kit import append, make_ledger
 from tests.test_docs_format import verified
 
 SECRET = "hunter2-S3cr3t"  # noqa: S105 - of nobody
@@ -142,6 +147,26 @@ def test_an_index_needs_the_prompt_so_that_a_repetition_empties_no_other_run(gui
     guild.ok("ledger", "redact", short, "--reason", "x", "-y")
     guild.refused("ledger", "redact", short, "--reason", "x", "-y")
     assert len([row for row in guild.json("runs", "-a") if row["operation"]]) == 6
+
+
+def test_a_short_id_without_a_letter_is_an_id(tmp_path: Path) -> None:
+    """Nobody chose its digits; fewer of them are taken for an index."""
+    ledger = make_ledger(tmp_path / "home")
+    for run_id in ("41610222".ljust(32, "a"), "c" * 32):
+        started = RunStarted(str(tmp_path), None, "m", "train", (), {"key": SECRET})
+        append(
+            ledger, *(NewEvent(run_stream(RunId(run_id)), event) for event in (started, RunStatusChanged("error", 1)))
+        )
+    ledger.store.close()
+    guild = Guild(tmp_path / "home", tmp_path)
+    before = guild.history()
+    guild.refused("ledger", "redact", "4161022", "--reason", "x", "-y", code=2)
+    assert guild.history() == before
+    guild.ok("ledger", "redact", "41610222", "--reason", "x", "-y")
+    assert {row["id"][:8]: bool(row["operation"]) for row in guild.json("runs", "-a")} == {
+        "c" * 8: True,
+        "41610222": False,
+    }
 
 
 def test_a_wipe_that_cannot_be_finished_stops_no_other_change(guild: Guild) -> None:

@@ -31,7 +31,7 @@ EXCEPTIONS = {("ledger/migrate.py", "migrations"), ("artifacts/series.py", "guil
 
 FRONT = (
     "commands/", "guild_ledger/main.py", "guild_ledger/__main__.py", "guild_ledger/scalars.py",
-    "guild_ledger/reading.py", "operations/launch_",
+    "guild_ledger/reading.py", "guild_ledger/run_facts.py", "guild_ledger/runs.py", "operations/launch_",
 )  # fmt: skip
 """Where the program may talk to people, look at the environment, and end; what runs in a user's process may as well."""
 

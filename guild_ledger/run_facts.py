@@ -1,0 +1,109 @@
+"""What a process knows of itself when it begins and ends a run: its script, its flags as plain values, its last word.
+
+Apart from `runs` because nothing here has a state: it looks at the interpreter and returns values.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DEEPEST = 20
+_LONGEST_TRACEBACK = 100_000
+_NOTEBOOK_VARIABLE = "JPY_SESSION_NAME"
+"""Where Jupyter's server tells a kernel the path of its notebook; VS Code puts it into a global of the notebook."""
+
+
+def whereabouts() -> tuple[str, str, list[str]]:
+    """Return the directory that counts as this process's project, what it is called in it, and its command line.
+
+    A script below the working directory is called by its path from there, as `guild run` would call it; another one
+    has its own directory as project. What is typed into an interpreter is called `interactive`.
+    """
+    cwd = os.getcwd()
+    command = [sys.executable, *sys.orig_argv[1:]]
+    path = _program()
+    if path is None:
+        return cwd, "interactive", command
+    full = os.path.realpath(path)
+    if os.path.commonpath((cwd, full)) == cwd:
+        return cwd, os.path.relpath(full, cwd), command
+    return os.path.dirname(full), os.path.basename(full), command
+
+
+def _program() -> str | None:
+    """Return the path of the script or notebook at work, None when there is no file."""
+    main = sys.modules.get("__main__")
+    for path in (getattr(main, "__vsc_ipynb_file__", None), getattr(main, "__file__", None)):
+        if isinstance(path, str) and path:
+            return os.path.abspath(path)
+    name = os.environ.get(_NOTEBOOK_VARIABLE, "")
+    # The server's path is relative to where the server was started; the kernel works in the notebook's folder.
+    return os.path.abspath(os.path.basename(name)) if name.endswith(".ipynb") else None
+
+
+def plain_flags(flags: Mapping[str, object]) -> dict[str, object]:
+    """Return flags as JSON can say them.
+
+    Raises:
+        TypeError: a name is no text.
+    """
+    for name in flags:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"start_run: the name of a flag is no text: {name!r}")
+    return {name: _plain(value, 0) for name, value in flags.items()}
+
+
+def _plain(value: object, depth: int) -> object:
+    if value is None or isinstance(value, bool):
+        return value
+    for kind in (int, float, str):
+        if isinstance(value, kind):
+            return kind(value)  # of a subclass, such as a NumPy float or an enumeration, what it is
+    if depth < _DEEPEST:
+        if isinstance(value, (list, tuple)):
+            return [_plain(item, depth + 1) for item in value]
+        if isinstance(value, dict):
+            return {str(key): _plain(item, depth + 1) for key, item in value.items()}
+        item = getattr(value, "item", None)
+        if callable(item) and not getattr(value, "shape", ()):
+            return _plain(item(), depth + 1)  # a scalar of NumPy, a tensor without dimensions
+    return str(value)
+
+
+def ending_of(error: BaseException | None) -> dict[str, object]:
+    """Return how a run ended that this exception, or none, has ended."""
+    if error is None or isinstance(error, GeneratorExit):
+        return {"exit_status": 0}
+    if isinstance(error, SystemExit):
+        # As the interpreter has it: nothing is success, a text is printed and stands for 1.
+        return {"exit_status": error.code if isinstance(error.code, int) else int(error.code is not None)}
+    stopped_by = "SIGINT" if isinstance(error, KeyboardInterrupt) else None
+    return {
+        "exit_status": None if stopped_by else 1,
+        "stopped_by": stopped_by,
+        # Its text stays in the run's directory: it may hold what must not be on record for ever.
+        "failure": None if stopped_by else f"ended by {type(error).__name__}",
+        "traceback": _traceback(error),
+    }
+
+
+def fate(since: int) -> dict[str, object]:
+    """Return how a run ended that nobody has ended: by an exception shown to the user, unless that was before it.
+
+    Args:
+        since: `id` of the exception that had been shown last when the run began.
+    """
+    # Set by the interpreter when it prints an exception that nobody has caught, and so by IPython for a cell's.
+    last = getattr(sys, "last_value", None)
+    return ending_of(last if isinstance(last, BaseException) and id(last) != since else None)
+
+
+def _traceback(error: BaseException) -> str:
+    import traceback
+
+    return "".join(traceback.format_exception(error))[-_LONGEST_TRACEBACK:]

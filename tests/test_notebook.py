@@ -1,0 +1,106 @@
+"""`start_run` in a notebook that its user has opened: cells in a real Jupyter kernel, as a notebook sends them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.cli_kit import PATIENCE, ROOT, Guild, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Notebook:
+    """A kernel, and what sends it cells."""
+
+    def __init__(self, guild: Guild) -> None:
+        from jupyter_client.manager import start_new_kernel
+
+        env = {**guild.environment(), "PYTHONPATH": str(ROOT), "JPY_SESSION_NAME": "study/fit.ipynb"}
+        self.manager, self.client = start_new_kernel(
+            kernel_name="python3", startup_timeout=PATIENCE, cwd=str(guild.cwd), env=env
+        )
+
+    def cell(self, code: str) -> str:
+        """Run a cell to its end; return what it printed, or the name of the exception it ended by."""
+        printed: list[str] = []
+
+        def hear(message: dict[str, Any]) -> None:
+            printed.append(message["content"].get("text", ""))
+
+        reply = self.client.execute_interactive(code, timeout=PATIENCE, output_hook=hear)
+        return str(reply["content"].get("ename") or "".join(printed))
+
+    def close(self, *, now: bool = False) -> None:
+        """Shut the kernel down, as closing the notebook does; `now` kills it."""
+        self.client.stop_channels()
+        if self.manager.has_kernel:
+            self.manager.shutdown_kernel(now=now)
+
+
+@pytest.fixture
+def guild(tmp_path: Path) -> Guild:
+    """The command in the notebook's folder."""
+    (tmp_path / "study").mkdir()
+    return Guild(tmp_path / "home", tmp_path / "study")
+
+
+@pytest.fixture
+def notebook(guild: Guild, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Notebook]:
+    """A notebook in which the two names have been imported."""
+    for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_DATA_DIR", "IPYTHONDIR"):
+        monkeypatch.setenv(name, str(tmp_path / name))
+    opened = Notebook(guild)
+    assert opened.cell("from guild_ledger import log_scalars, start_run") == ""
+    yield opened
+    opened.close(now=True)
+
+
+def statuses(guild: Guild) -> list[str]:
+    """Return the statuses of all runs, the latest first."""
+    return [row["status"] for row in guild.json("runs", "--json")]
+
+
+def test_a_notebook_keeps_its_numbers(guild: Guild, notebook: Notebook) -> None:
+    """A run goes on over its cells and is called like the notebook; numbers are read while it does."""
+    notebook.cell("run = start_run(flags={'lr': 0.1})")
+    for step in range(3):
+        assert notebook.cell(f"log_scalars(loss=1 / {step + 1}, step={step})") == ""
+    assert statuses(guild) == ["running"]
+    assert (
+        notebook.cell("from guild_ledger import read_scalars; print(len(read_scalars(run.id)['loss'].values))") == "3\n"
+    )
+    assert notebook.cell("run.end()") == ""
+    found = guild.json("runs", "info", "--json")
+    assert (found["status"], found["operation"], found["flags"]) == ("completed", "./fit.ipynb", {"lr": 0.1})
+    assert found["scalars"]["loss"]["last"] == [1 / 3, 2]
+    assert "ipykernel_launcher" in " ".join(found["command"])
+
+
+def test_a_cell_that_fails_marks_the_run_and_the_next_one_is_free_of_it(guild: Guild, notebook: Notebook) -> None:
+    """With a block at once; without one when the next run begins, as long as nobody has ended it otherwise."""
+    assert notebook.cell("with start_run('first'): 1 / 0") == "ZeroDivisionError"
+    assert statuses(guild) == ["error"]
+    assert notebook.cell("run = start_run('second')") == ""
+    assert notebook.cell("None.x") == "AttributeError"
+    assert notebook.cell("run = start_run('third')") == ""
+    notebook.close()
+    wait_until(lambda: statuses(guild) == ["completed", "error", "error"])
+    assert "AttributeError" in guild.ok("watch", "1", "--no-follow")
+
+
+def test_stopping_the_run_interrupts_the_cell_and_leaves_the_kernel_alone(guild: Guild, notebook: Notebook) -> None:
+    """What is in memory is not lost; and a kernel that is killed ends the run as terminated."""
+    notebook.cell("precious = 7")
+    message = notebook.client.execute("import time\nwith start_run(): time.sleep(60)")
+    wait_until(lambda: statuses(guild) == ["running"])
+    assert guild.ok("stop", "-y") == "Stopped 1 run(s)\n"
+    assert notebook.client.get_shell_msg(timeout=PATIENCE)["content"].get("ename") == "KeyboardInterrupt", message
+    assert notebook.cell("print(precious)") == "7\n"
+    pid = int(notebook.cell("import os; start_run(); print(os.getpid())"))
+    os.kill(pid, 9)
+    wait_until(lambda: statuses(guild) == ["terminated", "terminated"])
