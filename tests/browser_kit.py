@@ -35,7 +35,7 @@ _ARGUMENTS = (
 )  # fmt: skip
 """A browser that asks nobody for anything by itself."""
 
-PATIENCE = 8_000.0
+PATIENCE = 30_000.0
 """Milliseconds after which something on a page counts as never happening."""
 
 

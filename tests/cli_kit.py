@@ -207,6 +207,11 @@ class Guild:
                 found.add(str(path.relative_to(self.home)))
         return found
 
+    def files(self) -> dict[str, tuple[int, bytes]]:
+        """Return all files of the home: when each was changed, and what it holds."""
+        paths = [path for path in self.home.rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.home)): (path.stat().st_mtime_ns, path.read_bytes()) for path in paths}
+
     def state(self) -> tuple[object, ...]:
         """Return the ledger and the run directories, to be compared with later."""
         return self.history(), self.tree()

@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 
 def limit_file_size(size: int) -> Callable[[], None]:
     """Return a preparation under which no file may grow beyond `size` bytes: a full disk that needs no privileges."""
@@ -57,6 +59,11 @@ class SmallDisk:
     outside: Path
     holder: int | None
 
+    def must_be_one(self) -> None:
+        """Skip the test where none may be mounted: a limit on the size of files does not fill it."""
+        if self.holder is None:
+            pytest.skip("no disk may be mounted here, and a limit on the size of files does not fill one")
+
     def fill(self, left: int = 0) -> None:
         """Leave only about `left` bytes free."""
         if self.holder is None:
@@ -89,15 +96,19 @@ class SmallDisk:
         os.chdir(cwd)
 
 
+def unshared() -> list[str]:
+    """Return the words before a command that may mount what nobody else sees: for others than root, as its own root."""
+    return ["unshare", *([] if os.geteuid() == 0 else ["-r"]), "-m"]
+
+
 def small_disk(folder: Path, size: str = "4m") -> Iterator[SmallDisk]:
     """Yield a small disk, mounted in a name space of its own that ends with it; for a fixture."""
     mount = folder / "mount"
     mount.mkdir()
-    own = [] if os.geteuid() == 0 else ["-r"]
     script = 'mount -t tmpfs -o "size=$2" tmpfs "$1" && echo mounted && exec cat'
     try:
         holder = subprocess.Popen(
-            ["unshare", *own, "-m", "sh", "-c", script, "sh", str(mount), size],
+            [*unshared(), "sh", "-c", script, "sh", str(mount), size],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -14,7 +14,6 @@ import queue
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -202,16 +201,16 @@ class Kit:
 
 @contextmanager
 def opened_kit(*, migrations: bool = False) -> Iterator[Kit]:
-    """Give a kit in a folder of its own: in memory where there is such a place, for every commit is flushed."""
-    memory = "/dev/shm"  # noqa: S108 - a private folder is made there
-    folder = tempfile.mkdtemp(prefix="guild-crash-", dir=memory if os.access(memory, os.W_OK) else None)
-    kit = Kit(folder, migrations=migrations)
-    kit.new_project("project")
-    try:
-        yield kit
-    finally:
-        kit.close()
-        shutil.rmtree(folder)
+    """Give a kit in a folder of its own: in memory, for every commit is flushed."""
+    from tests.kit import memory_folder  # not at the top: what is forked has no need of it, nor of pytest
+
+    with memory_folder() as folder:
+        kit = Kit(str(folder), migrations=migrations)
+        kit.new_project("project")
+        try:
+            yield kit
+        finally:
+            kit.close()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What the tests of ledger and index share: ledgers with fixed ids and clock, made quickly, and a powerless user."""
+"""What the tests of ledger and index share: ledgers with fixed ids and clock, folders, and a powerless user."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ledger.events.base import Event
+    from ledger.store import Store
 
 NOON = 1_767_268_800_000_000
 """2026-01-01 12:00 UTC."""
@@ -40,6 +41,7 @@ LEDGER_ID = "1ed9e2" + "0" * 26
 ORIGIN = OriginId(bytes(range(16)))
 HEADER = Header(actor="ann", host="box", argv=("guild", "runs"), cwd="/home/ann", program="guild-ledger 1")
 NOBODY = 65534
+MEMORY = "/dev/shm"  # noqa: S108 - where private folders are made
 DIED = 70
 """The exit status of a child that was to die."""
 
@@ -86,34 +88,48 @@ def append(ledger: Ledger, *events: NewEvent) -> Committed:
 
 
 @cache
-def blank_ledger() -> bytes:
-    """Return the bytes of a ledger that was just made, with fixed ids; made once, because Alembic is slow."""
+def blank_tables() -> bytes:
+    """Return the bytes of a ledger without a row; made once, because Alembic is slow."""
     with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "ledger.db")
-        create_sqlite(path)
-        with closing(SqliteStore(path)) as store:
+        path = Path(folder, "ledger.db")
+        create_sqlite(str(path))
+        return path.read_bytes()
+
+
+@cache
+def blank_ledger() -> bytes:
+    """Return the bytes of a ledger that was just made, with fixed ids."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "ledger.db")
+        path.write_bytes(blank_tables())
+        with closing(SqliteStore(str(path))) as store:
             identify(store)
-        with open(path, "rb") as file:
-            return file.read()
+        return path.read_bytes()
 
 
-def identify(store: SqliteStore) -> None:
-    """Write the identity and the first transaction of a ledger whose ids are always the same."""
-    values = {"ledger_id": LEDGER_ID, "origin_id": ORIGIN.hex(), "format": str(FORMAT), "created_at": str(NOON)}
+def identify(
+    store: Store, ledger_id: str = LEDGER_ID, origin: OriginId = ORIGIN, host: str = HEADER.host, first: int = 0
+) -> None:
+    """Write the identity and the first transaction of a ledger, `first` being what a test calls that one."""
+    values = {"ledger_id": ledger_id, "origin_id": origin.hex(), "format": str(FORMAT), "created_at": str(NOON)}
     with store.writing():
         for key, value in values.items():
             store.insert_meta(key, value)
-        store.insert_origin(OriginRow(ORIGIN, HEADER.host, 0, genesis(ORIGIN)))
-    event = NewEvent(LEDGER_STREAM, LedgerCreated(ledger_id=LEDGER_ID, format=FORMAT))
-    Ledger(store, clock=lambda: NOON).append(Transaction(HEADER, (event,), txn_id=txn_id(0)))
+        store.insert_origin(OriginRow(origin, host, 0, genesis(origin)))
+    event = NewEvent(LEDGER_STREAM, LedgerCreated(ledger_id=ledger_id, format=FORMAT))
+    Ledger(store, clock=lambda: NOON).append(Transaction(HEADER, (event,), txn_id=txn_id(first)))
 
 
 def make_ledger(folder: Path, clock: Clock | None = None) -> Ledger:
     """Return a new ledger in `folder`, which is made when missing; the caller closes its store."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "ledger.db"
-    path.write_bytes(blank_ledger())
-    ledger = Ledger(SqliteStore(str(path)), clock=clock or Ticking())
+    (folder / "ledger.db").write_bytes(blank_ledger())
+    return opened(folder, clock)
+
+
+def opened(home: Path, clock: Clock | None = None) -> Ledger:
+    """Return the ledger of a home that is there already; the caller closes its store."""
+    ledger = Ledger(SqliteStore(str(home / "ledger.db")), clock=clock or Ticking())
     # Tests are not killed by power cuts; the disk of a busy machine would be most of their time.
     ledger.store._db.execute("PRAGMA synchronous=OFF")  # type: ignore[attr-defined]  # the embedded store's own
     return ledger
@@ -152,6 +168,30 @@ def public_folder() -> Iterator[Path]:
 
 
 @contextmanager
+def memory_folder() -> Iterator[Path]:
+    """Give a folder in memory where there is such a place: thousands of flushes or entries on a busy disk take long."""
+    folder = tempfile.mkdtemp(prefix="guild-memory-", dir=MEMORY if os.access(MEMORY, os.W_OK) else None)
+    try:
+        yield Path(folder)
+    finally:
+        remove_tree(folder)
+
+
+@contextmanager
+def folder_on_another_disk(path: Path) -> Iterator[Path]:
+    """Give a folder on another file system than `path`; the test is skipped where no place is known that has one."""
+    places = (MEMORY, tempfile.gettempdir(), "/var/tmp", os.path.expanduser("~"))  # noqa: S108 - a private folder
+    others = (place for place in places if os.access(place, os.W_OK) and os.stat(place).st_dev != path.stat().st_dev)
+    if (other := next(others, None)) is None:
+        pytest.skip(f"no writable folder is known here on another file system than {path}")
+    folder = tempfile.mkdtemp(prefix="guild-other-", dir=other)
+    try:
+        yield Path(folder)
+    finally:
+        remove_tree(folder)
+
+
+@contextmanager
 def powerless(*owned: Path) -> Iterator[None]:
     """Do what is inside without root's rights, as the owner of all that lies in the trees `owned`.
 
@@ -184,14 +224,18 @@ def as_nobody(action: Callable[[], str]) -> str:
     """
     if os.geteuid() != 0:
         return _outcome(action)
+
+    def powerless_action() -> str:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        return action()
+
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        os.setgroups([])
-        os.setgid(NOBODY)
-        os.setuid(NOBODY)
-        os.write(writer, _outcome(action).encode())
+        os.write(writer, _outcome(powerless_action).encode())
         os._exit(0)
     os.close(writer)
     with open(reader, "rb") as pipe:

@@ -11,7 +11,7 @@ from tests.cli_kit import Guild, copied, lab
 
 @pytest.fixture(name="guild")
 def guild_fixture(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs."""
+    """Give the command in the iris project, with a home that has runs: 13 transactions."""
     return copied(tmp_path_factory, tmp_path)
 
 

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 UNDOABLE = frozenset(
     ("label", "clear", "tag", "untag", "comment", "mark", "unmark", "protect", "unprotect", "delete", "restore")
 )
-_SETS = ("tags", "comments")
 _KEPT = ("number", "version")
 
 

@@ -21,7 +21,7 @@ from tests.browser_kit import Sight, running_browser, seen
 from tests.cli_kit import ROOT, Guild, wait_until
 from tests.view_kit import serving
 
-FOLDER = ROOT / "docs" / "pictures"
+FOLDER = compare_pictures.PICTURES
 MOST_BYTES = 200_000
 """A page of the documentation is loaded by people on trains."""
 

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from contextlib import closing
-from functools import cache
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from ledger.chain import genesis
-from ledger.events.book import LedgerCreated, LedgerImported
-from ledger.format import FORMAT
-from ledger.ids import LEDGER_STREAM, Clock, OriginId
+from ledger.events.book import LedgerImported
+from ledger.ids import Clock, OriginId
 from ledger.log import Ledger
 from ledger.merging import Merged, merge, plan_merge, verify_source
-from ledger.migrate import create_sqlite
-from ledger.rows import OriginRow
 from ledger.sqlite_store import SqliteStore
-from ledger.transaction import NewEvent, Transaction
 from ledger.verify import verify
 from projections.rebuild import rebuild_in_memory
 from projections.schema import COMPARED
-from tests.kit import HEADER, NOON, Ticking, txn_id
+from tests.kit import HEADER, blank_tables, identify, opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,41 +23,15 @@ SOUGHT = [table for table in COMPARED if table != "checkpoint"]
 """What ledgers that hold the same runs must agree on; how far each has read, and by what number, is its own."""
 
 
-@cache
-def _tables() -> bytes:
-    with tempfile.TemporaryDirectory() as folder:
-        path = os.path.join(folder, "ledger.db")
-        create_sqlite(path)
-        with open(path, "rb") as file:
-            return file.read()
-
-
 def machine(folder: Path, name: str, clock: Clock | None = None) -> Ledger:
     """Return the new ledger of a machine called `name`, in a folder of that name; the caller closes its store."""
     home = folder / name
     home.mkdir(parents=True)
-    (home / "ledger.db").write_bytes(_tables())
+    (home / "ledger.db").write_bytes(blank_tables())
     ledger = opened(home, clock)
-    store = ledger.store
-    ledger_id, origin = (
-        sha256(name.encode()).hexdigest()[:32],
-        OriginId(sha256(b"origin " + name.encode()).digest()[:16]),
-    )
-    values = {"ledger_id": ledger_id, "origin_id": origin.hex(), "format": str(FORMAT), "created_at": str(NOON)}
-    with store.writing():
-        for key, value in values.items():
-            store.insert_meta(key, value)
-        store.insert_origin(OriginRow(origin, name, 0, genesis(origin)))
-    event = NewEvent(LEDGER_STREAM, LedgerCreated(ledger_id=ledger_id, format=FORMAT))
-    number = int.from_bytes(origin[:4], "big")
-    Ledger(store, clock=lambda: NOON).append(Transaction(HEADER, (event,), txn_id=txn_id(number)))
-    return ledger
-
-
-def opened(home: Path, clock: Clock | None = None) -> Ledger:
-    """Return the ledger of a home that is there already."""
-    ledger = Ledger(SqliteStore(str(home / "ledger.db")), clock=clock or Ticking())
-    ledger.store._db.execute("PRAGMA synchronous=OFF")  # type: ignore[attr-defined]  # tests meet no power cut
+    origin = OriginId(sha256(b"origin " + name.encode()).digest()[:16])
+    ledger_id = sha256(name.encode()).hexdigest()[:32]
+    identify(ledger.store, ledger_id, origin, name, int.from_bytes(origin[:4], "big"))
     return ledger
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from artifacts.home import Home
 from artifacts.source_rules import DEFAULT_RULES, SnapshotRules
 from artifacts.sources import Snapshot, SnapshotPlan, take_snapshot
+from tests.kit import NOBODY
 
 ENV = {
     "PATH": os.environ.get("PATH", os.defpath),
@@ -33,15 +35,37 @@ def project_fixture(tmp_path: Path) -> Path:
     return folder
 
 
-def git(folder: Path, *arguments: str) -> None:
-    """Run git as the user would."""
-    subprocess.run(
+def git(folder: Path, *arguments: str) -> str:
+    """Run git as the user would; return what it printed."""
+    return subprocess.run(
         ["git", "-c", "user.name=n", "-c", "user.email=e@x", "-c", "protocol.file.allow=always", *arguments],
         cwd=folder,
         env=ENV,
         check=True,
         capture_output=True,
-    )
+        text=True,
+    ).stdout.strip()
+
+
+def fake_git(folder: Path, script: str) -> dict[str, str]:
+    """Return an environment in which git is `script`."""
+    folder.mkdir()
+    (folder / "git").write_text("#!/bin/sh\n" + script)
+    (folder / "git").chmod(0o755)
+    return {**ENV, "PATH": f"{folder}{os.pathsep}{ENV['PATH']}"}
+
+
+def given_away(repository: Path) -> dict[str, str]:
+    """Make a repository somebody else's, and return the environment in which git takes it for such.
+
+    Only root can really give it away. For others git is told to, by the variable that it has for tests of its own.
+    """
+    if os.geteuid() == 0:
+        for path in (repository, repository / ".git"):
+            os.chown(path, NOBODY, NOBODY)
+        return ENV
+    script = f'GIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec {shutil.which("git")} "$@"\n'
+    return fake_git(repository.parent / "suspicious", script)
 
 
 def fill(folder: Path, *names: str) -> None:

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import os
 import random
-import shutil
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from operations.process_info import process_stat
 from tests.batch_kit import batch_project, begun, check_settled, kill, processes, statuses
 from tests.cli_kit import PATIENCE, Guild, wait_until
+from tests.kit import memory_folder
 
 
 @pytest.fixture
 def guild() -> Iterator[Guild]:
-    """Give a project and a home in memory, where there is such a place: every commit is flushed."""
-    memory = "/dev/shm"  # noqa: S108 - a private folder is made there
-    folder = tempfile.mkdtemp(prefix="guild-batch-", dir=memory if os.access(memory, os.W_OK) else None)
-    yield batch_project(Path(folder))
-    shutil.rmtree(folder)
+    """Give a project and a home in memory: every commit is flushed."""
+    with memory_folder() as folder:
+        yield batch_project(folder)
 
 
 def ended(guild: Guild) -> int:

@@ -19,15 +19,11 @@ from artifacts.home import Home
 from artifacts.places import Place
 from ledger.ids import RunId
 from projections.files import current_file
-from tests.cli_kit import Guild, copied, damage, make_project
+from tests.cli_kit import Guild, damage, make_project
 from tests.cli_limits import like_any_user
+from tests.kit import folder_on_another_disk
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 from tests.test_check import STRANGER, found
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
 
 
 def _garbage(path: Path) -> None:
@@ -113,19 +109,13 @@ def test_a_read_only_home_can_be_checked(guild: Guild) -> None:
 
 def test_folders_on_several_disks_are_a_problem(guild: Guild) -> None:
     """Between them a run directory cannot be renamed: deleting and restoring would fail."""
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
-    if not os.access(memory, os.W_OK) or memory.stat().st_dev == guild.home.stat().st_dev:
-        pytest.skip("there is no second file system here")
-    other = memory / f"guild-check-{os.getpid()}"
-    shutil.copytree(guild.home / "trash", other)
-    shutil.rmtree(guild.home / "trash")
-    (guild.home / "trash").symlink_to(other)
-    try:
+    with folder_on_another_disk(guild.home) as other:
+        shutil.copytree(guild.home / "trash", other, dirs_exist_ok=True)
+        shutil.rmtree(guild.home / "trash")
+        (guild.home / "trash").symlink_to(other)
         (one,) = found(guild, code=3)
         assert "lie on different file systems" in one["what"]
         assert one["path"] == str(guild.home / "trash")
-    finally:
-        shutil.rmtree(other)
 
 
 MOUNTS = b"""\

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.cli_kit import Guild, copied
+from tests.test_check import found
 
 
 @pytest.fixture
@@ -30,11 +31,7 @@ def guild(original: Guild) -> Guild:
 
 def findings(guild: Guild, *args: str, code: int = 0) -> list[dict[str, Any]]:
     """Return what a check finds, apart from folders that are not made yet."""
-    import json
-
-    result = guild("check", "--json", *args)
-    assert result.code == code, result
-    return [one for one in json.loads(result.out)["findings"] if one["area"] != "home"]
+    return [one for one in found(guild, *args, code=code) if one["area"] != "home"]
 
 
 def test_runs_whose_files_are_in_another_home_are_counted(guild: Guild, original: Guild) -> None:

@@ -21,12 +21,6 @@ from tests.test_archive_hostile import LIES, MEMBERS, ONLY_TAR, PATHS
 from tests.test_cli_archive import told
 
 
-def everything(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """Return all files below a folder with their content and time; an empty one where it is not there."""
-    paths = [path for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    return {str(path): (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
-
-
 @pytest.fixture(name="archive", scope="module")
 def archive_fixture(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Give an archive of the runs of the iris project and another one, about which much was said."""
@@ -60,11 +54,11 @@ def test_what_is_shown_is_what_an_import_would_show(guild: Guild, archive: str) 
 def test_nothing_of_the_users_is_touched(guild: Guild, archive: str, ids: list[str], tmp_path: Path) -> None:
     """Neither ledger nor index nor a run directory, not a byte; and no home is made where there is none."""
     guild.ok("runs", "-a")
-    before = everything(guild.home)
+    before = guild.files()
     questions = (["runs"], ["runs", "info"], ["select"], ["ls", "0"], ["cat", "0", "--output"], ["runs", "-v"])
     for words in questions:
         guild.ok(*words, "--archive", archive)
-    assert everything(guild.home) == before
+    assert guild.files() == before
     nobody = Guild(tmp_path / "none", tmp_path)
     assert nobody.ok("select", "--archive", archive).strip() == ids[0]
     assert not (tmp_path / "none").exists()

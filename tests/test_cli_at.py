@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from ledger.events.life import RunStatusChanged
-from tests.cli_kit import LOCAL_SCOPE, Guild, Result, copied, report
+from tests.cli_kit import LOCAL_SCOPE, Guild, Result, report
 from tests.kit import append, happens, make_ledger, run_id, started
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 from tests.test_completion import offered
 from tests.test_positions import GUILD, in_terminal
 
@@ -36,12 +37,6 @@ STEPS = (
 )
 
 
-@pytest.fixture(name="guild")
-def guild_fixture(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command with a copy of the lab's home."""
-    return copied(tmp_path_factory, tmp_path)
-
-
 def last_seq(guild: Guild) -> int:
     """Return the number of the last transaction."""
     return int(json.loads(guild.ok("log", "-n", "1", "--json"))["seq"])
@@ -51,15 +46,6 @@ def without_folder(result: Result) -> tuple[int, str]:
     """Return how a command ended and what it printed, the run's directory taken out."""
     text = re.sub(r'("run_dir": ?)"[^"]*"', r"\1null", result.out)
     return result.code, re.sub(r"^run_dir: .*$", "", text, flags=re.MULTILINE)
-
-
-def files_of(home: Path) -> dict[str, tuple[int, bytes]]:
-    """Return all files of a home: when each was changed, and what it holds."""
-    return {
-        str(path.relative_to(home)): (path.stat().st_mtime_ns, path.read_bytes())
-        for path in home.rglob("*")
-        if path.is_file()
-    }
 
 
 def test_every_command_answers_as_it_answered_then(guild: Guild) -> None:
@@ -100,10 +86,10 @@ def test_nothing_in_the_home_is_written(guild: Guild) -> None:
     """Neither the index nor the ledger nor any other file changes, and none is made."""
     guild.ok("runs")
     shutil.rmtree(guild.home / "index")
-    before = files_of(guild.home)
+    before = guild.files()
     for question in QUESTIONS:
         guild(*question, "--at", "3")
-    assert files_of(guild.home) == before
+    assert guild.files() == before
 
 
 def test_a_lost_run_runs_as_of_then_and_is_not_recorded_as_over(tmp_path: Path) -> None:
@@ -164,8 +150,7 @@ def test_a_moment_that_is_none_is_wrong_usage(guild: Guild, text: str, said: str
 def test_what_changes_shows_files_or_goes_on_refuses_a_moment(guild: Guild, words: tuple[str, ...]) -> None:
     """The past cannot be changed or watched, and files are those of now: wrong usage, nothing done."""
     before = guild.state()
-    assert "--at" in guild(*words, "--at", "3").err
-    guild.refused(*words, "--at", "3", code=2)
+    assert "--at" in guild.refused(*words, "--at", "3", code=2)
     assert guild.state() == before
 
 

@@ -7,14 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import LOCAL_SCOPE, Guild, copied, report
-from tests.test_cli_at import files_of, last_seq
-
-
-@pytest.fixture(name="guild")
-def guild_fixture(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command with a copy of the lab's home."""
-    return copied(tmp_path_factory, tmp_path)
+from tests.cli_kit import LOCAL_SCOPE, Guild, report
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
+from tests.test_cli_at import last_seq
 
 
 def test_each_run_that_changed_is_a_line_with_before_and_after(guild: Guild) -> None:
@@ -87,15 +82,14 @@ def test_nothing_is_written_and_no_index_is_needed(guild: Guild) -> None:
     """A damaged index stays as it is."""
     for index in (guild.home / "index").glob("*.db"):
         index.write_bytes(b"garbage" * 1000)
-    before = files_of(guild.home)
+    before = guild.files()
     assert len(guild.ok("diff", "--at", "1", "--at", "now").splitlines()) == 5
-    assert files_of(guild.home) == before
+    assert guild.files() == before
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-
         (("--at", "1"), "given 1 time(s)"), (("--at", "1") * 3, "given 3 time(s)"),
         (("--at", "1", "--at", ""), "--at needs a text"), (("0", "--at", "1"), "not for runs: '0' is too much"),
         (("--at", "1", "--at", "99999"), "the ledger holds 1 to"), (("--at", "soon", "--at", "1"), "is no moment"),

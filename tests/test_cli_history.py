@@ -7,17 +7,9 @@ import os
 import re
 import shutil
 import signal
-from pathlib import Path
 
-import pytest
-
-from tests.cli_kit import Guild, copied, damage, wait_until
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
+from tests.cli_kit import Guild, damage, wait_until
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 
 def test_the_life_of_a_purged_run_is_told_without_an_index(guild: Guild) -> None:

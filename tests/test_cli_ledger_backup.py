@@ -21,15 +21,10 @@ from ledger.restoring import stage, swap
 from ledger.sqlite_store import SqliteStore
 from projections.index import open_index
 from projections.rebuild import rebuild
-from tests.cli_kit import Guild, copied, damage
+from tests.cli_kit import Guild, damage
 from tests.kit import append, make_ledger, started
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 from tests.test_docs_format import verified
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
 
 
 def test_a_backup_is_one_private_whole_file(guild: Guild, tmp_path: Path) -> None:
@@ -197,16 +192,20 @@ def test_a_ledger_in_a_server_is_told_to_use_the_servers_tools(guild: Guild) -> 
         assert "pg_dump" in remote.refused("ledger", *args)
 
 
-def test_each_restoring_has_a_copy_of_its_own(tmp_path: Path) -> None:
-    """A second one that begins and ends meanwhile, with another backup, does not change what the first puts back."""
+@pytest.fixture
+def path(tmp_path: Path) -> str:
+    """Give the path of a ledger; beside it lie a backup of it as it is, `newer.db`, and one as it was, `older.db`."""
     ledger = make_ledger(tmp_path)
-    append(ledger, started(0))
     assert isinstance(ledger.store, SqliteStore)
-    back_up(ledger.store, str(tmp_path / "older.db"))
-    append(ledger, started(1))
-    back_up(ledger.store, str(tmp_path / "newer.db"))
-    path = ledger.store.place
+    for number, name in enumerate(("older.db", "newer.db")):
+        append(ledger, started(number))
+        back_up(ledger.store, str(tmp_path / name))
     ledger.store.close()
+    return ledger.store.place
+
+
+def test_each_restoring_has_a_copy_of_its_own(path: str, tmp_path: Path) -> None:
+    """A second one that begins and ends meanwhile, with another backup, does not change what the first puts back."""
     first = stage(str(tmp_path / "newer.db"), path)
     second = stage(str(tmp_path / "older.db"), path)
     second.drop()
@@ -216,15 +215,8 @@ def test_each_restoring_has_a_copy_of_its_own(tmp_path: Path) -> None:
     assert unfinished_files(path) == []
 
 
-def test_a_copy_that_was_exchanged_or_removed_is_not_put_back(tmp_path: Path) -> None:
+def test_a_copy_that_was_exchanged_or_removed_is_not_put_back(path: str, tmp_path: Path) -> None:
     """It is looked at again behind the gate; the ledger keeps its place, and gets no second name."""
-    ledger = make_ledger(tmp_path)
-    assert isinstance(ledger.store, SqliteStore)
-    back_up(ledger.store, str(tmp_path / "older.db"))
-    append(ledger, started(0))
-    back_up(ledger.store, str(tmp_path / "newer.db"))
-    path = ledger.store.place
-    ledger.store.close()
     staged = stage(str(tmp_path / "newer.db"), path)
     shutil.copyfile(tmp_path / "older.db", staged.path)
     with pytest.raises(LedgerError, match="was changed"):

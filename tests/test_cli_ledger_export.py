@@ -18,14 +18,9 @@ from typing import Any
 import pytest
 
 from commands.main import _guarded
-from tests.cli_kit import Guild, copied, damage, wait_until
+from tests.cli_kit import Guild, damage, wait_until
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 from tests.test_docs_format import verified
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs: 13 transactions."""
-    return copied(tmp_path_factory, tmp_path)
 
 
 def other(guild: Guild, name: str = "other") -> Guild:

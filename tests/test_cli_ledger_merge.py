@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from ledger.events.start import RunStarted
-from ledger.ids import RunId, run_stream
+from ledger.ids import Clock, run_stream, system_clock
 from ledger.opening import open_existing
 from ledger.transaction import Header, NewEvent, Transaction
 from tests.cli_kit import Guild, damage, make_project
@@ -51,10 +51,10 @@ def merge(guild: Guild, other: Path, *options: str) -> str:
     return guild.ok("ledger", "merge", str(other), "-y", *options)
 
 
-def record(guild: Guild, event: NewEvent, host: str = "laptop") -> None:
+def record(guild: Guild, event: NewEvent, clock: Clock = system_clock) -> None:
     """Append an event as a command on another host would."""
-    ledger = open_existing(str(guild.home / "ledger.db"))
-    header = Header(actor="bob", host=host, argv=("guild", "run", "x"), cwd="/", program="guild-ledger")
+    ledger = open_existing(str(guild.home / "ledger.db"), clock=clock)
+    header = Header(actor="bob", host="laptop", argv=("guild", "run", "x"), cwd="/", program="guild-ledger")
     ledger.append(Transaction(header, (event,)))
     ledger.store.close()
 
@@ -229,11 +229,8 @@ def test_what_cannot_be_merged_is_refused_with_nothing_changed(here: Guild, ther
 
 def test_history_from_the_future_needs_force(here: Guild, there: Guild) -> None:
     """A clock that is ahead is told of; what is recorded after such a merge is later still."""
-    ledger = open_existing(str(there.home / "ledger.db"), clock=lambda: 4_000_000_000_000_000)
-    header = Header(actor="bob", host="laptop", argv=("guild",), cwd="/", program="guild-ledger")
     event = RunStarted("/p", None, "m", "train", ("x",), {})
-    ledger.append(Transaction(header, (NewEvent(run_stream(RunId(run_id(8))), event),)))
-    ledger.store.close()
+    record(there, NewEvent(run_stream(run_id(8)), event), clock=lambda: 4_000_000_000_000_000)
     assert "ahead of this machine's clock" in here.refused("ledger", "merge", str(there.home), "-y")
     merge(here, there.home, "--force")
     here.ok("label", "0", "after", "-y")

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import Guild, copied, damage
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs: 13 transactions."""
-    return copied(tmp_path_factory, tmp_path)
+from tests.cli_kit import Guild, damage
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 
 def test_a_quick_verification_reads_only_what_was_added(guild: Guild) -> None:

@@ -17,28 +17,16 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from fcntl import ioctl
-from pathlib import Path
 
 import pytest
 
 from commands.listing_options import Layout
 from commands.listing_rules import check
 from ledger.errors import UsageError
-from tests.cli_kit import LOCAL_SCOPE, PATIENCE, Guild, copied, lab, report
+from tests.cli_kit import LOCAL_SCOPE, PATIENCE, Guild, report
+from tests.lab_kit import guild_fixture, ids_fixture  # noqa: F401 - fixtures
 
 GUILD = f"{sys.executable} -m guild_ledger"
-
-
-@pytest.fixture
-def ids(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Give the ids of the runs in the iris project, newest first."""
-    return list(lab(tmp_path_factory).ids)
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
 
 
 def listed(guild: Guild, ids: list[str], *args: str) -> list[int]:

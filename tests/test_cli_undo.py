@@ -8,13 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import Guild, copied
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command in the iris project, with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
+from tests.cli_kit import Guild
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 
 def test_a_deletion_is_taken_back_with_its_directories(guild: Guild) -> None:

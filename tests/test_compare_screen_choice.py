@@ -18,8 +18,8 @@ from ledger.events.start import RunStarted
 from ledger.ids import run_stream
 from ledger.transaction import NewEvent
 from tests.compare_screen_kit import Driven, driven, make_home, run_events
-from tests.kit import NOON, SECOND, Ticking, append, run_id
-from tests.merge_kit import machine, merged, opened
+from tests.kit import NOON, SECOND, Ticking, append, opened, run_id
+from tests.merge_kit import machine, merged
 from view.terminal.port import Question, Start
 from view.terminal.sheet import Sheet
 

@@ -23,6 +23,18 @@ def test_shells_get_their_script(net: Guild) -> None:
     assert "unrecognized" not in net.refused("completion", "tcsh", code=2)
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_every_script_is_sound_in_its_shell(net: Guild, shell: str) -> None:
+    """Where the shell is installed it reads the script without running it; elsewhere brackets are at least paired."""
+    text = net.ok("completion", shell)
+    program = shutil.which(shell)
+    if program is not None:
+        checked = subprocess.run([program, "-n"], input=text, text=True, capture_output=True, check=False)
+        assert (checked.returncode, checked.stderr) == (0, "")
+    for opening, closing in ("{}", "[]"):
+        assert text.count(opening) == text.count(closing)
+
+
 def test_the_script_is_installed_once(tmp_path: Path) -> None:
     """It asks first, keeps what is in the file, and a second time changes nothing; an older script is replaced."""
     guild = Guild(tmp_path / "home", tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -19,22 +19,16 @@ from tests.crash_checks import (
     check_all,
     check_directories,
     check_history,
+    founding_kits_fixture,  # noqa: F401 - a fixture
     pair_prepared_fixture,  # noqa: F401 - a fixture
     read_story,
 )
-from tests.crash_kit import Kit, Result, Trouble, opened_pair
+from tests.crash_kit import Kit, Result, Trouble
 from tests.test_crash_loop import crash_at_each_step, mend
 from tests.test_docs_format import verified
 
 SECRET = b"size=5"
 """Stands in the command line of the run `e`."""
-
-
-@pytest.fixture(scope="module")
-def kits() -> Iterator[Kits]:
-    """Give processes to crash, which can make ledgers."""
-    with opened_pair(migrations=True) as kits:
-        yield kits
 
 
 def ledger_of(home: str) -> bytes:

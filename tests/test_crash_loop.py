@@ -15,7 +15,6 @@ import pytest
 
 from ledger.sqlite_store import SqliteStore
 from tests.crash_checks import (
-    Happened,
     Kits,
     Prepared,
     added,
@@ -117,6 +116,32 @@ class Conditions:
         self._seen.add(found)
         return new
 
+    def check(
+        self,
+        kit: Kit,
+        crashed: str,
+        recovery: Sequence[str],
+        judge: Callable[[str], object],
+        first: Sequence[Sequence[str]] = (),
+    ) -> None:
+        """Have judged what the recovery makes of a home, also when it is killed at each of its steps and done again.
+
+        Args:
+            kit: does all of it.
+            crashed: what a crash left; only copied.
+            recovery: a command.
+            judge: given a home that is mended.
+            first: commands that mend it the first time, if others than the recovery.
+        """
+        home = kit.copy(crashed)
+        mend(kit, home, *(first or [recovery]))
+        judge(home)
+        kit.drop(home)
+        if self.is_new(kit, crashed):
+            for again in second_crashes(kit, crashed, recovery):
+                mend(kit, again, recovery)
+                judge(again)
+
 
 def mend(kit: Kit, home: str, *commands: Sequence[str]) -> None:
     """Do ordinary commands, which must succeed."""
@@ -124,9 +149,9 @@ def mend(kit: Kit, home: str, *commands: Sequence[str]) -> None:
     assert [result.code for result in results] == [0] * len(results), results
 
 
-def check_outcome(prepared: Prepared, story: list[Happened], crashed: Result, outcome: dict[str, list[str]]) -> None:
-    """Check that the crashed command is in the ledger as a whole when it was committed, and not at all before."""
-    found = added(prepared, story)
+def check_outcome(prepared: Prepared, home: str, crashed: Result, outcome: dict[str, list[str]]) -> None:
+    """Check all: the crashed command is in the ledger as a whole when it was committed, and not at all before."""
+    found = added(prepared, check_all(home, prepared.trees))
     found.pop(prepared.runs["c"], None)  # the recovery's own
     committed = "append.committed" in crashed.seams
     assert found == ({prepared.runs[name]: types for name, types in outcome.items()} if committed else {})
@@ -140,14 +165,8 @@ def test_a_kill_at_any_step_is_mended_by_the_next_command(kits: Kits, prepared: 
     conditions = Conditions()
 
     def judge(kit: Kit, crashed: str, result: Result) -> None:
-        home = kit.copy(crashed)
-        mend(kit, home, *([label, ["runs"]] if len(result.seams) % 2 else [delete]))
-        check_outcome(prepared, check_all(home, prepared.trees), result, outcome)
-        kit.drop(home)
-        if conditions.is_new(kit, crashed):
-            for again in second_crashes(kit, crashed, label):
-                mend(kit, again, label)
-                check_outcome(prepared, check_all(again, prepared.trees), result, outcome)
+        first = [label, ["runs"]] if len(result.seams) % 2 else [delete]
+        conditions.check(kit, crashed, label, lambda home: check_outcome(prepared, home, result, outcome), first)
 
     died = crash_at_each_step(kits, prepared.home, spelled(prepared, command), judge)
     # A purge is recorded before and after what cannot be undone; a rebuild is not recorded at all.
@@ -161,14 +180,7 @@ def test_a_kill_at_any_step_of_a_run_leaves_a_run_that_has_ended(kits: Kits, pre
     conditions = Conditions()
 
     def judge(kit: Kit, crashed: str, result: Result) -> None:
-        home = kit.copy(crashed)
-        mend(kit, home, ["runs"], label)
-        check_run(prepared, home, result)
-        kit.drop(home)
-        if conditions.is_new(kit, crashed):
-            for again in second_crashes(kit, crashed, label):
-                mend(kit, again, label)
-                check_run(prepared, again, result)
+        conditions.check(kit, crashed, label, lambda home: check_run(prepared, home, result), [["runs"], label])
 
     died = crash_at_each_step(kits, prepared.home, ["-C", project, "run", "train", "size=9", "-y"], judge)
     assert (died["append.committed"], died["run.finish"]) == (2, 1)
@@ -192,14 +204,7 @@ def test_a_kill_at_any_step_of_making_a_ledger_leaves_none_or_a_whole_one(founde
     conditions = Conditions()
 
     def judge(kit: Kit, crashed: str, _result: Result) -> None:
-        home = kit.copy(crashed)
-        mend(kit, home, ["runs"])
-        check_beginning(home)
-        kit.drop(home)
-        if conditions.is_new(kit, crashed):
-            for again in second_crashes(kit, crashed, ["runs"]):
-                mend(kit, again, ["runs"])
-                check_beginning(again)
+        conditions.check(kit, crashed, ["runs"], check_beginning)
 
     died = crash_at_each_step(founders, founders[0].new_home(), ["runs"], judge)
     assert (died["create.rename"], died["append.committed"]) == (1, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -13,19 +12,13 @@ from tests.crash_checks import (
     check_directories,
     check_history,
     check_litter,
+    founding_kits_fixture,  # noqa: F401 - a fixture
     pair_prepared_fixture,  # noqa: F401 - a fixture
     read_story,
     read_tree,
 )
-from tests.crash_kit import Kit, Result, Trouble, opened_pair, share
+from tests.crash_kit import Kit, Result, Trouble, share
 from tests.test_crash_loop import mend
-
-
-@pytest.fixture(scope="module")
-def kits() -> Iterator[Kits]:
-    """Give processes to crash, which can make ledgers."""
-    with opened_pair(migrations=True) as kits:
-        yield kits
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,6 @@ from tests.test_crash_loop import (
     check_outcome,
     crash_at_each_step,
     mend,
-    second_crashes,
     spelled,
 )
 
@@ -46,14 +45,7 @@ def test_a_kill_at_any_step_is_mended_by_the_next_command(kits: Kits, homes: dic
     conditions = Conditions()
 
     def judge(kit: Kit, crashed: str, result: Result) -> None:
-        home = kit.copy(crashed)
-        mend(kit, home, label)
-        check_outcome(prepared, check_all(home, prepared.trees), result, outcome)
-        kit.drop(home)
-        if conditions.is_new(kit, crashed):
-            for again in second_crashes(kit, crashed, label):
-                mend(kit, again, label)
-                check_outcome(prepared, check_all(again, prepared.trees), result, outcome)
+        conditions.check(kit, crashed, label, lambda home: check_outcome(prepared, home, result, outcome))
 
     crash_at_each_step(kits, prepared.home, [name, "-y"], judge)
 

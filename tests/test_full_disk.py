@@ -87,8 +87,7 @@ def test_nothing_is_recorded(guild: Guild, disk: SmallDisk) -> None:
 
 def test_a_full_disk_is_found_by_the_check(guild: Guild, disk: SmallDisk) -> None:
     """It is a problem with a remedy; the rest is looked at all the same, the index compared as it is."""
-    if disk.holder is None:
-        pytest.skip("no disk may be mounted here, and a limit on the size of files does not fill one")
+    disk.must_be_one()
     disk.fill()
     result = guild("check")
     assert result.code == 3
@@ -127,8 +126,7 @@ def test_an_index_that_cannot_be_kept_is_made_in_memory(guild: Guild, disk: Smal
 
 def test_room_can_be_made_by_removing_the_index_and_purging(guild: Guild, disk: SmallDisk) -> None:
     """What the error advises is enough: the run is purged although nothing else was freed."""
-    if disk.holder is None:
-        pytest.skip("no disk may be mounted here, and a limit on the size of files does not fill one")
+    disk.must_be_one()
     guild.ok("label", "0", "x" * 60_000)  # else the index would be smaller than what SQLite takes for its log
     guild.ok("runs")
     disk.fill()

@@ -173,8 +173,11 @@ def test_threads_and_forked_processes_report_side_by_side(run_dir: Path) -> None
     report("first")
     child = os.fork()
     if child == 0:
-        report("child")
-        os._exit(0)
+        try:
+            report("child")
+            os._exit(0)
+        finally:
+            os._exit(1)  # whatever it was, this copy of the tests must not run on
     threads = [threading.Thread(target=report, args=(f"thread {number}",)) for number in range(3)]
     for thread in threads:
         thread.start()

@@ -10,7 +10,7 @@ from hypothesis.stateful import rule
 
 from ledger.events.notes import RunMarked
 from tests.kit import append, happens
-from tests.machine_undo import UndoRules
+from tests.machine_undo import UNDOABLE, UndoRules
 from tests.run_model import RELAXED, Action
 from tests.test_state_machine import (
     Machine,
@@ -19,8 +19,6 @@ from tests.test_state_machine import (
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DataObject
-
-_NOTES = ("label", "clear", "tag", "untag", "comment", "mark", "unmark", "protect", "unprotect", "delete", "restore")
 
 
 class UndoMachine(UndoRules, Machine):
@@ -37,7 +35,7 @@ class UndoMachine(UndoRules, Machine):
         """Do one thing that can be taken back: among everything else it would be rare."""
         if self.runs:
             name = data.draw(st.sampled_from(sorted(self.runs)))
-            self._try([Action(name, data.draw(st.sampled_from(_NOTES)), data.draw(st.integers(0, 11)))], who)
+            self._try([Action(name, data.draw(st.sampled_from(sorted(UNDOABLE))), data.draw(st.integers(0, 11)))], who)
 
 
 TestUndoMachine = UndoMachine.TestCase

@@ -33,9 +33,9 @@ from projections.index import connect, open_index
 from projections.rebuild import rebuild_in_memory
 from projections.undo_choice import NothingToUndoError, choose_undo
 from tests.cli_kit import damage
-from tests.kit import HEADER, NOON, SECOND, Ticking, append, happens, run_id, started
+from tests.kit import HEADER, NOON, SECOND, Ticking, append, happens, opened, run_id, started
 from tests.ledger_kit import ENDED
-from tests.merge_kit import copied, known, lacks, machine, merged, opened, said
+from tests.merge_kit import copied, known, lacks, machine, merged, said
 from tests.test_docs_format import verified
 from tests.undo_kit import take_back
 

@@ -6,7 +6,6 @@ import errno
 import os
 import shutil
 import stat
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -30,7 +29,7 @@ from artifacts.places import (
 from ledger.errors import GuildError
 from ledger.ids import new_run_id
 from ledger.seams import install
-from tests.kit import powerless, public_folder
+from tests.kit import folder_on_another_disk, powerless, public_folder
 from tests.places_kit import (
     FILES,
     contents,
@@ -144,12 +143,7 @@ def test_a_refused_rename_is_reported_and_leaves_all_as_it_was(home: Home, numbe
 
 def test_a_rename_between_file_systems_is_refused_by_the_system_itself(home: Home) -> None:
     """A trash on another disk gives EXDEV, and the run stays."""
-    other = tempfile.mkdtemp(dir="/dev/shm") if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
-    if other is None or os.stat(other).st_dev == os.stat(home.root).st_dev:
-        if other is not None:
-            os.rmdir(other)
-        pytest.skip("needs a second file system")
-    try:
+    with folder_on_another_disk(Path(home.root)) as other:
         os.rmdir(home.trash_dir)
         os.symlink(other, home.trash_dir)
         run_id = make_run(home)
@@ -157,8 +151,6 @@ def test_a_rename_between_file_systems_is_refused_by_the_system_itself(home: Hom
         assert moved.refusal is not None
         assert (moved.outcome, moved.refusal.errno_name) == (Outcome.REFUSED, "EXDEV")
         assert where(home, run_id) == (Place.LIVE,)
-    finally:
-        shutil.rmtree(other)
 
 
 def test_a_lost_answer_to_a_rename_that_happened_is_no_refusal(home: Home) -> None:

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -30,7 +29,7 @@ from artifacts.places import (
 from artifacts.removal import remove_tree
 from ledger.ids import RunId, new_run_id
 from ledger.seams import install
-from tests.kit import in_child
+from tests.kit import in_child, memory_folder
 from tests.places_kit import (
     FILES,
     contents,
@@ -40,12 +39,10 @@ from tests.places_kit import (
 
 
 @pytest.fixture
-def memory_home(tmp_path: Path) -> Iterator[Home]:
-    """Give a home in memory where there is such a thing: a thousand flushes of a busy disk take long."""
-    memory = "/dev/shm"  # noqa: S108 - a private folder is made there
-    top = tempfile.mkdtemp(prefix="guild-places-", dir=memory if os.access(memory, os.W_OK) else tmp_path)
-    yield Home(os.path.join(top, "home"))
-    remove_tree(top)
+def memory_home() -> Iterator[Home]:
+    """Give a home in which a thousand flushes are quick."""
+    with memory_folder() as folder:
+        yield Home(str(folder / "home"))
 
 
 def failing(step: int, number: int, *, always: bool = False) -> Callable[[str], None]:

@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +15,8 @@ import pytest
 
 from artifacts.removal import measure_tree, remove_tree
 from ledger.seams import install
-from tests.kit import NOBODY, powerless, public_folder
+from tests.cli_limits import unshared
+from tests.kit import NOBODY, memory_folder, powerless, public_folder
 
 
 def make_deep(top: Path, levels: int) -> None:
@@ -33,14 +33,10 @@ def make_deep(top: Path, levels: int) -> None:
 
 
 @pytest.fixture
-def memory_path(tmp_path: Path) -> Iterator[Path]:
-    """Give a folder in memory where there is such a thing: thousands of entries on a busy disk take long."""
-    if not os.access("/dev/shm", os.W_OK):  # noqa: S108 - a private folder is made there
-        yield tmp_path
-        return
-    folder = Path(tempfile.mkdtemp(prefix="guild-removal-", dir="/dev/shm"))
-    yield folder
-    remove_tree(str(folder))
+def memory_path() -> Iterator[Path]:
+    """Give a folder in which thousands of entries are made quickly."""
+    with memory_folder() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -257,17 +253,16 @@ def test_a_mounted_file_system_inside_is_never_emptied(tmp_path: Path, *, same_d
         "assert os.path.exists(sys.argv[1] + '/with space/kept')\n"
     )
     script = f"{mount} '{tmp_path}/top/with space' || exit 77; exec \"$0\" -c \"$1\" '{tmp_path}/top'"
-    unshare = shutil.which("unshare")
-    if unshare is None:
-        pytest.skip("needs unshare")
+    if shutil.which("unshare") is None:
+        pytest.skip("there is no unshare here, and so nothing to mount with")
     result = subprocess.run(
-        [unshare, "-m", "sh", "-c", script, sys.executable, code],
+        [*unshared(), "sh", "-c", script, sys.executable, code],
         check=False,
         capture_output=True,
         cwd=Path(__file__).parent.parent,
     )
     if result.returncode == 77 or result.stderr.startswith(b"unshare:"):
-        pytest.skip("may not mount")
+        pytest.skip(f"nothing may be mounted here: {result.stderr.decode().strip()}")
     assert result.returncode == 0, result.stderr.decode()
     assert (tmp_path / "data" / "set.bin").read_bytes() == b"precious"
 

@@ -21,6 +21,8 @@ from tests.cli_kit import Guild, wait_until
 from tests.test_event_files import NAME, event, framed
 
 if TYPE_CHECKING:
+    import subprocess
+
     from ledger.canonical import Value
 
 ROOT = Path(__file__).parent.parent
@@ -40,9 +42,15 @@ def run_dir(guild: Guild) -> str:
     return str(found)
 
 
-def has_series(guild: Guild, *keys: str) -> bool:
-    """Tell whether the one run has series of all these keys."""
-    return any((guild.home / "runs").glob("*")) and set(keys) <= set(read_series(run_dir(guild)))
+def has_series(guild: Guild, *keys: str, points: int = 1) -> bool:
+    """Tell whether the one run has series of all these keys, with so many points at least."""
+    found = read_series(run_dir(guild)) if any((guild.home / "runs").glob("*")) else {}
+    return all(key in found and len(found[key]) >= points for key in keys)
+
+
+def children(process: subprocess.Popen[bytes]) -> list[int]:
+    """Return the processes that a supervisor has started: its run, and what reads the run's numbers."""
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
 def scalars(guild: Guild) -> dict[str, dict[str, Value]]:
@@ -57,6 +65,16 @@ def recorded(guild: Guild) -> int:
     with closing(sqlite3.connect(f"file:{guild.home}/ledger.db?mode=ro", uri=True)) as ledger:
         (found,) = ledger.execute("SELECT count(*) FROM event WHERE type = 'run.scalars_recorded'").fetchone()
     return int(found)
+
+
+def first_told(guild: Guild) -> float:
+    """Return after how many seconds the ledger was first told of scalars, by its own times."""
+    with closing(sqlite3.connect(f"file:{guild.home}/ledger.db?mode=ro", uri=True)) as ledger:
+        times = "SELECT recorded_at FROM event JOIN txn ON seq = txn_seq WHERE type = ? ORDER BY position"
+        (told,), (begun,) = (
+            ledger.execute(times, (type_,)).fetchone() for type_ in ("run.scalars_recorded", "run.started")
+        )
+    return float(told - begun) / 1_000_000
 
 
 def test_the_number_of_events_grows_with_the_logarithm_of_the_time() -> None:
@@ -91,8 +109,8 @@ def test_numbers_are_seen_while_the_run_goes_on(guild: Guild) -> None:
     with guild.start("run", "train.py", "-y") as process:
         wait_until(lambda: has_series(guild, "printed", "logged", "tb"))
         place = run_dir(guild)
-        assert recorded(guild) == 0
         wait_until(lambda: recorded(guild) == 1)
+        assert first_told(guild) > FIRST_SECONDS - 1
         assert guild.json("runs", "--json")[0]["status"] == "running"
         assert {key: summary["last"] for key, summary in scalars(guild).items()} == {
             "printed": [1.0, None],
@@ -137,11 +155,11 @@ def test_after_kill_9_of_all_the_next_command_completes_the_summary(guild: Guild
         "time.sleep(1000)\n"
     )
     with guild.start("run", "train.py", "-y") as process:
-        wait_until(lambda: has_series(guild, "printed"))
-        below = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        wait_until(lambda: has_series(guild, "printed", "logged", points=3))
+        below = children(process)
         assert len(below) == 2
         process.kill()
-        for pid in map(int, below):
+        for pid in below:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.wait()
@@ -181,7 +199,7 @@ def test_neither_reader_nor_supervisor_outlives_the_other_unnoticed(
     )
     with guild.start("run", "train.py", "-y") as process:
         wait_until(lambda: has_series(guild, "b"))
-        below = [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+        below = children(process)
         os.kill(process.pid if victim == "supervisor" else below[-1], signal.SIGKILL)
         if victim == "reader":
             wait_until(lambda: not Path(f"/proc/{below[-1]}").exists())

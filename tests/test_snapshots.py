@@ -20,6 +20,7 @@ from ledger.seams import install
 from tests.kit import in_child, powerless, public_folder
 from tests.sources_kit import (
     ENV,
+    fake_git,
     fill,
     git,
     home_fixture,  # noqa: F401 - a fixture
@@ -123,10 +124,7 @@ def test_a_project_that_is_not_there_is_told(home: Home, tmp_path: Path) -> None
 def test_a_git_that_does_not_answer_is_told(project: Path, home: Home, tmp_path: Path) -> None:
     """A run does not wait for ever for its snapshot."""
     git(project, "init", "-q")
-    fill(tmp_path, "bin/git")
-    (tmp_path / "bin" / "git").write_text("#!/bin/sh\nexec sleep 600\n")
-    (tmp_path / "bin" / "git").chmod(0o755)
-    env = {"PATH": f"{tmp_path}/bin:{ENV['PATH']}"}
+    env = fake_git(tmp_path / "bin", "exec sleep 600\n")
     result = take_snapshot(home, str(project), env, SnapshotRules(git_seconds=0.2))
     assert isinstance(result, SnapshotFailure)
     assert "within 0.2 s" in result.reason

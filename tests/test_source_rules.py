@@ -17,12 +17,7 @@ from artifacts.source_manifest import read_manifest
 from artifacts.source_rules import DEFAULT_RULES, SnapshotRules
 from artifacts.sources import Snapshot, SnapshotFailure, SnapshotPlan, plan_snapshot, take_snapshot
 from operations.definitions import SourceCodeDef, SourceRule
-
-ENV = {
-    "PATH": os.environ.get("PATH", os.defpath),
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_CONFIG_SYSTEM": os.devnull,
-}
+from tests.sources_kit import ENV
 
 
 @pytest.fixture(params=["git", "no git"])

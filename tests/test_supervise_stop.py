@@ -14,7 +14,7 @@ import pytest
 
 from artifacts.lease import is_held, read_lease
 from artifacts.output import OutputSummary
-from operations.process_info import is_alive, start_ticks
+from operations.process_info import all_processes, is_alive, start_ticks
 from operations.process_tree import descendants, stop_tree
 from operations.supervise import Ending, exit_code
 from tests.cli_kit import wait_until
@@ -225,10 +225,7 @@ def test_orphans_that_have_ended_are_taken_note_of(before: str, left: int, super
     code = "for i in 1 2 3 4 5 6 7 8; do (sleep 0.01 & ); done; sleep 0.8; echo ready; read x"
     run = supervise("sh", "-c", code, popen={"stdin": subprocess.PIPE}, before=before)
     run.says("ready")
-    stat = subprocess.run(
-        ["ps", "-o", "stat=", "--ppid", str(run.process.pid)], capture_output=True, text=True, check=True
-    )
-    assert stat.stdout.count("Z") == left
+    wait_until(lambda: sum(stat.ended for stat in all_processes() if stat.parent == run.process.pid) == left)
     assert run.process.stdin is not None
     run.process.stdin.close()
     run.process.stdin = None

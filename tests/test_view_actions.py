@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from pathlib import Path
 
 import pytest
 
@@ -13,15 +13,10 @@ from commands.notes import notes_of
 from commands.view_actions import AppActions
 from ledger.errors import ConflictError, GuildError, UsageError
 from ledger.transaction import Header
-from projections.query import RunFilter, RunRow
+from projections.query import Query, RunFilter, RunRow
 from projections.selection import SelectionError
-from tests.cli_kit import Guild, copied
-
-
-@pytest.fixture
-def guild(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Guild:
-    """Give the command with a home that has runs."""
-    return copied(tmp_path_factory, tmp_path)
+from tests.cli_kit import Guild
+from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 
 @pytest.fixture
@@ -39,8 +34,6 @@ def actions(app: App) -> AppActions:
 
 def rows(app: App, place: str = "live") -> list[RunRow]:
     """Return all runs in a place, as they are now."""
-    from projections.query import Query
-
     with app.another() as now:
         return list(Query(now.index, RunFilter(place=place)).rows())
 
@@ -167,8 +160,6 @@ def test_what_cannot_be_meant_is_refused(guild: Guild, app: App, actions: AppAct
 
 def test_a_directory_that_the_system_keeps_is_told_of(guild: Guild, app: App, actions: AppActions) -> None:
     """A run that was removed by hand is deleted all the same, with a warning that nobody has to find on stderr."""
-    import shutil
-
     (row, *_) = rows(app)
     shutil.rmtree(guild.home / "runs" / row.run_id)
     done = actions.perform("delete", [row.run_id])
