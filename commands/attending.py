@@ -21,12 +21,14 @@ from operations.attending import Process, attend
 from operations.process_info import start_ticks
 from operations.run_plan import RunPlan
 from operations.runner import run, status_of
+from operations.signals import accept_signals
 
 _MOST_ASKED = 4 * 1024 * 1024
 
 
 def main() -> None:
     """Carry out what standard input says; the exit code tells nothing, the answer does."""
+    accept_signals()
     answers = os.dup(1)
     os.set_inheritable(answers, False)
     os.dup2(2, 1)  # a stray print is no answer

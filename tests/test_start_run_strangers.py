@@ -48,6 +48,20 @@ def statuses(guild: Guild) -> list[str]:
     return [row["status"] for row in guild.json("runs")]
 
 
+def test_what_a_script_ignores_or_blocks_does_not_keep_its_run_from_being_stopped(guild: Guild) -> None:
+    """It passes that on to what it starts, guild's own process included."""
+    process = started(
+        guild,
+        "for name in ('SIGTERM', 'SIGCHLD'): signal.signal(getattr(signal, name), signal.SIG_IGN)\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
+        "with start_run(): print('begun', flush=True); time.sleep(60)\n",
+    )
+    assert line(process) == "begun"
+    assert guild.ok("stop", "-y") == "Stopped 1 run(s)\n"
+    assert "KeyboardInterrupt" in process.communicate(timeout=PATIENCE)[1]
+    assert guild.json("runs", "info")["reason"] == "stopped by SIGTERM"
+
+
 def test_deleting_such_a_run_kills_nothing_that_its_user_has_started(guild: Guild) -> None:
     """A notebook's servers are not its run's, however the run ended."""
     code = "start_run()\nprint(subprocess.Popen(['sleep', '99'], stderr=2).pid, flush=True)\nraise KeyboardInterrupt"
