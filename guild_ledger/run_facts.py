@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DEEPEST = 20
+_MARK = "_shown_before_the_run"
 _LONGEST_TRACEBACK = 100_000
 _NOTEBOOK_VARIABLE = "JPY_SESSION_NAME"
 """Where Jupyter's server tells a kernel the path of its notebook; VS Code puts it into a global of the notebook."""
@@ -92,15 +93,21 @@ def ending_of(error: BaseException | None) -> dict[str, object]:
     }
 
 
-def fate(since: int) -> dict[str, object]:
-    """Return how a run ended that nobody has ended: by an exception shown to the user, unless that was before it.
-
-    Args:
-        since: `id` of the exception that had been shown last when the run began.
-    """
+def fate() -> dict[str, object]:
+    """Return how a run ended that nobody has ended: by an exception shown to the user since `mark_shown`."""
     # Set by the interpreter when it prints an exception that nobody has caught, and so by IPython for a cell's.
     last = getattr(sys, "last_value", None)
-    return ending_of(last if isinstance(last, BaseException) and id(last) != since else None)
+    return ending_of(last if isinstance(last, BaseException) and not hasattr(last, _MARK) else None)
+
+
+def mark_shown() -> None:
+    """Have `fate` pass over the exception that was shown last: it is none of the run that begins.
+
+    By a mark on it. To keep it would keep all that its frames hold; its `id` may be that of a later one.
+    """
+    last = getattr(sys, "last_value", None)
+    if isinstance(last, BaseException):
+        BaseException.__setattr__(last, _MARK, True)
 
 
 def _traceback(error: BaseException) -> str:
