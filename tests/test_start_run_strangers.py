@@ -7,6 +7,7 @@ import pickle
 import signal
 import subprocess
 import sys
+from collections import UserDict
 from pathlib import Path
 from typing import NoReturn
 
@@ -14,7 +15,7 @@ import pytest
 
 from artifacts.lease import read_lease
 from guild_ledger import Run
-from guild_ledger.run_facts import fate, mark_shown
+from guild_ledger.run_facts import fate, mark_shown, plain_flags
 from tests.cli_kit import PATIENCE, ROOT, Guild, wait_until
 
 BEGIN = "import os, signal, subprocess, sys, threading, time\nfrom guild_ledger import log_scalars, start_run\n"
@@ -213,6 +214,48 @@ def test_deleting_such_a_run_kills_nothing_that_its_user_has_started(guild: Guil
     finally:
         os.kill(server, signal.SIGKILL)
         process.communicate(timeout=PATIENCE)
+
+
+def test_a_script_started_from_the_home_directory_takes_its_own_for_its_project(guild: Guild) -> None:
+    """All and sundry lies in the home directory; an installed program is not the user's and counts where it is used."""
+    (guild.cwd / "fit.py").write_text("import sys\n")
+    installed = guild.cwd / "site-packages" / "tool"
+    installed.mkdir(parents=True)
+    (installed / "__main__.py").write_text(BEGIN + "start_run()\n")
+    assert done(guild, "os.chdir('..')\nstart_run()\n")[2] == ""
+    assert done(guild, "", path=str(installed))[2] == ""
+    assert [row["operation"] for row in guild.json("runs")] == ["./tool", "./fit.py"]
+
+
+def test_without_a_working_directory_there_is_no_run(guild: Guild) -> None:
+    """It says so."""
+    code = "os.mkdir('d'); os.chdir('d'); os.rmdir('../d')\nstart_run()\n"
+    assert "RuntimeError: start_run: there is no working directory" in done(guild, code)[2]
+
+
+class Odd:
+    """What cannot be shown, nor be asked."""
+
+    shape = ()
+
+    def __str__(self) -> str:
+        raise ValueError("not that")
+
+    def item(self) -> NoReturn:
+        """Refuse."""
+        raise RuntimeError("nor that")
+
+
+def test_no_flag_keeps_a_run_from_beginning() -> None:
+    """What has no text gets one; what holds itself many times over has an end; any mapping is one."""
+    many: list[object] = []
+    many += [many] * 3
+    found = plain_flags(UserDict({"many": many, "map": UserDict({1: 2}), "odd": Odd(), "long": 10**5000, "b": b"\xff"}))
+    assert str(found["odd"]).startswith("<tests.test_start_run_strangers.Odd object")
+    assert str(found["long"]).startswith("<int object")
+    assert (found["many"], found["map"], found["b"]) == (["[[...], [...], [...]]"] * 3, {"1": 2}, "b'\\xff'")
+    with pytest.raises(TypeError, match=r"no mapping but Odd: try flags=vars\(\.\.\.\)"):
+        plain_flags(Odd())  # type: ignore[arg-type]
 
 
 class FrozenError(Exception):
