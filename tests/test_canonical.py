@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import math
 import struct
+from datetime import UTC, datetime
+from enum import Enum
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from ledger import canonical
 from ledger.canonical import Value, decode, encode
 from ledger.errors import LedgerError
 
@@ -127,6 +132,21 @@ def test_nothing_becomes_null_in_silence(value: Value) -> None:
     assert _nulls(json.loads(encode(value))) == _nulls(value)
 
 
+@given(values)
+@example({"a": None, "b": "null", "c": [None], "d": math.nan})
+@example({"a": None, "b": math.nan})
+@example([2**53 - 1, 2**53, 2**64 - 1, "$x", {"a$": 1}])
+def test_the_short_way_gives_the_bytes_of_the_long_one(value: Value) -> None:
+    """What JSON says as it is needs no form of its own; that is found out without a look at each part."""
+    short, explicit = canonical._said_at_once(value), canonical._plain(value, 0)
+    assert short in (None, orjson.dumps(explicit, option=canonical._OPTIONS))
+
+
+def test_the_short_way_is_taken_by_what_is_recorded_of_runs() -> None:
+    """Otherwise the law above would hold of nothing."""
+    assert canonical._said_at_once({"label": None, "flags": {"lr": 0.1, "layers": (1, 2)}, "dirty": False}) is not None
+
+
 @pytest.mark.parametrize(
     ("value", "data"),
     [
@@ -153,7 +173,19 @@ def test_the_written_forms_never_change(value: Value, data: bytes) -> None:
     assert encode(value) == data
 
 
-@pytest.mark.parametrize("value", [{1, 2}, object(), 1j, bytearray(b"x"), [print], {"a": {"b": range(3)}}])
+class Colour(Enum):
+    """What a JSON library would turn into a text of its own accord."""
+
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {1, 2}, object(), 1j, bytearray(b"x"), [print], {"a": {"b": range(3)}}, [Colour.RED], {"a": UUID(int=1)},
+        {"a": datetime(2000, 1, 1, tzinfo=UTC)}, [orjson.Fragment(b"1")],
+    ],
+)  # fmt: skip
 def test_a_value_without_a_canonical_form_is_refused(value: Value) -> None:
     """An unknown type is an error that names it, not its `repr` or null."""
     with pytest.raises(LedgerError, match="cannot be recorded"):
