@@ -157,18 +157,18 @@ def test_a_start_that_is_interrupted_leaves_no_run_behind_that_goes_on(guild: Gu
 def interrupt(*_):
     raise KeyboardInterrupt
 signal.signal(signal.SIGALRM, interrupt)
-signal.setitimer(signal.ITIMER_REAL, 0.08)
-try: start_run(); signal.pause()
+before = len(os.listdir('/dev/fd'))
+signal.setitimer(signal.ITIMER_REAL, 0.05)
+try: start_run()
 except KeyboardInterrupt as error: kept = error
-print('RUN_ID' in os.environ, flush=True)
+print(len(os.listdir('/dev/fd')) - before, 'RUN_ID' in os.environ, flush=True)
 input()
 """
     process = started(guild, code)
-    assert line(process) == "False"
+    assert line(process) == "0 False"
     wait_until(lambda: "running" not in statuses(guild))
     process.communicate("\n", timeout=PATIENCE)
     assert process.returncode == 0
-    assert set(statuses(guild)) <= {"terminated"}
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
