@@ -41,8 +41,8 @@ class Beside:
         self._ends: dict[int, tuple[int, int]] = {}
         self._child = 0
 
-    def start(self, asked: Mapping[str, object]) -> dict[str, Any]:
-        """Start it, ask it for a run, and return what it answers when that is on record.
+    def start(self, asked: Mapping[str, object], env: Mapping[str, str]) -> dict[str, Any]:
+        """Start it with this environment, ask it for a run, and return what it answers when that is on record.
 
         Raises:
             OSError: the system refuses.
@@ -50,7 +50,7 @@ class Beside:
         """
         _open.append(self)
         with _place_for_complaints() as told:
-            self._start(told.fileno())
+            self._start(told.fileno(), env)
             answer = self.ask(asked)
             if "id" not in answer:
                 told.seek(0)
@@ -60,7 +60,7 @@ class Beside:
         self._child = answer["child"]
         return answer
 
-    def _start(self, told: int) -> None:
+    def _start(self, told: int, env: Mapping[str, str]) -> None:
         # Not by subprocess: it waits for a pipe of its own to close, of which a process forked meanwhile has a copy.
         asked, self._said = self._pipe()
         self._heard, answers = self._pipe()
@@ -69,7 +69,7 @@ class Beside:
         folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
         program = [sys.executable, "-P", "-c", _CODE, folder]
         streams = [(os.POSIX_SPAWN_DUP2, end, number) for number, end in enumerate((asked, answers, told))]
-        first = os.posix_spawn(sys.executable, program, os.environ, file_actions=streams)
+        first = os.posix_spawn(sys.executable, program, env, file_actions=streams)
         with suppress(ChildProcessError):  # a script may have all its children reaped for it
             os.waitpid(first, 0)  # it has only forked the one that stays
         for end in (asked, answers, told):

@@ -170,7 +170,7 @@ def _begun(asked: Mapping[str, object]) -> Run:
         raise RuntimeError("start_run: there is no Python to be started beside this one (sys.executable is empty)")
     beside = Beside()
     try:
-        answer = beside.start(asked)
+        answer = beside.start(asked, os.environ)
         run = Run(answer["id"], answer["dir"])
         os.environ.update(RUN_ID=run.id, RUN_DIR=run.dir)
     except OSError as error:
