@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -21,12 +21,15 @@ from operations.attending import Process, attend
 from operations.process_info import start_ticks
 from operations.run_plan import RunPlan
 from operations.runner import run, status_of
+from operations.signals import accept_signals
 
 _MOST_ASKED = 4 * 1024 * 1024
 
 
 def main() -> None:
     """Carry out what standard input says; the exit code tells nothing, the answer does."""
+    accept_signals()
+    _close_inherited()
     answers = os.dup(1)
     os.set_inheritable(answers, False)
     os.dup2(2, 1)  # a stray print is no answer
@@ -34,6 +37,15 @@ def main() -> None:
         _answer(answers, _attended(answers))
     except GuildError as error:
         _answer(answers, {"error": f"{error.message}. {error.hint}" if error.hint else error.message})
+
+
+def _close_inherited() -> None:
+    """Close what the script has open for what it starts itself: a pipe that stays open here would never end there."""
+    with suppress(FileNotFoundError):  # a small container may have no such folder
+        for name in os.listdir("/dev/fd"):
+            if int(name) > 2:  # noqa: PLR2004 - standard error
+                with suppress(OSError):  # the listing's own
+                    os.close(int(name))
 
 
 def _attended(answers: int) -> Mapping[str, object]:
@@ -47,7 +59,9 @@ def _attended(answers: int) -> Mapping[str, object]:
 
     def begun() -> None:
         told.append(True)
-        _answer(answers, {"id": plan.run_id, "dir": app.home.run_dir(plan.run_id)})
+        is_child = os.getppid() == asked["pid"]
+        child = os.getpid() if is_child else 0
+        _answer(answers, {"id": plan.run_id, "dir": app.home.run_dir(plan.run_id), "child": child})
 
     process = Process(asked["pid"], start_ticks(asked["pid"]) or 0, 0, begun)
     ending = run(plan, app.home, app.header(), app.take_ledger, partial(attend, process))
@@ -96,8 +110,6 @@ def _plan(asked: Mapping[str, Any]) -> RunPlan:
 
 def _answer(descriptor: int, answer: Mapping[str, object]) -> None:
     words = json.dumps(answer).encode() + b"\n"
-    try:
+    with suppress(BrokenPipeError):  # nobody is there to hear it, which is noticed elsewhere
         while words:
             words = words[os.write(descriptor, words) :]
-    except BrokenPipeError:
-        sys.exit(1)  # nobody is there to hear it

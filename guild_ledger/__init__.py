@@ -1,8 +1,8 @@
 """The one name that an installed Guild Ledger adds to a Python environment: version, way in, runs and scalars.
 
 `start_run` begins a run from a script or a notebook, `log_scalars` reports its numbers, `read_scalars` reads those of
-any run. They are loaded when
-they are asked for: the command line is not to wait for them, nor a script for the command line.
+any run. They are loaded when they are asked for: the command line is not to wait for them, nor a script for the command
+line.
 """
 
 from __future__ import annotations

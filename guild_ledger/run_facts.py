@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
 
 _DEEPEST = 20
+_MARK = "_shown_before_the_run"
 _LONGEST_TRACEBACK = 100_000
 _NOTEBOOK_VARIABLE = "JPY_SESSION_NAME"
 """Where Jupyter's server tells a kernel the path of its notebook; VS Code puts it into a global of the notebook."""
@@ -22,17 +20,35 @@ def whereabouts() -> tuple[str, str, list[str]]:
     """Return the directory that counts as this process's project, what it is called in it, and its command line.
 
     A script below the working directory is called by its path from there, as `guild run` would call it; another one
-    has its own directory as project. What is typed into an interpreter is called `interactive`.
+    has its own directory as project, and so has one that was started in `/` or the home directory, where all and
+    sundry lies. What is typed into an interpreter is called `interactive`, an installed program by its name.
+
+    Raises:
+        RuntimeError: the working directory is gone.
     """
-    cwd = os.getcwd()
+    try:
+        cwd = os.getcwd()
+    except OSError as error:
+        raise RuntimeError(f"start_run: there is no working directory: {error.strerror}") from error
     command = [sys.executable, *sys.orig_argv[1:]]
     path = _program()
     if path is None:
         return cwd, "interactive", command
     full = os.path.realpath(path)
-    if os.path.commonpath((cwd, full)) == cwd:
+    folder, name = os.path.split(full)
+    if _is_installed(path):
+        return cwd, os.path.basename(folder) if name == "__main__.py" else name, command
+    if os.path.commonpath((cwd, full)) == cwd and cwd not in ("/", os.path.realpath(os.path.expanduser("~"))):
         return cwd, os.path.relpath(full, cwd), command
-    return os.path.dirname(full), os.path.basename(full), command
+    return folder, name, command
+
+
+def _is_installed(path: str) -> bool:
+    """Tell whether a program is not the user's but one of the environment, such as pytest."""
+    folder = os.path.dirname(path)
+    return folder == os.path.dirname(sys.executable) or not {"site-packages", "dist-packages"}.isdisjoint(
+        folder.split(os.sep)
+    )
 
 
 def _program() -> str | None:
@@ -50,28 +66,40 @@ def plain_flags(flags: Mapping[str, object]) -> dict[str, object]:
     """Return flags as JSON can say them.
 
     Raises:
-        TypeError: a name is no text.
+        TypeError: they are no mapping, or a name is no text.
     """
+    if not isinstance(flags, Mapping):
+        raise TypeError(f"start_run: the flags are no mapping but {type(flags).__name__}: try flags=vars(...)")
     for name in flags:
         if not isinstance(name, str) or not name:
             raise TypeError(f"start_run: the name of a flag is no text: {name!r}")
-    return {name: _plain(value, 0) for name, value in flags.items()}
+    return {str(name): _plain(value, ()) for name, value in flags.items()}
 
 
-def _plain(value: object, depth: int) -> object:
+def _plain(value: object, within: tuple[int, ...]) -> object:
+    """Return a value as JSON can say it; `within` are the ids of the lists and mappings that it lies in."""
     if value is None or isinstance(value, bool):
         return value
-    for kind in (int, float, str):
-        if isinstance(value, kind):
-            return kind(value)  # of a subclass, such as a NumPy float or an enumeration, what it is
-    if depth < _DEEPEST:
-        if isinstance(value, (list, tuple)):
-            return [_plain(item, depth + 1) for item in value]
-        if isinstance(value, dict):
-            return {str(key): _plain(item, depth + 1) for key, item in value.items()}
-        item = getattr(value, "item", None)
-        if callable(item) and not getattr(value, "shape", ()):
-            return _plain(item(), depth + 1)  # a scalar of NumPy, a tensor without dimensions
+    try:
+        for kind in (int, float, str):
+            if isinstance(value, kind):
+                str(value)  # an integer may be too long to be written
+                return kind(value)  # of a subclass, such as a NumPy float or an enumeration, what it is
+        if len(within) < _DEEPEST and id(value) not in within:
+            return _of_parts(value, (*within, id(value)))
+        return str(value)
+    except Exception:  # noqa: BLE001 - whatever a class of the user's raises, its flag is no reason not to begin
+        return object.__repr__(value)
+
+
+def _of_parts(value: object, within: tuple[int, ...]) -> object:
+    if isinstance(value, (list, tuple)):
+        return [_plain(item, within) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item, within) for key, item in value.items()}
+    item = getattr(value, "item", None)
+    if callable(item) and not getattr(value, "shape", ()):
+        return _plain(item(), within)  # a scalar of NumPy, a tensor without dimensions
     return str(value)
 
 
@@ -92,15 +120,21 @@ def ending_of(error: BaseException | None) -> dict[str, object]:
     }
 
 
-def fate(since: int) -> dict[str, object]:
-    """Return how a run ended that nobody has ended: by an exception shown to the user, unless that was before it.
-
-    Args:
-        since: `id` of the exception that had been shown last when the run began.
-    """
+def fate() -> dict[str, object]:
+    """Return how a run ended that nobody has ended: by an exception shown to the user since `mark_shown`."""
     # Set by the interpreter when it prints an exception that nobody has caught, and so by IPython for a cell's.
     last = getattr(sys, "last_value", None)
-    return ending_of(last if isinstance(last, BaseException) and id(last) != since else None)
+    return ending_of(last if isinstance(last, BaseException) and not hasattr(last, _MARK) else None)
+
+
+def mark_shown() -> None:
+    """Have `fate` pass over the exception that was shown last: it is none of the run that begins.
+
+    By a mark on it. To keep it would keep all that its frames hold; its `id` may be that of a later one.
+    """
+    last = getattr(sys, "last_value", None)
+    if isinstance(last, BaseException):
+        BaseException.__setattr__(last, _MARK, True)
 
 
 def _traceback(error: BaseException) -> str:

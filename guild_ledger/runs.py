@@ -13,28 +13,25 @@ database is open in a process that may fork whenever it likes.
 from __future__ import annotations
 
 import atexit
-import json
 import os
 import sys
-from contextlib import suppress
+import threading
+import warnings
 from typing import TYPE_CHECKING
 
-from guild_ledger.run_facts import ending_of, fate, plain_flags, whereabouts
+from guild_ledger.beside import Beside, close_all
+from guild_ledger.run_facts import ending_of, fate, mark_shown, plain_flags, whereabouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from subprocess import Popen
     from types import TracebackType
-    from typing import IO, Any, Self
+    from typing import Self
 
-_CODE = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); from guild_ledger.main import claim_packages; claim_packages(); "
-    "from commands.attending import main; main()"
-)
 _VARIABLES = ("RUN_ID", "RUN_DIR")
-_MOST_TOLD = 2_000
-_SILENT = "the process that looks after runs ended without a word"
 _current: Run | None = None
+_lock = threading.RLock()
+"""Held while a run begins or ends. Not a plain lock: a signal may come meanwhile, and its handler end the run."""
+_worker = 0
 
 
 def start_run(
@@ -67,26 +64,13 @@ def start_run(
         TypeError: a flag's name, the label or a tag is no text.
         RuntimeError: the run could not be recorded; its message says why.
     """
-    global _current  # noqa: PLW0603 - a process has one run at a time, like one working directory
-    if _current is not None:
-        _current.finish(fate(_current.since))
-        _current = None
-    run_id, run_dir = (os.environ.get(name) for name in _VARIABLES)
-    if run_id and run_dir:
-        return Run(run_id, run_dir, None)
-    project, name, command = whereabouts()
-    asked = {
-        "project": project,
-        "operation": name if operation is None else _text("operation", operation),
-        "command": command,
-        "flags": plain_flags(flags or {}),
-        "label": None if label is None else _text("label", label),
-        "tags": [_text("tag", tag) for tag in ([tags] if isinstance(tags, str) else tags)],
-        "home": None if home is None else os.fspath(home),
-        "pid": os.getpid(),
-    }
-    _current = _begun(asked)
-    return _current
+    with _lock:
+        if _current is not None:
+            _current._finish(fate())  # noqa: SLF001 - the rest of the class, which is no affair of its users
+        run_id, run_dir = (os.environ.get(name) for name in _VARIABLES)
+        if run_id and run_dir:
+            return Run(run_id, run_dir)
+        return _begun(_asked(operation, flags, label, tags, home))
 
 
 class Run:
@@ -95,16 +79,14 @@ class Run:
     Attributes:
         id: its id.
         dir: its directory, for whatever it leaves behind.
-        since: what `fate` needs to know an exception that was raised later.
     """
 
-    __slots__ = ("_keeper", "dir", "id", "since")
+    __slots__ = ("_beside", "dir", "id")
 
-    def __init__(self, run_id: str, run_dir: str, keeper: Popen[bytes] | None) -> None:
+    def __init__(self, run_id: str, run_dir: str) -> None:
         self.id = run_id
         self.dir = run_dir
-        self.since = id(getattr(sys, "last_value", None))
-        self._keeper = keeper
+        self._beside: Beside | None = None
 
     def end(self, exit_status: int = 0) -> None:
         """End the run, and wait until that is recorded; again, or in a run that guild has started, do nothing.
@@ -112,27 +94,31 @@ class Run:
         Args:
             exit_status: 0 for completed, anything else for error.
         """
-        self.finish({"exit_status": int(exit_status)})
+        self._finish({"exit_status": int(exit_status)})
 
-    def finish(self, ending: Mapping[str, object]) -> None:
+    def _finish(self, ending: Mapping[str, object]) -> None:
         """End the run in one of the ways that `run_facts` knows."""
-        global _current  # noqa: PLW0603 - see `start_run`
-        keeper, self._keeper = self._keeper, None
-        if keeper is None:
-            return
-        if _current is self:
-            _current = None
-        _forget_variables(self)
-        _said_goodbye(keeper, json.dumps(ending), self.id)
-
-    def let_go(self) -> None:
-        """Leave the run to the process that this one was forked from."""
-        if self._keeper is not None:
-            for stream in (self._keeper.stdin, self._keeper.stdout):
-                if stream is not None:
-                    os.close(stream.fileno())
-            self._keeper.returncode = 0  # not ours to wait for
-            self._keeper = None
+        global _current  # noqa: PLW0603 - a process has one run at a time, like one working directory
+        with _lock:
+            beside, self._beside = self._beside, None
+            if beside is None:
+                return
+            if _current is self:
+                _current = None
+            _forget_variables(self)
+            try:
+                answer = beside.ask(ending)
+            finally:
+                beside.close()
+            beside.wait()
+        name = self.id[:8]
+        if not answer:
+            warnings.warn(f"what looked after run {name} is gone; the next command records its end", stacklevel=3)
+        elif "error" in answer:
+            warnings.warn(answer["error"], stacklevel=3)
+        elif answer.get("asked_by"):
+            said = f"run {name} was stopped before ({answer['asked_by']}), and is {answer['status']}"
+            warnings.warn(said, stacklevel=3)
 
     def __enter__(self) -> Self:
         return self
@@ -140,10 +126,35 @@ class Run:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.finish(ending_of(value))
+        self._finish(ending_of(value))
+
+    def __reduce__(self) -> tuple[type[Run], tuple[str, str]]:
+        """Give another process what it may know: it belongs to the run, but does not end it."""
+        return Run, (self.id, self.dir)
 
     def __repr__(self) -> str:
         return f"<run {self.id[:8]} in {self.dir}>"
+
+
+def _asked(
+    operation: str | None,
+    flags: Mapping[str, object] | None,
+    label: str | None,
+    tags: Iterable[str],
+    home: str | os.PathLike[str] | None,
+) -> dict[str, object]:
+    """Return what the process beside this one must know."""
+    project, name, command = whereabouts()
+    return {
+        "project": project,
+        "operation": name if operation is None else _text("operation", operation),
+        "command": command,
+        "flags": plain_flags({} if flags is None else flags),
+        "label": None if label is None else _text("label", label),
+        "tags": [_text("tag", tag) for tag in ([tags] if isinstance(tags, str) else tags)],
+        "home": None if home is None else os.fsdecode(home),
+        "pid": os.getpid(),
+    }
 
 
 def _text(what: str, value: object) -> str:
@@ -153,64 +164,26 @@ def _text(what: str, value: object) -> str:
 
 
 def _begun(asked: Mapping[str, object]) -> Run:
-    """Start the process beside this one and wait until it has recorded the run."""
-    from subprocess import PIPE, Popen
-    from tempfile import TemporaryFile
-
+    """Start the process beside this one, wait until it has recorded the run, and make that the current one."""
+    global _current  # noqa: PLW0603 - see `_finish`
     if not sys.executable:
         raise RuntimeError("start_run: there is no Python to be started beside this one (sys.executable is empty)")
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    words = json.dumps(asked).encode() + b"\n"
-    with TemporaryFile() as told:
-        # -P: a file of the working directory may have the name of a module that is needed.
-        program = [sys.executable, "-P", "-c", _CODE, folder]
-        keeper = Popen(program, stdin=PIPE, stdout=PIPE, stderr=told, start_new_session=True)
-        answer = _answered(keeper, words)
-        if "id" not in answer:
-            keeper.wait()
-            told.seek(0)
-            lines = told.read()[-_MOST_TOLD:].decode(errors="replace").strip().splitlines()
-            raise RuntimeError(f"start_run: {answer.get('error') or (lines or [_SILENT])[-1]}")
-    _register_once()
-    os.environ.update(RUN_ID=answer["id"], RUN_DIR=answer["dir"])
-    return Run(answer["id"], answer["dir"], keeper)
-
-
-def _answered(keeper: Popen[bytes], words: bytes) -> dict[str, Any]:
-    """Say something to the process beside this one, and return what it answers; nothing when it is gone."""
-    heard, said = _ends(keeper)
-    with suppress(BrokenPipeError):  # what it has said before is still there
-        said.write(words)
-        said.flush()
+    beside = Beside()
     try:
-        answer: dict[str, Any] = json.loads(heard.readline())
-    except ValueError:
-        return {}
-    return answer
-
-
-def _ends(keeper: Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
-    assert keeper.stdout is not None  # noqa: S101 - for the type checker: both are pipes
-    assert keeper.stdin is not None  # noqa: S101
-    return keeper.stdout, keeper.stdin
-
-
-def _said_goodbye(keeper: Popen[bytes], ending: str, run_id: str) -> None:
-    import warnings
-
-    answer = _answered(keeper, ending.encode() + b"\n")
-    heard, said = _ends(keeper)
-    heard.close()
-    with suppress(BrokenPipeError):
-        said.close()
-    keeper.wait()
-    name = run_id[:8]
-    if not answer:
-        warnings.warn(f"what looked after run {name} is gone; the next command records its end", stacklevel=4)
-    elif "error" in answer:
-        warnings.warn(answer["error"], stacklevel=4)
-    elif answer.get("asked_by"):
-        warnings.warn(f"run {name} was stopped before ({answer['asked_by']}), and is {answer['status']}", stacklevel=4)
+        answer = beside.start(asked, os.environ)
+        run = Run(answer["id"], answer["dir"])
+        os.environ.update(RUN_ID=run.id, RUN_DIR=run.dir)
+    except OSError as error:
+        beside.close()
+        raise RuntimeError(f"start_run: no process can be started beside this one: {error}") from error
+    except BaseException:  # Ctrl-C, too: a traceback that is kept would keep the pipes open, and so the run going
+        beside.close()
+        raise
+    run._beside = beside  # noqa: SLF001 - see `start_run`
+    _current = run
+    mark_shown()
+    _watch_worker()
+    return run
 
 
 def _forget_variables(run: Run) -> None:
@@ -223,24 +196,35 @@ def _forget_variables(run: Run) -> None:
         scalars.let_go(run.dir)
 
 
-_registered: list[bool] = []
-
-
-def _register_once() -> None:
-    if not _registered:
-        _registered.append(True)
-        atexit.register(_at_exit)
-        os.register_at_fork(after_in_child=_after_fork)
-
-
-def _at_exit() -> None:
+def _at_exit(error: BaseException | None = None) -> None:
     if _current is not None:
-        _current.finish(fate(_current.since))
+        _current._finish(fate() if error is None else ending_of(error))  # noqa: SLF001 - see `start_run`
+
+
+def _watch_worker() -> None:
+    """Have the run end with a process of `multiprocessing`, which leaves without `atexit`."""
+    global _worker  # noqa: PLW0603 - once in each process
+    processes = sys.modules.get("multiprocessing.process")
+    if processes is None or processes.parent_process() is None or _worker == os.getpid():
+        return
+    from multiprocessing.util import Finalize
+
+    _worker = os.getpid()
+    # It shows its exceptions itself, and the interpreter hears of none.
+    Finalize(None, lambda: _at_exit(sys.exc_info()[1]), exitpriority=-100)
 
 
 def _after_fork() -> None:
     """A forked process belongs to the run, but does not end it: its copy of the pipe would keep the run going."""
-    global _current  # noqa: PLW0603 - see `start_run`
+    global _current, _lock  # noqa: PLW0603 - see `_finish`
+    _lock = threading.RLock()  # another thread may have held it, which is not here
     if _current is not None:
-        _current.let_go()
+        _current._beside = None  # noqa: SLF001 - see `start_run`
         _current = None
+    close_all()
+
+
+# When the module is loaded, not with the first run: what is registered first is called last, so that what a script
+# registers after its imports still belongs to its run.
+atexit.register(_at_exit)
+os.register_at_fork(after_in_child=_after_fork)

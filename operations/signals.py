@@ -240,6 +240,16 @@ def restore_defaults() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
+def accept_signals() -> None:
+    """Have the stopping signals and SIGCHLD mean what they usually do, whoever started this process.
+
+    A script ignores or blocks some for itself; what it starts inherits that, and could not be stopped.
+    """
+    for number in CAUGHT:
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
 def private_pipe() -> tuple[int, int]:
     """Make a pipe that no exec inherits, above the standard streams even when some of those are closed.
 

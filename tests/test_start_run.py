@@ -266,7 +266,7 @@ def test_flags_are_recorded_as_what_they_are() -> None:
     endless.append(endless)
     given = {"n": Scalar(), "p": Path("/x"), "b": True, "none": None, "t": (1, [2.5]), "m": {1: "x"}, "kind": int}
     found = plain_flags({**given, "endless": endless})
-    assert str(found.pop("endless")).startswith("[[[")
+    assert found.pop("endless") == ["[[...]]"]
     assert found == {
         "n": 0.5, "p": "/x", "b": True, "none": None, "t": [1, [2.5]], "m": {"1": "x"}, "kind": "<class 'int'>",
     }  # fmt: skip
