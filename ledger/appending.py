@@ -1,9 +1,9 @@
 """Appending: the rules, once, above any store. Apart from `ledger.log` because most commands only read.
 
 Order of an append (each step only after the one before):
-bodies are encoded and hashed; the write lock is taken; a transaction with this id that is there already is returned;
-expected versions and the life of every touched run are checked, each event against the state that includes the earlier
-ones; rows are inserted; they are read back and compared with what was hashed; only then comes COMMIT.
+bodies are encoded and hashed; the write lock is taken; expected versions and the life of every touched run are checked,
+each event against the state that includes the earlier ones; rows are inserted; they are read back and compared with
+what was hashed; only then comes COMMIT. A transaction with this id that is there already is returned.
 """
 
 from __future__ import annotations
@@ -42,16 +42,30 @@ class Appender:
         header = transaction.header.to_bytes()
         bodies = _encoded(transaction.events)
         seam("append.begin")
-        with self._store.writing():
-            stored = self._store.find_txn(transaction.txn_id)
-            if stored is not None:
-                return _committed(stored, repeated=True)
-            if check is not None:
-                check()
-            txn = self._write(transaction, header, bodies)
-            seam("append.commit")
+        try:
+            with self._store.writing():
+                if check is not None:
+                    stored = self._store.find_txn(transaction.txn_id)
+                    if stored is not None:
+                        return _committed(stored, repeated=True)
+                    check()
+                txn = self._write(transaction, header, bodies)
+                seam("append.commit")
+        except (LedgerError, IntegrityError):
+            # What is there already cannot be written twice: its streams have moved on, and its id is taken. Only
+            # then it is looked up, because nearly nothing is ever appended again.
+            stored = self._appended_before(transaction.txn_id)
+            if stored is None:
+                raise
+            return _committed(stored, repeated=True)
         seam("append.committed")
         return _committed(txn, repeated=False)
+
+    def _appended_before(self, txn_id: TxnId) -> TxnRow | None:
+        try:
+            return self._store.find_txn(txn_id)
+        except (LedgerError, IntegrityError):
+            return None  # what made the append fail is what there is to tell
 
     def append_held(self, transaction: Transaction) -> Committed:
         """Append as `append` does, as a part of what the caller, who holds the write lock, will commit."""

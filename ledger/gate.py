@@ -26,19 +26,46 @@ class gate:  # noqa: N801 - used as a statement
     A second file than the database itself: locks on a database file belong to SQLite, and closing any other descriptor
     of it would drop them. A class, as `ledger.sqlite_errors.translated` is one: every append goes through it.
 
+    Args:
+        path: the file.
+        stays: whether it stays open in between, until `close`: a writer that comes again need not look for it.
+
     Raises:
         LedgerBusyError: it was held for a minute, by a writer that was stopped, say.
         LedgerError: the file cannot be made or locked.
     """
 
-    __slots__ = ("_descriptor", "_path")
+    __slots__ = ("_descriptor", "_path", "_stays")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, stays: bool = False) -> None:
         self._path = path
+        self._stays = stays
         self._descriptor = -1
 
     def __enter__(self) -> None:
         """Wait for the lock."""
+        if self._descriptor < 0:
+            self._open()
+        try:
+            wait_for_lock(self._descriptor, self._path)
+        except BaseException:
+            self.close()
+            raise
+
+    def __exit__(self, *_error: object) -> None:
+        """Give it up."""
+        if self._stays:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        else:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def _open(self) -> None:
         try:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         except OSError as error:
@@ -46,15 +73,6 @@ class gate:  # noqa: N801 - used as a statement
                 f"cannot write in {os.path.dirname(self._path)!r}: {error.strerror}",
                 hint="Check the permissions and the free space of the home, or choose another with -H.",
             ) from error
-        try:
-            wait_for_lock(self._descriptor, self._path)
-        except BaseException:
-            os.close(self._descriptor)
-            raise
-
-    def __exit__(self, *_error: object) -> None:
-        """Give it up."""
-        os.close(self._descriptor)
 
 
 def is_locked(path: str) -> bool:

@@ -99,6 +99,7 @@ class SqliteStore:
                 f"SQLite {sqlite3.sqlite_version} is too old, 3.37 is needed", hint="Use a newer Python build."
             )
         self.place = path
+        self._gate = gate(path + "-gate", stays=True)
         self.read_only = read_only or is_full
         self.is_full = is_full
         with translated(path):
@@ -129,6 +130,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close the connection."""
+        self._gate.close()
         with translated(self.place):
             self._db.close()
 
@@ -163,7 +165,7 @@ class SqliteStore:
         if self.read_only:
             raise LedgerError(f"{self.place!r} is read-only", hint="Make the home writable, or choose another with -H.")
         self._refuse_nesting()
-        with gate(self.place + "-gate"), translated(self.place):
+        with self._gate, translated(self.place):
             if not self.is_current():
                 raise replaced(self.place)
             try:

@@ -105,11 +105,37 @@ def test_a_retry_is_recognised_after_reopening(ledger: Ledger) -> None:
     deletion = Transaction(HEADER, (happens(1, RunDeleted()),), expected={run_stream(run_id(1)): 2}, txn_id=txn_id(7))
     first = ledger.append(deletion)
     append(ledger, started(2))
-    with closing(SqliteStore(ledger.store.place)) as store:
-        again = Ledger(store).append(deletion, check=_never)
-    assert (first.repeated, again.repeated) == (False, True)
-    assert again == type(first)(first.seq, first.txn_id, first.recorded_at, first.hash, repeated=True)
+    for check in (_never, None):
+        with closing(SqliteStore(ledger.store.place)) as store:
+            again = Ledger(store).append(deletion, check=check)
+        assert (first.repeated, again.repeated) == (False, True)
+        assert again == type(first)(first.seq, first.txn_id, first.recorded_at, first.hash, repeated=True)
     assert ledger.store.head().seq == 4
+
+
+def test_a_retry_of_what_could_be_appended_again_is_recognised(ledger: Ledger) -> None:
+    """Its events may follow themselves, and yet they are there once."""
+    append(ledger, started(1))
+    label = Transaction(HEADER, (happens(1, RunLabeled("good")),), txn_id=txn_id(7))
+    first, again = ledger.append(label), ledger.append(label)
+    assert (first.repeated, again.repeated, first.seq, again.seq) == (False, True, 3, 3)
+    assert ledger.store.head().seq == 3
+    append(ledger, started(2))
+    assert verify(ledger.store).problems == []
+
+
+def test_writers_queue_for_each_change_and_leave_no_file_open(ledger: Ledger) -> None:
+    """A store keeps the gate open but not locked, and closes it with the rest."""
+    append(ledger, started(1))
+    with closing(SqliteStore(ledger.store.place)) as store:
+        append(Ledger(store), started(2))
+        append(ledger, started(3))
+        append(Ledger(store), started(4))
+        opened = store._gate._descriptor
+        assert os.fstat(opened).st_ino == os.stat(f"{ledger.store.place}-gate").st_ino
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(opened)
+    assert verify(ledger.store).problems == []
 
 
 def test_a_check_that_refuses_leaves_nothing_and_lets_go_of_the_lock(ledger: Ledger) -> None:
