@@ -15,7 +15,7 @@ from ledger.canonical import encode
 from ledger.ids import new_run_id, run_stream
 from ledger.transaction import NewEvent, Transaction
 
-_APPEND = 2.0
+_APPEND = 2.5
 _INSERT = "INSERT INTO row (data) VALUES (?)"
 
 
