@@ -173,6 +173,8 @@ def test_the_log_goes_on_by_itself_where_its_pages_are_short(browser: Browser, s
         short = lambda route: route.continue_(url=route.request.url.replace("limit=50", "limit=1"))  # noqa: E731
         sight.page.route("**/api/log?*", short)
         for place in ("#/log", "#/log?at=2"):
+            sight.go("#/")
+            sight.until("document.querySelectorAll('.txn').length === 0")  # or the page before would be looked at
             sight.go(place)
             sight.until(f"document.querySelectorAll('.txn').length === {len(told)}")
             assert [one.splitlines()[0] for one in sight.texts(".txn")] == told

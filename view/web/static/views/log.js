@@ -74,6 +74,7 @@ export class LogView {
 
   async start() {
     const turn = (this.turn = (this.turn ?? 0) + 1);
+    this.loading = true; // or the same page would be asked for twice, here and because the button is seen
     const at = Number(this.route.params.get("at")) || 0;
     const ask = (before) => get("log", { ...this.params(), limit: PAGE, before });
     try {
@@ -87,9 +88,12 @@ export class LogView {
         if (turn !== this.turn || this.closed) return;
         this.append(got);
       }
+      this.loading = false;
+      this.watch();
       this.list.querySelector(".here")?.scrollIntoView({ block: "center" });
     } catch (error) {
       if (turn !== this.turn || this.closed) return;
+      this.loading = false;
       this.list.hidden = true;
       fill(
         this.state,
@@ -107,7 +111,11 @@ export class LogView {
     this.list.hidden = isEmpty;
     const isNone = isEmpty && !got.more;
     fill(this.state, isNone && notice("No such transactions", "Nothing in the ledger fits these filters."));
-    // A page may be short, or empty: watched anew, the button tells at once whether it can be seen still.
+    this.watch();
+  }
+
+  // A page may be short, or empty: watched anew, the button tells at once whether it can be seen still.
+  watch() {
     this.watcher.unobserve(this.more);
     this.watcher.observe(this.more);
   }
@@ -122,7 +130,7 @@ export class LogView {
     } catch {
       /* the button stays */
     } finally {
-      this.loading = false;
+      if (turn === this.turn) this.loading = false;
     }
   }
 
