@@ -36,19 +36,19 @@ types: .venv/installed-dev
 unit: .venv/installed-dev driven
 	$(BIN)/python -m pytest -n 2
 
-# What tests drive as a person would, and pip does not have: a browser and a terminal. Where they cannot be installed,
-# that is told, and the tests that need them say what is missing.
+# What tests use, and pip does not have: a browser and a terminal, driven as a person would, and a list of processes.
+# Where they cannot be installed, that is told, and the tests that need them say what is missing.
 driven:
-	@{ { command -v chromium || command -v google-chrome; } && command -v tmux; } >/dev/null && exit; \
+	@{ { command -v chromium || command -v google-chrome; } && command -v tmux && command -v ps; } >/dev/null && exit; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	    echo 'installing chromium and tmux, for the tests'; \
+	    echo 'installing chromium, tmux and ps, for the tests'; \
 	    log="$$(mktemp)"; \
 	    { apt-get update -q && \
-	      DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium tmux; \
-	    } >"$$log" 2>&1 || { tail -n 20 "$$log" >&2; echo 'chromium and tmux could not be installed' >&2; }; \
+	      DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium procps tmux; \
+	    } >"$$log" 2>&1 || { tail -n 20 "$$log" >&2; echo 'chromium, tmux and ps could not be installed' >&2; }; \
 	    rm -f "$$log"; \
 	else \
-	    echo 'chromium or tmux is missing here: the tests that need them are skipped' >&2; \
+	    echo 'chromium, tmux or ps is missing here: the tests that need them are skipped' >&2; \
 	fi
 
 bench: .venv/installed-dev

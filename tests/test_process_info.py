@@ -24,21 +24,22 @@ if TYPE_CHECKING:
 FAMILY = "sleep 60 & (sleep 60 & wait) & echo ready; wait"
 
 
-@pytest.fixture(params=["proc", "ps"])
+@pytest.fixture(params=["proc", "ps"] if sys.platform == "linux" else ["ps"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a test run with /proc and once more as on a system that has none."""
-    if request.param == "proc" and sys.platform != "linux":
-        pytest.skip("only Linux has a /proc that tells of processes")
+    """Let a test run with /proc, where there is one that tells of processes, and as on a system that has none."""
     if request.param == "ps":
         ask_ps(monkeypatch)
 
 
 def ask_ps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the program ask `ps`; the test is skipped where that is missing, or is none that knows start times."""
+    """Let the program ask `ps`; skip where that is missing or knows no start times, and nobody may install one."""
     ps = shutil.which("ps", path=os.defpath) or "false"
     asked = subprocess.run([ps, "-o", "lstart=", "-p", f"{os.getpid()}"], capture_output=True, check=False)
     if asked.returncode != 0:
-        pytest.skip("there is no ps here that tells start times")
+        missing = "there is no ps here that tells start times"
+        if sys.platform == "linux" and os.geteuid() == 0:
+            pytest.fail(f"{missing}: `apt-get install procps`")
+        pytest.skip(missing)
     monkeypatch.setattr(process_info, "PROC", "/nowhere/proc")
 
 
