@@ -10,15 +10,14 @@ import pytest
 from ledger.events.life import RunStatusChanged
 from ledger.events.notes import RunCommented, RunLabeled, RunMarked, RunProtected, RunScalarsRecorded, RunTagged
 from ledger.events.start import RunStarted
-from projections.index import Index
 from projections.query import RunFilter, RunRow
-from projections.rebuild import rebuild_in_memory
-from tests.kit import NOON, SECOND, append, happens, make_ledger, run_id
+from tests.kit import NOON, SECOND, index_of, run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from ledger.events.base import Event
+    from projections.index import Index
 
 RUNS = 6_000
 """More than are found first and sorted then."""
@@ -49,13 +48,8 @@ def _events(number: int) -> Iterator[Event]:
 @pytest.fixture(name="index", scope="module")
 def index_fixture(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     """Give an index of some thousand runs, sixty to a transaction."""
-    ledger = make_ledger(tmp_path_factory.mktemp("filters"))
-    for first in range(0, RUNS, 60):
-        append(ledger, *(happens(number, event) for number in range(first, first + 60) for event in _events(number)))
-    index = rebuild_in_memory(ledger)
-    yield index
-    index.close()
-    ledger.store.close()
+    with index_of(tmp_path_factory.mktemp("filters"), RUNS, _events, at_once=60) as index:
+        yield index
 
 
 NUMBERS = {run_id(number): number for number in range(RUNS)}

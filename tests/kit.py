@@ -26,12 +26,14 @@ from ledger.rows import OriginRow
 from ledger.seams import install
 from ledger.sqlite_store import SqliteStore
 from ledger.transaction import Committed, Header, NewEvent, Transaction
+from projections.rebuild import rebuild_in_memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from ledger.events.base import Event
     from ledger.store import Store
+    from projections.index import Index
 
 NOON = 1_767_268_800_000_000
 """2026-01-01 12:00 UTC."""
@@ -125,6 +127,17 @@ def make_ledger(folder: Path, clock: Clock | None = None) -> Ledger:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "ledger.db").write_bytes(blank_ledger())
     return opened(folder, clock)
+
+
+@contextmanager
+def index_of(folder: Path, runs: int, events: Callable[[int], Iterable[Event]], *, at_once: int) -> Iterator[Index]:
+    """Give an index of runs whose `events` are known by what a test calls each; `at_once` runs to a transaction."""
+    ledger = make_ledger(folder)
+    for first in range(0, runs, at_once):
+        numbers = range(first, first + at_once)
+        append(ledger, *(happens(number, event) for number in numbers for event in events(number)))
+    with closing(ledger.store), closing(rebuild_in_memory(ledger)) as index:
+        yield index
 
 
 def opened(home: Path, clock: Clock | None = None) -> Ledger:

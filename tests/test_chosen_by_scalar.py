@@ -13,9 +13,8 @@ from ledger.events.start import RunStarted
 from projections.best import best, no_such_scalar
 from projections.counting import tag_counts
 from projections.query import Query, RunFilter
-from projections.rebuild import rebuild_in_memory
 from tests.cli_kit import Guild, make_project
-from tests.kit import append, happens, make_ledger, run_id
+from tests.kit import index_of, run_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,13 +69,8 @@ def _events(number: int) -> Iterator[Event]:
 @pytest.fixture(scope="module")
 def index(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Index]:
     """Give an index of some thousand runs."""
-    ledger = make_ledger(tmp_path_factory.mktemp("chosen"))
-    for first in range(0, RUNS, 500):
-        append(ledger, *(happens(number, event) for number in range(first, first + 500) for event in _events(number)))
-    index = rebuild_in_memory(ledger)
-    yield index
-    index.close()
-    ledger.store.close()
+    with index_of(tmp_path_factory.mktemp("chosen"), RUNS, _events, at_once=500) as index:
+        yield index
 
 
 @pytest.mark.parametrize(
