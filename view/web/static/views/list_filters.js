@@ -86,25 +86,18 @@ export class Filters {
     this.inputs = FIELDS.map(([name, title, example]) => field(name, title, example, (text) => this.set(name, text)));
     for (const input of this.inputs)
       if (input.name === "op" || input.name === "tag") input.setAttribute("list", `known-${input.name}`);
-    this.marked = choice(
-      "Marked",
-      [
-        ["", "Marked or not"],
-        ["1", "Marked only"],
-      ],
-      "",
-      (value) => this.set("marked", value),
-    );
-    this.unlabeled = choice(
-      "Labeled",
-      [
-        ["", "Labeled or not"],
-        ["1", "Unlabeled only"],
-      ],
-      "",
-      (value) => this.set("unlabeled", value),
-    );
+    this.marked = this.either("Marked", "marked", "Marked only");
+    this.unlabeled = this.either("Labeled", "unlabeled", "Unlabeled only");
     return [this.inputs, this.marked, this.unlabeled];
+  }
+
+  /** A choice between all runs and those that have what the address calls `name`. */
+  either(title, name, only) {
+    const choices = [
+      ["", `${title} or not`],
+      ["1", only],
+    ];
+    return choice(title, choices, "", (value) => this.set(name, value));
   }
 
   set(name, value) {
