@@ -14,7 +14,13 @@ from artifacts.links import stays_inside
 from artifacts.run_archive import ArchivedFile, ArchivedRun, ArchivedSnapshot
 from artifacts.run_archive_values import RunArchiveError, check_path
 from artifacts.run_files import files_below, open_file
-from artifacts.source_manifest import SOURCE_MODES, SourceFile, read_manifest, snapshot_digest, snapshot_dir
+from artifacts.source_manifest import (
+    SOURCE_MODES,
+    SourceFile,
+    read_manifest,
+    snapshot_digest,
+    snapshot_files_dir,
+)
 from ledger.errors import GuildError
 from ledger.text import printable
 
@@ -100,11 +106,6 @@ def _described(folder: str, path: str) -> ArchivedFile:
             digest.update(chunk)
             size += len(chunk)
     return ArchivedFile(path, size, digest.hexdigest(), stat.S_IMODE(status.st_mode) & 0o777, status.st_mtime_ns)
-
-
-def snapshot_files_dir(home: Home, digest: str) -> str:
-    """Return where the files of a source snapshot are."""
-    return os.path.join(snapshot_dir(home, digest), "files")
 
 
 def collected_snapshot(home: Home, digest: str, *, is_zip: bool) -> ArchivedSnapshot:

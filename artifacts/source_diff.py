@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from artifacts.home import Home
 from artifacts.line_diff import NOTHING, Text, text_of
 from artifacts.run_files import open_file
-from artifacts.source_manifest import SourceFile, read_manifest, snapshot_digest, snapshot_dir
+from artifacts.source_manifest import SourceFile, read_manifest, snapshot_digest, snapshot_files_dir
 from artifacts.source_rules import DEFAULT_RULES
 from ledger.dataclass import dataclass
 from ledger.errors import GuildError
@@ -40,11 +40,6 @@ class SourceChange:
         """Its path, in the second snapshot if it is there."""
         file = self.after or self.before
         return "" if file is None else file.path
-
-
-def files_folder(home: Home, digest: str) -> str:
-    """Return the folder with the files of a snapshot."""
-    return os.path.join(snapshot_dir(home, digest), "files")
 
 
 def snapshot_files(home: Home, digest: str) -> tuple[SourceFile, ...]:
@@ -87,7 +82,7 @@ def source_text(home: Home, digest: str, file: SourceFile | None) -> Text:
     """
     if file is None:
         return NOTHING
-    folder = files_folder(home, digest)
+    folder = snapshot_files_dir(home, digest)
     shown = printable(file.path)
     try:
         if file.kind == "l":

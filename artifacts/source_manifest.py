@@ -55,6 +55,15 @@ def snapshot_dir(home: Home, digest: str) -> str:
     return os.path.join(home.sources_dir, digest)
 
 
+def snapshot_files_dir(home: Home, digest: str) -> str:
+    """Return the folder with the files of a snapshot.
+
+    Raises:
+        GuildError: as `snapshot_dir`.
+    """
+    return os.path.join(snapshot_dir(home, digest), "files")
+
+
 def read_manifest(home: Home, digest: str) -> tuple[SourceFile, ...]:
     """Return what a snapshot holds, in the order of the bytes of the paths.
 

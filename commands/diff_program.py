@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from artifacts.output import OUTPUT
 from artifacts.run_files import OWN, inside
-from artifacts.source_diff import files_folder, snapshot_files
+from artifacts.source_diff import snapshot_files
+from artifacts.source_manifest import snapshot_files_dir
 from commands.diff_files import digest_of
 from commands.diff_unified import NONE
 from commands.diff_values import One, Pair, Values
@@ -67,7 +68,7 @@ def _source(app: App, one: One) -> str:
     if digest is None:
         raise GuildError(f"no source code was kept of run {one.name}")
     snapshot_files(app.home, digest)  # refuses one that is missing or damaged
-    return files_folder(app.home, digest)
+    return snapshot_files_dir(app.home, digest)
 
 
 def _existing(folder: str, path: str) -> str:

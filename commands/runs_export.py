@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import click
 
 from artifacts.run_archive import ArchivedRun, ArchivedSnapshot, Manifest
-from artifacts.run_archive_collecting import collected, collected_snapshot, snapshot_files_dir
+from artifacts.run_archive_collecting import collected, collected_snapshot
 from artifacts.run_archive_writing import exists_already, is_zip_name, write_archive
+from artifacts.source_manifest import snapshot_files_dir
 from commands.app import App
 from commands.archives import ENDINGS, archive_path, source_digest, with_events
 from commands.change import NothingToDoError

@@ -128,10 +128,6 @@ class Comparison:
         )  # fmt: skip
         return replace(self, query=Query(self.query.index, replace(wanted, expression=both, now=now)))
 
-    def anew(self, query: Query, *, now: int | None = None) -> Comparison:
-        """Return the comparison as another query has it: of the same runs, asked again after the ledger has grown."""
-        return replace(self, query=query, now=self.now if now is None else now)
-
     def differing(self) -> tuple[Column, ...]:
         """Return the columns in which the runs are not all alike; having nothing differs from having something."""
         from projections.comparison_differing import differing

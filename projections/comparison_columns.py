@@ -119,7 +119,7 @@ def resolved(database: sqlite3.Connection, spec: ColumnSpec) -> Source:
     raise spec.error(
         f"no run has '{printable(spec.name, 80)}'{guess}",
         hint="A column is a scalar (loss, min loss, loss step), a flag (=lr) or an attribute (.label)."
-        f" Write scalar:{printable(quoted(spec.name), 80)} for a scalar that is still to come.",
+        f" Write `last {printable(quoted(spec.name), 80)}` for a scalar that is still to come.",
     )
 
 

@@ -211,6 +211,8 @@ REFUSED = {
     ("--group-by", " "): (2, "--group-by needs a column"),
     ("--columns", "loss, mn loss"): (2, "expected a comma here\n  loss, mn loss\n           ^"),
     ("--columns", "los"): (2, "no run has 'los' (did you mean 'loss'?)\n  los\n  ^"),
+    ("--columns", "'a b'"): (2, 'Write `last "a b"` for a scalar that is still to come.'),
+    ("--columns", "last 'a b', x"): (2, "no run has 'x'"),
     ("--min", "loss, =lr"): (2, "one column is enough to sort by\n  loss, =lr\n        ^"),
     ("--group-by", "sed"): (2, "(did you mean 'seed'?)"),
     ("--group-by", "lr", "--columns", ".label"): (2, "there is no mean of this\n  .label"),
