@@ -6,6 +6,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from ledger.seams import install
 from tests.postgres_server import PostgresServer, reason_to_skip, running_server
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 # A suite that is started in the background of a script inherits that Ctrl-C is ignored, and hands it on to every
 # command that it starts: a test that types Ctrl-C would wait for ever.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# How long an example takes says nothing about the program on a machine that may stand still for a moment.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

@@ -275,7 +275,7 @@ def test_bytes_that_are_no_event_do_no_harm(data: bytes) -> None:
     assert all(isinstance(point[3], float) for point in points)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.integers(0, 10_000), st.integers(0, 255), st.data())
 def test_a_file_with_a_changed_byte_says_nothing_wrong(
     tmp_path: Path, place: int, byte: int, data: st.DataObject

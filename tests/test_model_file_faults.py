@@ -360,7 +360,7 @@ _EDITS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(_EDITS)
 def test_no_change_to_a_file_brings_the_reader_down(tmp_path: Path, edits: list[tuple[int, int, str]]) -> None:
     """Whatever is cut out of a file and put in, it is read, or refused at a place."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,12 +20,22 @@ class Notebook:
     """A kernel, and what sends it cells."""
 
     def __init__(self, guild: Guild) -> None:
-        from jupyter_client.manager import start_new_kernel
+        from jupyter_client.manager import KernelManager
 
         env = {**guild.environment(), "PYTHONPATH": str(ROOT), "JPY_SESSION_NAME": "study/fit.ipynb"}
-        self.manager, self.client = start_new_kernel(
-            kernel_name="python3", startup_timeout=PATIENCE, cwd=str(guild.cwd), env=env
-        )
+        self.folder = tempfile.mkdtemp(prefix="kernel")  # a socket's path must be short
+        # No ports: one that is free when it is chosen may be another's by the time the kernel has started.
+        self.manager = KernelManager(kernel_name="python3", transport="ipc", ip=os.path.join(self.folder, "s"))
+        # It is asked to go, and not killed after seconds in which a slow machine has not ended its run.
+        self.manager.shutdown_wait_time = 2 * PATIENCE
+        self.manager.start_kernel(cwd=str(guild.cwd), env=env)
+        self.client = self.manager.client()
+        self.client.start_channels()
+        try:
+            self.client.wait_for_ready(timeout=PATIENCE)
+        except BaseException:
+            self.close(now=True)
+            raise
 
     def cell(self, code: str) -> str:
         """Run a cell to its end; return what it printed, or the name of the exception it ended by.
@@ -40,11 +52,17 @@ class Notebook:
         assert reply["content"]["status"] in ("ok", "error"), reply
         return str(reply["content"].get("ename") or "".join(printed))
 
+    def hear(self, text: str) -> None:
+        """Wait until the cell at work prints just this."""
+        while self.client.get_iopub_msg(timeout=PATIENCE)["content"].get("text") != text:
+            pass
+
     def close(self, *, now: bool = False) -> None:
         """Shut the kernel down, as closing the notebook does; `now` kills it."""
         self.client.stop_channels()
         if self.manager.has_kernel:
             self.manager.shutdown_kernel(now=now)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -101,8 +119,10 @@ def test_a_cell_that_fails_marks_the_run_and_the_next_one_is_free_of_it(guild: G
 def test_stopping_the_run_interrupts_the_cell_and_leaves_the_kernel_alone(guild: Guild, notebook: Notebook) -> None:
     """What is in memory is not lost; and a kernel that is killed ends the run as terminated."""
     notebook.cell("precious = 7")
-    message = notebook.client.execute("import time\nwith start_run(): time.sleep(60)", stop_on_error=False)
-    wait_until(lambda: statuses(guild) == ["running"])
+    code = "import time\nwith start_run(): print('begun', flush=True); time.sleep(600)"
+    message = notebook.client.execute(code, stop_on_error=False)
+    notebook.hear("begun\n")  # the run is on record before the cell goes on
+    assert statuses(guild) == ["running"]
     assert guild.ok("stop", "-y") == "Stopped 1 run(s)\n"
     assert notebook.client.get_shell_msg(timeout=PATIENCE)["content"].get("ename") == "KeyboardInterrupt", message
     assert notebook.cell("print(precious)") == "7\n"

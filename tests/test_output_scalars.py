@@ -129,7 +129,7 @@ def test_what_is_printed_later_is_read_later(tmp_path: Path) -> None:
     assert looks == [[], [(7, 12.0), (7, 3.0)], [], [], [(7, 4.0)]]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.integers(1, 40), st.integers(1, 12))
 def test_the_size_of_what_is_read_at_once_changes_nothing(tmp_path: Path, size: int, longest: int) -> None:
     """Lines lie across its ends, and a long line has no lines within it."""

@@ -107,7 +107,7 @@ filters = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(filters, st.tuples(st.sampled_from([1, 2, 3, 7, 50, 2000]), st.sampled_from([0, 1, 3, 60])), st.integers(0, 30))
 @example(RunFilter(operations=("",)), (2000, 60), 0)
 @example(RunFilter(labels=("",)), (7, 60), 1)

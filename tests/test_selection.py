@@ -225,7 +225,7 @@ def _naive(listing: list[RunRow], spec: str) -> list[RunRow] | None:
     return fits if certain else None
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(st.text("0123456789abcdef:x-", max_size=5), min_size=1, max_size=3),
     st.lists(st.tuples(st.integers(0, 399), st.integers(1, 6)), max_size=2),
