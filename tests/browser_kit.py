@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from artifacts.series import FILE, HEADER, row
+from tests import cli_kit
 from tests.cli_kit import Guild, make_project, wait_until
 from tests.cli_many import many
 from tests.view_kit import serving
@@ -35,7 +36,7 @@ _ARGUMENTS = (
 )  # fmt: skip
 """A browser that asks nobody for anything by itself."""
 
-PATIENCE = 30_000.0
+PATIENCE = 1_000 * cli_kit.PATIENCE
 """Milliseconds after which something on a page counts as never happening."""
 
 

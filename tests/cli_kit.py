@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = (sys.executable, "-m", "guild_ledger")
 LOCAL_SCOPE = "Limiting runs to the current directory (use --all to include all)\n"
-PATIENCE = 60.0
-"""Seconds after which a command counts as hanging."""
+PATIENCE = 120.0
+"""Seconds after which a command counts as hanging: a busy machine may stand still for half a minute."""
 
 ROW = re.compile(
     r"\[(?P<index>\d+):(?P<short>[0-9a-f]{8})\]\s+(?P<op>\S.*?)\s{2,}(?P<started>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)"

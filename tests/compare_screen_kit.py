@@ -21,6 +21,7 @@ from ledger.events.life import RunStatusChanged
 from ledger.events.notes import RunScalarsRecorded
 from ledger.events.start import RunStarted
 from ledger.transaction import NewEvent
+from tests.cli_kit import PATIENCE
 from tests.kit import NOON, append, happens, make_ledger, run_id
 from view.terminal.app import CompareApp
 from view.terminal.bars import Bar
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from textual.worker import Worker
 
     from ledger.canonical import Value
-
-PATIENCE = 30.0
-"""Seconds after which the table counts as hanging."""
 
 _QUIET = 6
 """So often in a row nothing is going on when all is done: a key goes through several hands, one in each round."""

@@ -23,7 +23,8 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 120
+"""After which a process counts as hanging: a busy machine may stand still for half a minute."""
 DEATH = 137
 """The exit status of a process that a `die` trouble ended; what a shell shows after kill -9."""
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-START_LIMIT_SECONDS = 60
+START_LIMIT_SECONDS = 120
 STOP_LIMIT_SECONDS = 15
 # A server that lives for minutes needs no durability; 200 connections let 100 writing processes connect.
 SETTINGS = {

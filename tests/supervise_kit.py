@@ -31,7 +31,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux can do this")
 
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 120
 
 
 # Does what `guild run` does around the process, and tells the ending as JSON.

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import LOCAL_SCOPE, Guild, copied, lab, project_of
+from tests.cli_kit import LOCAL_SCOPE, PATIENCE, Guild, copied, lab, project_of
 
 PATHS = ["a-b", "a.txt", "a/b", "a/c/d", "data.bin", "empty/", "fifo", "in", "out", "outside"]
 
@@ -49,7 +49,7 @@ def on_terminal(guild: Guild, *args: str) -> tuple[int, str]:
             if not data:
                 break
             seen += data
-        return process.wait(60), seen.decode("utf-8", "surrogateescape")
+        return process.wait(PATIENCE), seen.decode("utf-8", "surrogateescape")
     finally:
         os.close(ours)
 
@@ -112,7 +112,7 @@ def test_a_file_is_printed_byte_for_byte(guild: Guild, tmp_path: Path) -> None:
     assert guild.ok("cat", "0", "a/b") == guild.ok("cat", "a/b") == guild.ok("cat", "in") == "a/b\n"
     with open(tmp_path / "copy", "wb") as copy:
         process = guild.start("cat", "data.bin", stdout=copy)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
     assert (tmp_path / "copy").read_bytes() == b"\x00\xff\x1b[2J"
     assert guild.ok("cat", "--output", "1") == guild.ok("cat", "1", ".guild/output") == "working --base x --rate 0.5\n"
     assert guild.ok("cat", "--output", "-E") == "working --exit 3\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import Guild, copied, make_project, operation, project_of
+from tests.cli_kit import PATIENCE, Guild, copied, make_project, operation, project_of
 
 BROKEN: dict[str, tuple[str, str]] = {
     "no yaml": ("{name: m, operations: [", "this is not valid YAML"),
@@ -130,7 +130,7 @@ def test_a_deleted_working_directory_is_named(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     lost = in_no_folder("runs")

@@ -14,7 +14,7 @@ import pytest
 from ledger.events.life import RunStatusChanged
 from ledger.events.notes import RunScalarsRecorded
 from ledger.events.start import RunStarted
-from tests.cli_kit import LOCAL_SCOPE, Guild
+from tests.cli_kit import LOCAL_SCOPE, PATIENCE, Guild
 from tests.cli_many import many
 from tests.kit import append, happens, make_ledger, run_id
 from tests.test_completion import offers
@@ -249,7 +249,7 @@ def test_the_past_is_compared_as_it_was(guild: Guild) -> None:
 def test_two_at_once_both_succeed(guild: Guild) -> None:
     """Neither waits for a lock that the other holds for long."""
     processes = [guild.start("compare", "--csv") for _ in range(2)]
-    found = [process.communicate(timeout=60)[0] for process in processes]
+    found = [process.communicate(timeout=PATIENCE)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     assert found[0].count(b"\r\n") == found[1].count(b"\r\n") == RUNS + 1
 

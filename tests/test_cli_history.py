@@ -8,7 +8,7 @@ import re
 import shutil
 import signal
 
-from tests.cli_kit import Guild, damage, wait_until
+from tests.cli_kit import PATIENCE, Guild, damage, wait_until
 from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 
@@ -126,7 +126,7 @@ def test_the_log_follows_until_ctrl_c(guild: Guild) -> None:
             guild.ok("mark", "0")
             wait_until(lambda: seen.read_text().count("\n") == 2)
             process.send_signal(signal.SIGINT)
-            _, err = process.communicate(timeout=60)
+            _, err = process.communicate(timeout=PATIENCE)
         finally:
             process.kill()
     first, second = seen.read_text().splitlines()

@@ -337,7 +337,7 @@ def test_a_running_run_takes_notes_and_a_protected_one_is_not_stopped(tmp_path: 
         guild.ok("unprotect", "0")
         assert guild.ok("runs", "rm", "0", "-y") == "Deleted 1 run(s)\n"
     finally:
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
     details = guild.json("runs", "info", "-d")
     assert (details["tags"], details["marked"], len(details["comments"])) == (["live"], True, 1)
 
@@ -355,7 +355,7 @@ def test_deleted_and_purged_runs_take_no_notes(guild: Guild, ids: list[str], com
 def test_two_commands_at_once_lose_nothing(guild: Guild) -> None:
     """Each tag of many writers is there, or its command said that the run had changed meanwhile."""
     processes = [guild.start("tag", "0", f"t{number}") for number in range(6)]
-    ended = [process.communicate(timeout=60)[1].decode() for process in processes]
+    ended = [process.communicate(timeout=PATIENCE)[1].decode() for process in processes]
     done = [number for number, process in enumerate(processes) if process.returncode == 0]
     assert done
     assert sorted(tags(guild, "0")) == [f"t{number}" for number in done]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import Guild, make_project, project_of
+from tests.cli_kit import PATIENCE, Guild, make_project, project_of
 from tests.cli_run_kit import (
     iris_fixture,  # noqa: F401 - a fixture
     only_run,
@@ -93,7 +93,7 @@ def test_a_run_that_is_asked_to_stop_is_terminated(tmp_path: Path, number: signa
         assert process.stdout
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(number)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + number
     assert f"was stopped ({number.name})" in err.decode()
     assert b"Traceback" not in err or number == signal.SIGINT  # the script's own, not guild's
@@ -111,7 +111,7 @@ def test_a_script_that_ignores_every_request_is_ended_by_asking_again(tmp_path: 
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.3)
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGINT
     details = only_run(guild)
     assert (details["status"], details["exit_status"]) == ("terminated", -signal.SIGKILL)
@@ -136,7 +136,7 @@ def test_ctrl_c_on_a_terminal_stops_the_run(tmp_path: Path) -> None:
         with suppress(OSError):  # a terminal without processes ends with an error
             while chunk := os.read(master, 1024):
                 said += chunk
-        process.wait(30)
+        process.wait(PATIENCE)
     os.close(master)
     assert process.returncode == 128 + signal.SIGINT
     assert said.count(b"KeyboardInterrupt") == 1
@@ -282,7 +282,7 @@ def test_many_runs_at_once_are_all_recorded(iris: Guild) -> None:
     """Runs started at the same moment in a new home neither fail nor get lost."""
     processes = [iris.start("run", "cnn:train", f"epochs={n}", "-y") for n in range(4)]
     for process in processes:
-        _, err = process.communicate(b"", timeout=60)
+        _, err = process.communicate(b"", timeout=PATIENCE)
         assert (process.returncode, err) == (0, b"")
     flags = sorted(iris.json("runs", "info", str(n))["flags"]["epochs"] for n in range(4))
     assert flags == [0, 1, 2, 3]
@@ -297,7 +297,7 @@ def test_the_screen_of_a_run_may_be_closed(tmp_path: Path) -> None:
         assert process.stdout
         process.stdout.readline()
         process.stdout.close()
-        process.wait(60)
+        process.wait(PATIENCE)
     assert process.returncode == 5
     assert only_run(guild)["output"]["lines"] == 20000  # type: ignore[index]  # JSON
 

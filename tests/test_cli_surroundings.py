@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import LOCAL_SCOPE, Guild, make_project
+from tests.cli_kit import LOCAL_SCOPE, PATIENCE, Guild, make_project
 from tests.lab_kit import guild_fixture  # noqa: F401 - a fixture
 
 
@@ -32,7 +32,7 @@ def on_terminal(guild: Guild, *args: str, columns: int = 80, rows: int = 24, key
         with suppress(OSError):  # a terminal without processes ends with an error
             while chunk := os.read(master, 65536):
                 said += chunk
-        process.wait(30)
+        process.wait(PATIENCE)
     os.close(master)
     assert process.returncode == 0, said
     return said.decode().replace("\r\n", "\n")
@@ -88,7 +88,7 @@ def test_a_reader_may_leave(guild: Guild) -> None:
             assert process.stderr
             process.stdout.close()
             error = process.stderr.read().decode()
-            process.wait(30)
+            process.wait(PATIENCE)
         assert (process.returncode, error.removeprefix(LOCAL_SCOPE)) == (0, ""), args
 
 
@@ -110,7 +110,12 @@ def test_closed_streams_are_no_crash(guild: Guild, redirection: str) -> None:
     for command in ("runs", "compare --table", "cat --output", "ls -n", "watch 0", "label 0 closed"):
         line = f"exec {sys.executable} -m guild_ledger {command} {redirection}"
         done = subprocess.run(
-            ["sh", "-c", line], cwd=guild.cwd, env=guild.environment(), capture_output=True, check=False, timeout=60
+            ["sh", "-c", line],
+            cwd=guild.cwd,
+            env=guild.environment(),
+            capture_output=True,
+            check=False,
+            timeout=PATIENCE,
         )
         assert b"Traceback" not in done.stderr
         assert b"not foreseen" not in done.stderr

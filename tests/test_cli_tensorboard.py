@@ -18,7 +18,7 @@ import pytest
 
 from artifacts.event_writing import number_event, record, version_event
 from tests.cli_crowd import LIVE, crowd
-from tests.cli_kit import ROOT, Guild, wait_until
+from tests.cli_kit import PATIENCE, ROOT, Guild, wait_until
 from tests.cli_many import many
 
 
@@ -49,7 +49,7 @@ def bare(guild: Guild, tmp_path: Path) -> Guild:
 
 def asked(url: str, path: str) -> Any:
     """Return what TensorBoard answers."""
-    with urllib.request.urlopen(url + path, timeout=30) as answer:  # noqa: S310 - its own address
+    with urllib.request.urlopen(url + path, timeout=PATIENCE) as answer:  # noqa: S310 - its own address
         return json.loads(answer.read())
 
 
@@ -64,7 +64,7 @@ def board(guild: Guild) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
         yield process, line.split()[-1]
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
 
 
 def test_the_real_one_shows_the_runs_and_follows_them(guild: Guild, board: tuple[subprocess.Popen[bytes], str]) -> None:
@@ -82,7 +82,7 @@ def test_the_real_one_shows_the_runs_and_follows_them(guild: Guild, board: tuple
     guild.ok("runs", "restore", LIVE[4], "-y")
     guild.ok("label", LIVE[1], "--clear")
     process.send_signal(signal.SIGTERM)
-    assert process.wait(60) == 128 + signal.SIGTERM
+    assert process.wait(PATIENCE) == 128 + signal.SIGTERM
     assert os.listdir(guild.env["TMPDIR"] or "") == []
     with pytest.raises(OSError, match="refused"):
         socket.create_connection(("127.0.0.1", int(url.rstrip("/").rpartition(":")[2])), timeout=5)

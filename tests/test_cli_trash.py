@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import Guild, lab, project_of, wait_until
+from tests.cli_kit import PATIENCE, Guild, lab, project_of, wait_until
 from tests.lab_kit import (
     guild_fixture,  # noqa: F401 - a fixture
     ids_fixture,  # noqa: F401 - a fixture
@@ -163,7 +163,7 @@ def test_a_running_run_is_stopped_before_it_is_deleted(tmp_path: Path) -> None:
         assert [row.status for row in guild.rows("-R")] == ["running"]
         result = guild("runs", "rm", "0", stdin="y\ny\n")
         assert (result.code, result.out.splitlines()[-1]) == (0, "Deleted 1 run(s)")
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
     assert process.returncode == 128 + signal.SIGTERM
     assert guild.rows() == []
     assert [row.status for row in guild.rows("-d")] == ["terminated"]
@@ -182,7 +182,7 @@ def test_filters_of_failed_runs_spare_running_ones(tmp_path: Path) -> None:
         guild.ok("runs", "rm", "-E", "-y")
         assert [row.status for row in guild.rows()] == ["running"]
         process.terminate()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
 
 
 def test_two_deletions_at_once_end_in_one(guild: Guild, ids: list[str]) -> None:
@@ -190,7 +190,7 @@ def test_two_deletions_at_once_end_in_one(guild: Guild, ids: list[str]) -> None:
     processes = [guild.start("runs", "rm", *ids, "-y") for _ in range(4)]
     results = []
     for process in processes:
-        out, err = process.communicate(b"", timeout=60)
+        out, err = process.communicate(b"", timeout=PATIENCE)
         assert b"Traceback" not in err
         assert b"not foreseen" not in err
         results.append((process.returncode, out.decode()))
@@ -210,7 +210,7 @@ def test_interrupting_at_the_prompt_changes_nothing(guild: Guild) -> None:
         while not said.endswith(b"(y/N) "):
             said += process.stderr.read(1)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
+        _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert b"interrupted" in err
     assert guild.state() == before

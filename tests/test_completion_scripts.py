@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import Guild
+from tests.cli_kit import PATIENCE, Guild
 from tests.completion_kit import net_fixture  # noqa: F401 - a fixture
 
 
@@ -84,7 +84,7 @@ def test_a_real_bash_completes(net: Guild, tmp_path: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
         start_new_session=True,
     )
     answers = [line[1:] for line in done.stdout.splitlines() if line.startswith("=")]

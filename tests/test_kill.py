@@ -115,7 +115,9 @@ class Supervisor:
     def guild(self, *argv: str) -> subprocess.CompletedProcess[bytes]:
         """Do another guild command in the same home."""
         command = [sys.executable, "-m", "guild_ledger", "-H", self.home, *argv]
-        return subprocess.run(command, cwd=self.project, env=self.env, capture_output=True, check=False, timeout=60)
+        return subprocess.run(
+            command, cwd=self.project, env=self.env, capture_output=True, check=False, timeout=PATIENCE_SECONDS
+        )
 
     def told(self) -> dict[str, object]:
         """Return what `guild runs info` says of its run."""
