@@ -13,16 +13,25 @@ from functools import partial
 import pytest
 
 from operations.process_info import process_stat
-from tests.batch_kit import batch_project, begun, check_settled, kill, processes, statuses
+from tests.batch_kit import MODEL, batch_project, begun, check_settled, kill, processes, statuses
 from tests.cli_kit import PATIENCE, Guild, wait_until
 from tests.kit import memory_folder
+
+LAST = 10
+"""So many trials of a batch that is killed wait at its end: however late the kill comes, some have not begun."""
+
+MODEL_OF_GATED = """
+    gated:
+      exec: "sh -c 'while test $FLAG_X -gt $FLAG_FREE -a ! -e $MODEL_DIR/go; do sleep 0.05; done'"
+      flags: {x: 1, free: 0}
+"""
 
 
 @pytest.fixture
 def guild() -> Iterator[Guild]:
     """Give a project and a home in memory: every commit is flushed."""
     with memory_folder() as folder:
-        yield batch_project(folder)
+        yield batch_project(folder, MODEL + MODEL_OF_GATED)
 
 
 def ended(guild: Guild) -> int:
@@ -38,10 +47,13 @@ def kill_and_finish(
 
     Returns how many trials had which status after the kill, and how many after the rest was run.
     """
-    process = guild.start("run", "t", f"x=range[1:{count}]", "-y", "-j", str(jobs), start_new_session=True)
+    words = ["gated", f"x=range[1:{count}]", f"free={count - LAST}", "-j", str(jobs)]
+    process = guild.start("run", *words, "-y", start_new_session=True)
     wait_until(lambda: ended(guild) >= moment)
     time.sleep(pause)
     process.kill()
+    process.wait(PATIENCE)
+    (guild.cwd / "go").touch()
     process.communicate(timeout=PATIENCE)
     wait_until(lambda: not processes(guild))  # the workers finish what they are at
     left = statuses(guild)
@@ -105,7 +117,9 @@ def test_workers_that_all_die_end_the_batch(guild: Guild) -> None:
     process = guild.start("run", "slow", "x=range[1:20]", "-y", "-j", "2", start_new_session=True)
     for number in (2, 3, 4, 5, 6, 6):
         wait_until(partial(has_begun, guild, number))
-        kill(next(pid for pid in processes(guild) if parent_of(pid) == process.pid))
+        worker = next(pid for pid in processes(guild) if parent_of(pid) == process.pid)
+        kill(worker)
+        wait_until(partial(is_gone, guild, worker))  # or it could be the next to be killed, once more
     out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1, (out, err)
     assert b"died in a row" in err
@@ -116,6 +130,11 @@ def test_workers_that_all_die_end_the_batch(guild: Guild) -> None:
 def has_begun(guild: Guild, number: int) -> bool:
     """Tell whether so many slow trials have begun."""
     return begun(guild) >= number
+
+
+def is_gone(guild: Guild, pid: int) -> bool:
+    """Tell whether a process is no more."""
+    return pid not in processes(guild)
 
 
 def parent_of(pid: int) -> int:
