@@ -83,8 +83,8 @@ class Supervisor:
         )
 
     def says(self, text: str) -> None:
-        """Wait until the run has printed `text`."""
-        wait_until(lambda: text in self.output())
+        """Wait until the run has printed a line that ends with `text`."""
+        wait_until(lambda: f"{text}\n" in self.output())
 
     def output(self) -> str:
         """Return what was captured so far."""

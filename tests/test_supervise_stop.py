@@ -79,7 +79,7 @@ except KeyboardInterrupt:
     time.sleep(0.2)
     sys.exit(7)
 """
-    run = supervise(*python(code))
+    run = supervise(*python(code), grace_seconds=1000)
     run.says("ready")
     run.send(signal.SIGINT)
     ending = run.ending()
@@ -88,6 +88,18 @@ except KeyboardInterrupt:
     record = read_lease(str(run.home / "lease"))
     assert record is not None
     assert (record.exit_status, record.stopped_by) == (7, "SIGINT")
+
+
+# A second goes by for each word that the run says: however slow the machine is, it has answered when the grace is over.
+SECONDS_ARE_WORDS = """
+import operations.supervise, time
+class Clock:
+    time_ns = staticmethod(time.time_ns)
+    def monotonic(self):
+        with open(home + "/.guild/output") as file:
+            return float(len(file.read().split()))
+operations.supervise.time = Clock()
+"""
 
 
 def test_a_script_that_will_not_end_is_killed_after_the_grace(supervise: Start) -> None:
@@ -100,7 +112,7 @@ print("ready")
 while True:
     time.sleep(1000)
 """
-    run = supervise(*python(code), grace_seconds=0.3)
+    run = supervise(*python(code), grace_seconds=0.3, before=SECONDS_ARE_WORDS)
     run.says("ready")
     run.send(signal.SIGINT)
     ending = run.ending()
@@ -151,7 +163,7 @@ while not seen:
 for _ in range(10):
     time.sleep(0.05)
 """
-    run = Supervisor(tmp_path, *python(code), before=before, shown=True, popen=popen)
+    run = Supervisor(tmp_path, *python(code), before=before, shown=True, popen=popen, grace_seconds=1000)
     try:
         run.says("ready")
         os.write(user, b"\x03")
