@@ -196,7 +196,7 @@ def test_starting_again_is_held_to_the_list(guild: Guild) -> None:
 def test_stopping_is_held_to_the_list(tmp_path: Path) -> None:
     """The run that took a number goes on."""
     project = make_project(
-        tmp_path / "project", "- name: m\n  operations: {t: slow}\n", slow="import time; time.sleep(60)"
+        tmp_path / "project", "- name: m\n  operations: {t: slow}\n", slow="import time; time.sleep(1000)"
     )
     guild = Guild(tmp_path / "home", project)
     start = f"(exec setsid {GUILD} run t --background -y </dev/null >/dev/null 2>&1)"

@@ -142,7 +142,7 @@ def test_stopping_the_run_interrupts_the_script(guild: Guild) -> None:
     """As Ctrl-C would; one that goes on all the same is left alone, and the run is over."""
     (guild.cwd / "fit.py").write_text(
         "import time\nfrom guild_ledger import start_run\nwith start_run():\n    print('begun', flush=True)\n"
-        "    time.sleep(60)\n"
+        "    time.sleep(1000)\n"
     )
     process = python(guild, "fit.py")
     assert process.stdout is not None
@@ -168,7 +168,7 @@ assert os.waitpid(child, 0)[1] == 0
 lingering = os.fork()
 if lingering == 0:
     os.close(1), os.close(2)
-    time.sleep(30)
+    time.sleep(1000)
     os._exit(0)
 again = "from guild_ledger import log_scalars, start_run; print(start_run().id); log_scalars(started=1)"
 assert subprocess.check_output([sys.executable, "-c", again], text=True).strip() == run.id

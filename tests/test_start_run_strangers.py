@@ -82,7 +82,7 @@ def test_what_a_script_ignores_or_blocks_does_not_keep_its_run_from_being_stoppe
         guild,
         "for name in ('SIGTERM', 'SIGCHLD'): signal.signal(getattr(signal, name), signal.SIG_IGN)\n"
         "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])\n"
-        "with start_run(): print('begun', flush=True); time.sleep(60)\n",
+        "with start_run(): print('begun', flush=True); time.sleep(1000)\n",
     )
     assert line(process) == "begun"
     assert guild.ok("stop", "-y") == "Stopped 1 run(s)\n"
@@ -158,8 +158,9 @@ def interrupt(*_):
     raise KeyboardInterrupt
 signal.signal(signal.SIGALRM, interrupt)
 before = len(os.listdir('/dev/fd'))
-signal.setitimer(signal.ITIMER_REAL, 0.05)
-try: start_run()
+try:
+    signal.setitimer(signal.ITIMER_REAL, 0.05)
+    start_run()
 except KeyboardInterrupt as error: kept = error
 print(len(os.listdir('/dev/fd')) - before, 'RUN_ID' in os.environ, flush=True)
 input()
