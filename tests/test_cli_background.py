@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -114,8 +115,10 @@ def test_a_run_can_be_stopped_while_what_it_requires_is_fetched(tmp_path: Path, 
         guild = batch_project(
             tmp_path, f"- model: m\n  operations: {{t: {{exec: 'true', requires: [{{url: {url}}}]}}}}\n"
         )
+        mute.settimeout(PATIENCE)
         process = guild.start("run", "t", "-y", *(["--stop-after", "1s"] if way == "time" else []))
-        with mute.accept()[0]:
+        # The system lets it in by itself; on a slow machine its time may be up before it knocks.
+        with mute.accept()[0] if way != "time" else nullcontext():
             if way == "stop":
                 assert guild.ok("stop", "-y") == "Stopped 1 run(s)\n"
             elif way != "time":
@@ -151,8 +154,10 @@ def test_a_run_that_ends_while_stop_asks_counts_as_stopped(guild: Guild) -> None
     run_id = guild.ok("run", "slow", "--background", "-y").strip()
     process = guild.start("stop")
     assert process.stderr is not None
-    while b"Stop these runs?" not in os.read(process.stderr.fileno(), 4096):
-        pass
+    asked = b""
+    while b"Stop these runs?" not in asked:
+        asked += (piece := os.read(process.stderr.fileno(), 4096))
+        assert piece, asked
     (guild.cwd / "go").touch()
     wait_until(lambda: not (guild.home / "leases" / run_id).exists())
     out, err = process.communicate(b"y\n", timeout=PATIENCE)
