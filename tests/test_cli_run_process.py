@@ -76,8 +76,8 @@ def test_a_script_that_does_not_exist_is_an_error_of_the_run(tmp_path: Path) -> 
 STUBBORN = """\
 import signal, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-print("ready")
 try:
+    print("ready")
     time.sleep(600)
 except KeyboardInterrupt:
     print("interrupted")
@@ -180,8 +180,9 @@ import os, sys, time
 pid = os.fork()
 if pid == 0:
     os.setsid()
-    with open("daemon", "w") as file:
+    with open("daemon.new", "w") as file:
         file.write(str(os.getpid()))
+    os.rename("daemon.new", "daemon")
     time.sleep(600)
 while not os.path.exists("daemon"):
     time.sleep(0.01)

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -240,5 +241,6 @@ while not os.path.exists("growing"):
         guild.ok("runs", "rm", "-p", "-y")
         assert guild.tree() == set()
     finally:
-        os.kill(daemon, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # what it writes into is gone, and so it may be itself
+            os.kill(daemon, signal.SIGKILL)
     wait_until(lambda: not Path(f"/proc/{daemon}/stat").exists() or " Z " in Path(f"/proc/{daemon}/stat").read_text())
