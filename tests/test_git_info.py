@@ -149,13 +149,15 @@ def test_a_slow_status_is_stopped_with_its_children_and_the_commit_is_still_said
     script = f"""
         case "$*" in
             *--porcelain*) sleep 600 & echo $$ $! > '{tmp_path}/pids'; wait;;
-            *) echo 0123456789012345678901234567890123456789;;
+            *) echo $$ > '{tmp_path}/other'; echo 0123456789012345678901234567890123456789;;
         esac
     """
     env = fake_git(tmp_path / "bin", script)
-    pending = start_git_info(str(project), env, limit=60)
-    pids = tmp_path / "pids"
-    wait_until(lambda: pids.exists() and pids.read_text().endswith("\n"))
+    pending = start_git_info(str(project), env, limit=600)
+    pids, other = tmp_path / "pids", tmp_path / "other"
+    for path in (pids, other):
+        wait_until(lambda path=path: path.exists() and path.read_text().endswith("\n"))
+    wait_until(partial(has_ended, int(other.read_text())))
     pending._deadline = time.monotonic() + 0.3
     assert pending.result() == GitInfo("0123456789012345678901234567890123456789", dirty=None)
     assert pending.result() == GitInfo("0123456789012345678901234567890123456789", dirty=None)
