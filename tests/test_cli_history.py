@@ -78,7 +78,7 @@ def test_the_log_is_filtered(guild: Guild) -> None:
     assert seqs("--actor", "grace") == [14]
     assert seqs("--actor", f"grace@{os.uname().nodename}", "--type", "deleted") == []
     assert seqs("--type", "run.deleted", "--type", "labeled") == [15, 14]
-    assert seqs("--since", "today", "--type", "created") == seqs("--type", "ledger.created") == [1]
+    assert seqs("--since", "yesterday", "--type", "created") == seqs("--type", "ledger.created") == [1]
     assert seqs("--since", "5 minutes ago", "--actor", "nobody") == []
     assert "has no beginning" in guild.refused("log", "--since", "before 2020-01-01", code=2)
     assert "is no range of time" in guild.refused("log", "--since", "soon", code=2)
@@ -91,7 +91,12 @@ def test_a_short_log_reads_no_further_than_it_shows(guild: Guild) -> None:
     run = guild.ids()[0]
     guild.with_env(USER="grace", LOGNAME=None).ok("label", run, "x", "-y")
     guild.ok("mark", run)
-    words = (["--actor", "ada"], ["--actor", f"ada@{os.uname().nodename}"], ["--type", "marked"], ["--since", "today"])
+    words = (
+        ["--actor", "ada"],
+        ["--actor", f"ada@{os.uname().nodename}"],
+        ["--type", "marked"],
+        ["--since", "yesterday"],
+    )
     filters: list[list[str]] = [*words, []]
     whole = [guild.ok("log", "--json", *given).splitlines() for given in filters]
     for given, lines in zip(filters, whole, strict=True):
