@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from tests.view_kit import Server
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+_ANSWERED_SECONDS = 5.0
+"""After which keys that did nothing are pressed again."""
+
 _ARGUMENTS = (
     "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
     "--no-first-run",
@@ -136,6 +140,23 @@ class Sight:
         Asked again and again from here: Playwright's own way needs `eval` in the page, which the page forbids.
         """
         wait_until(lambda: self.page.evaluate(expression))
+
+    def press_in_turn(self, first: str, second: str, selector: str, text: str = "") -> None:
+        """Press keys that mean one thing when the second soon follows the first, until an element shows a text.
+
+        A machine that stands still for a second between the two makes them two keys that mean nothing.
+        """
+        there = self.page.locator(selector, has_text=text).first
+
+        def comes() -> bool:
+            self.page.keyboard.press(first)
+            self.page.keyboard.press(second)
+            end = time.monotonic() + _ANSWERED_SECONDS
+            while time.monotonic() < end and not there.is_visible():
+                time.sleep(0.01)
+            return there.is_visible()
+
+        wait_until(comes)
 
     def row(self, text: str) -> Any:
         """Return the row of the list that holds a text."""

@@ -127,7 +127,7 @@ def test_the_compare_page_shows_runs_beside_each_other(browser: Browser, server:
         assert sight.page.locator(".parallel .run-line").count() == 2
         assert sight.page.locator(".scatter .dot").count() == 2
         sight.page.locator(".compare-table tbody tr").first.hover()
-        assert sight.page.locator(".scatter .dot.bright").count() == 1
+        sight.until("document.querySelectorAll('.scatter .dot.bright').length === 1")
         sight.page.get_by_label("Only what differs").uncheck()
         sight.page.locator(".compare-table th", has_text="epochs").wait_for()
         assert "differ=0" in sight.page.url
