@@ -75,7 +75,7 @@ def test_the_real_one_shows_the_runs_and_follows_them(guild: Guild, board: tuple
     wait_until(lambda: asked(url, tags).keys() == {own, printed})
     assert {run: list(found) for run, found in asked(url, tags).items()} == {own: ["own"], printed: ["loss"]}
     assert asked(url, f"data/plugin/scalars/scalars?run={printed.replace(' ', '%20')}&tag=loss") == [[2.0, 1, 0.25]]
-    assert asked(url, "data/plugins_listing")["hparams"]["enabled"]
+    wait_until(lambda: asked(url, "data/plugins_listing")["hparams"]["enabled"])
     guild.ok("runs", "rm", LIVE[4], "-y")
     guild.ok("label", LIVE[1], "--set", "a/../b")
     wait_until(lambda: asked(url, tags).keys() == {f"{printed} a_.._b"})

@@ -31,6 +31,11 @@ def count(lines: list[str], word: str) -> int:
     return sum(word in line.split() for line in lines)
 
 
+def last_words(lines: list[str], word: str) -> list[str]:
+    """Return the last word of each line in which a word stands."""
+    return [line.split()[-1] for line in lines if word in line.split()]
+
+
 def test_ten_runs_are_watched_sorted_filtered_deleted_and_brought_back(tmp_path: Path) -> None:
     """Two at a time in one terminal, seen live in another, which is left as it was found, also by a signal."""
     script, go = tmp_path / "work.sh", tmp_path / "go"
@@ -59,15 +64,15 @@ def test_ten_runs_are_watched_sorted_filtered_deleted_and_brought_back(tmp_path:
 
 def _sort_and_filter(one: Terminal) -> None:
     one.press("C-Right", "s")
-    lines = one.wait_for("loss ▲")
-    assert [line.split()[-1] for line in lines if "completed" in line] == [f"0.{rate}" for rate in (*range(11, 20), 21)]
+    losses = [f"0.{rate}" for rate in (*range(11, 20), 21)]
+    one.wait(lambda lines: any("loss ▲" in line for line in lines) and last_words(lines, "completed") == losses)
     one.press("f")
     one.wait_for("filter:")
     one.type("loss > and")
     one.wait_for("^")
     one.press("C-k")  # the cursor is where it is wrong
     one.type("0.18")
-    assert count(one.wait(lambda lines: "2 runs" in lines[0]), "completed") == 2
+    one.wait(lambda lines: "2 runs" in lines[0] and count(lines, "completed") == 2)
 
 
 def _delete_and_bring_back(one: Terminal, guild: Guild) -> None:
