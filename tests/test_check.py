@@ -265,10 +265,10 @@ def test_strangers_among_the_runs_are_notes(guild: Guild) -> None:
     assert [path.read_text() for path in paths] == ["mine"] * 3
 
 
-def test_a_run_whose_end_nobody_recorded(guild: Guild) -> None:
+def test_a_run_whose_end_nobody_recorded(guild: Guild, tmp_path: Path) -> None:
     """Its supervisor was killed: found, and recorded by a repair, as any command that lists runs does."""
-    (guild.cwd / "wait.py").write_text("import time\nprint('up', flush=True)\ntime.sleep(600)\n")
-    process = guild.start("run", "wait.py", "-y")
+    (tmp_path / "wait.py").write_text("import time\nprint('up', flush=True)\ntime.sleep(600)\n")
+    process = guild.at(tmp_path).start("run", "wait.py", "-y")  # the project is that of all tests
     assert process.stdout is not None
     assert process.stdout.readline() == b"up\n"
     assert found(guild) == []
@@ -279,7 +279,7 @@ def test_a_run_whose_end_nobody_recorded(guild: Guild) -> None:
     (one,) = found(guild, "--repair")
     assert one["repaired"] is True
     assert found(guild) == []
-    assert guild.rows()[0].status == "terminated"
+    assert guild.rows("-a")[0].status == "terminated"
 
 
 def test_a_purge_that_could_not_be_finished(guild: Guild) -> None:

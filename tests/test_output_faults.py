@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import select
@@ -211,6 +212,7 @@ def test_nothing_stays_open(tmp_path: Path, terminal: tuple[int, int]) -> None:
         limit = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 256)
         return [descriptor for descriptor in range(limit) if not _is_open(descriptor)]
 
+    gc.collect()  # or what an earlier test left could be closed meanwhile
     before = free()
     run = printer(tmp_path, terminal[1], terminal[1])
     run.say(STDOUT, b"text")
