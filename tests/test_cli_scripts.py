@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_kit import Guild, Row
+from tests.cli_kit import PATIENCE, Guild, Row
 
 SCRIPTS = {
     "parsed.py": """\
@@ -137,7 +137,7 @@ def test_the_exit_code_is_the_script_s(guild: Guild, script: str, code: int) -> 
 def test_a_traceback_shows_the_script_alone(guild: Guild) -> None:
     """No frame of what has set its variables."""
     process = guild.start("run", "late.py", "lr=3", "-y")
-    _, err = process.communicate(b"", 60)
+    _, err = process.communicate(b"", PATIENCE)
     lines = err.decode().splitlines()
     path = guild.cwd / "late.py"
     assert process.returncode == 1

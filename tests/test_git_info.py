@@ -39,6 +39,11 @@ def has_ended(pid: int) -> bool:
     return stat is None or stat.ended
 
 
+def is_written(path: Path) -> bool:
+    """Tell whether a script has written a line into a file."""
+    return path.exists() and path.read_text().endswith("\n")
+
+
 def test_a_clean_repository_gives_its_commit(project: Path) -> None:
     """The full hash, and not dirty, from a folder inside too."""
     commit = git(project, "rev-parse", "HEAD")
@@ -157,7 +162,7 @@ def test_a_slow_status_is_stopped_with_its_children_and_the_commit_is_still_said
     pending = start_git_info(str(project), env, limit=600)
     pids, other = tmp_path / "pids", tmp_path / "other"
     for path in (pids, other):
-        wait_until(lambda path=path: path.exists() and path.read_text().endswith("\n"))
+        wait_until(partial(is_written, path))
     wait_until(partial(has_ended, int(other.read_text())))
     pending._deadline = time.monotonic() + 0.3
     assert pending.result() == GitInfo("0123456789012345678901234567890123456789", dirty=None)
