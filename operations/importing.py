@@ -101,11 +101,8 @@ def _found(operation: OperationDef, project: str, sys_path: Sequence[str]) -> Sc
 
 
 def _config_folder(operation: OperationDef, path: str, project: str) -> str:
-    if not operation.parents:
-        return project
-    from operations.parent_folders import first_with, folders
-
-    return first_with(path, folders(operation, "flags-dest", project))
+    inherited = operation.folders.get("flags-dest")
+    return inherited if inherited and os.path.lexists(os.path.join(inherited, path)) else project
 
 
 def _config(operation: OperationDef, path: str) -> ScriptFlags | None:
