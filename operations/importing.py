@@ -69,7 +69,11 @@ def script_path(operation: OperationDef, project: str, sys_path: Sequence[str]) 
         path = os.path.normpath(os.path.join(root, word))
         return path if os.path.isfile(path) else None
     directory, _, module = word.rpartition("/")
-    own = [os.path.join(project, path) for path in operation.python_path]
+    own: list[str] = []
+    if operation.python_path:
+        from operations.parent_folders import python_path
+
+        own = python_path(operation, project)
     for place in [os.path.join(root, directory)] if directory else [root, *own, *sys_path]:
         path = os.path.normpath(os.path.join(place, *module.split(".")))
         for candidate in (f"{path}.py", os.path.join(path, "__main__.py")):

@@ -189,13 +189,14 @@ def test_scripts_paths_and_roots_of_an_inherited_operation_lie_in_the_package(
     iris = package(
         "iris",
         "- model: base\n  sourcecode: {root: src}\n"
-        "  operations: {x: {exec: sh go.sh}, y: {main: fit, python-path: lib}}\n",
+        "  operations: {x: {exec: sh go.sh}, y: {main: fit, python-path: lib}, z: {main: help, python-path: lib}}\n",
         *("go.sh", "src/fit.py", "lib/help.py"),
     )
     site, project = str(tmp_path / "site/iris"), str(tmp_path / "project")
-    shell, fit = read("- model: m\n  extends: iris/base\n", iris).operations
+    shell, fit, own = read("- model: m\n  extends: iris/base\n", iris).operations
     assert build_command(shell, {}, "py", project).argv == ("sh", f"{site}/go.sh")
     assert script_path(fit, project, ()) == f"{site}/src/fit.py"
+    assert script_path(own, project, ()) == f"{site}/lib/help.py"
     assert build_command(fit, {}, "py", project).python_path == (f"{site}/lib", f"{site}/src", site, project)
 
 
