@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from commands.listing_options import Layout
+from commands.selecting import no_run_has
 from commands.terminal import note
 from ledger.errors import UsageError
-from ledger.text import did_you_mean, printable
-from projections.attributes import attribute, named_value, value_names
+from projections.attributes import attribute, named_value
 from projections.counting import GROUPS
 from projections.sorting import SORTS
 
@@ -82,8 +82,7 @@ def check_names(query: Query, layout: Layout) -> None:
 
 def _note_unknown(query: Query, name: str, number: int | None) -> None:
     if number == 0:
-        guess = did_you_mean(name, value_names(query.index.db))
-        note(f"No run has {printable(name, 80)}{guess}")
+        note(no_run_has(query, name))
 
 
 def _need_terminal() -> None:
