@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,16 +16,16 @@ if TYPE_CHECKING:
 
 def catalog_of(app: App, directory: str | None = None) -> Catalog:
     """Return what can be run from `directory`, by default the one that the command acts in."""
-    return Catalog(app.cwd if directory is None else directory, lambda: packaged_models_of(app), installed_packages)
+    return Catalog(app.cwd if directory is None else directory, packaged_models, installed_packages)
 
 
 @lru_cache(maxsize=1)
-def packaged_models_of(app: App) -> tuple[ModelDef, ...]:  # noqa: ARG001 - what is installed is looked up once a command
-    """Return the models of installed packages; what cannot be used is passed over, with a warning."""
+def packaged_models() -> tuple[ModelDef, ...]:
+    """Return the models of installed packages, read once a command; of what cannot be used there is a warning."""
     from commands.terminal import warn
-    from operations.packages import packaged_models
+    from operations import packages
 
-    return packaged_models(installed_packages, warn)
+    return packages.packaged_models(installed_packages, warn)
 
 
 @lru_cache(maxsize=1)
@@ -36,7 +35,7 @@ def installed_packages() -> tuple[Installed, ...]:
     Raises:
         PackagesError: the environment does not tell.
     """
-    from artifacts.environment import active_interpreter
+    from commands.pip_calls import interpreter_of_runs
     from operations import packages
 
-    return packages.installed_packages(active_interpreter(os.environ, sys.executable), os.environ)
+    return packages.installed_packages(interpreter_of_runs(), os.environ)

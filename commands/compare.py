@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from commands.app import App
 from commands.comparing import Choice, Compared, column_named
 from commands.lazy import completer
 from commands.options import SELECTION_HELP, Limits, at_option, json_option, limiting, refuse_no_column, run_words
-from commands.terminal import note, page
+from commands.terminal import is_screen, note, page
 from ledger.errors import UsageError
 from ledger.text import printable
 
@@ -90,7 +89,8 @@ def compare(
     wanted = _checked(Choice(runs=specs, **_some(choice)))
     _check_forms(as_table=as_table, csv=csv, as_json=as_json, force=force)
     compared = Compared(limits, wanted)
-    if not as_table and csv is None and not as_json and group_by is None and _is_screen():
+    is_plain = as_table or csv is not None or as_json or group_by is not None
+    if not is_plain and is_screen(sys.stdin, sys.stdout, sys.stderr):
         return _show(app, limits, wanted, compared)
     from commands.csv_file import checked_path, write_csv
 
@@ -134,12 +134,6 @@ def _check_forms(*, as_table: bool, csv: str | None, as_json: bool, force: bool)
         raise UsageError(f"{forms[0]} and {forms[1]} cannot be given together", hint="One form at a time.")
     if force and csv in (None, STDOUT):
         raise UsageError("--force is about the FILE of --csv", hint="Example: guild compare --csv runs.csv --force.")
-
-
-def _is_screen() -> bool:
-    """Tell whether there is a terminal to open the full screen on."""
-    streams = (sys.stdin, sys.stdout, sys.stderr)
-    return os.environ.get("TERM", "dumb") != "dumb" and all(one is not None and one.isatty() for one in streams)
 
 
 def _lines(app: App, compared: Compared, group_by: str | None, choice: Choice) -> RunLines | GroupLines:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from commands.catalogs import installed_packages, packaged_models_of
+from commands.catalogs import installed_packages, packaged_models
 from commands.terminal import warn
 from ledger.errors import GuildError
 from ledger.text import printable
@@ -16,7 +16,6 @@ from projections.comparison_defaults import Declared
 from projections.schema import OpKey
 
 if TYPE_CHECKING:
-    from commands.app import App
     from operations.definitions import ModelDef, OperationDef
 
 _WORDS = re.compile(rb"compare|include|extends[^:]*:[^:]*/")
@@ -24,7 +23,7 @@ _WORDS = re.compile(rb"compare|include|extends[^:]*:[^:]*/")
 because that takes longer than the comparison."""
 
 
-def declared_columns(app: App, ops: Iterable[OpKey]) -> dict[OpKey, Declared]:
+def declared_columns(ops: Iterable[OpKey]) -> dict[OpKey, Declared]:
     """Return the columns that these operations name; those that name none, or are no more, are left out.
 
     The ledger does not hold them: they say how runs are looked at, not what happened, and may change afterwards.
@@ -34,16 +33,16 @@ def declared_columns(app: App, ops: Iterable[OpKey]) -> dict[OpKey, Declared]:
     for op in ops:
         home = (op.project, op.package)
         if home not in models:
-            models[home] = _models_of(app, op)
+            models[home] = _models_of(op)
         declared = _declared(op, models[home])
         if declared is not None:
             found[op] = declared
     return found
 
 
-def _models_of(app: App, op: OpKey) -> tuple[ModelDef, ...]:
+def _models_of(op: OpKey) -> tuple[ModelDef, ...]:
     if op.project is None:
-        return () if op.package is None else packaged_models_of(app)
+        return () if op.package is None else packaged_models()
     path = find_model_file(op.project)
     if path is None or not _may_name_columns(path):
         return ()

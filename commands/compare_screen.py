@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from commands.app import App
 from commands.compare_source import Base, HomeSource
 from commands.terminal import note
-from ledger.text import printable
+from ledger.text import ANY_LENGTH, printable
 from projections.comparison_columns import Column, asked
 from view.terminal.port import Question, Start
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from view.terminal.app import CompareApp
 
 _TERMINAL = 0
-_ANY_LENGTH = 1 << 40
 
 
 def show(app: App, start: Start, base: Base) -> int:
@@ -49,7 +48,7 @@ def _ended(app: App, screen: CompareApp, left_with: str | None) -> int:
     if screen.crash is not None:
         raise screen.crash
     if left_with:
-        note(f"To print this table: {printable(app.spelled(left_with), _ANY_LENGTH)}")
+        note(f"To print this table: {printable(app.spelled(left_with), ANY_LENGTH)}")
     return 128 + screen.signal if screen.signal else 0
 
 

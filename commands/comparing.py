@@ -108,7 +108,7 @@ class Compared:
             expression: what must hold of them.
         """
         query = open_query(app, self._filter(app, place, expression))
-        columns = columns_of(query.index.db, self._specs(app, query))
+        columns = columns_of(query.index.db, self._specs(query))
         return Comparison(query, columns, most=self._choice.most, now=self._now(app))
 
     def _now(self, app: App) -> int:
@@ -134,7 +134,7 @@ class Compared:
         again = filter_of(limits, place, held.cwd, held.project, None if app.then is None else app.then.now)
         return replace(again, now=self._now(app), only=held.only)
 
-    def _specs(self, app: App, query: Query) -> list[ColumnSpec]:
+    def _specs(self, query: Query) -> list[ColumnSpec]:
         choice = self._choice
         if choice.strict:
             return [spec for text in choice.strict for spec in parse_columns(text)]
@@ -142,7 +142,7 @@ class Compared:
         if not choice.skip_op:
             new = [op for op in query.wanted_ops() if op not in self._seen]
             self._seen.update(new)
-            self._declared |= declared_columns(app, new)
+            self._declared |= declared_columns(new)
             specs += operation_columns(query, self._declared)
         specs += [spec for text in choice.columns for spec in parse_columns(text)]
         if not specs and choice.skip_core and choice.skip_op:

@@ -8,9 +8,8 @@ import click
 
 from artifacts.line_diff import MOST_BYTES, MOST_LINES, TextDiff, unified
 from ledger.canonical import Value
-from ledger.text import printable, size
+from ledger.text import ANY_LENGTH, printable, size
 
-_ANY_LENGTH = 1 << 40
 _COLORS = {"-": "red", "+": "green", "@": "cyan"}
 NONE = "/dev/null"
 """Stands for a file that is not there."""
@@ -21,7 +20,7 @@ INEXACT = "They differ so much that more may be shown as replaced than was."
 
 def safe(text: str) -> str:
     """Return a line of a text, harmless to a terminal and as long as it is; tabs stay."""
-    return "\t".join(printable(part, _ANY_LENGTH) for part in text.split("\t"))
+    return "\t".join(printable(part, ANY_LENGTH) for part in text.split("\t"))
 
 
 def unified_lines(diff: TextDiff, before: str, after: str) -> Iterator[str]:
@@ -32,7 +31,7 @@ def unified_lines(diff: TextDiff, before: str, after: str) -> Iterator[str]:
         before: name of the first file.
         after: name of the second.
     """
-    names = tuple(printable(name, _ANY_LENGTH) for name in (before, after))
+    names = tuple(printable(name, ANY_LENGTH) for name in (before, after))
     if diff.is_binary:
         yield f"Binary files {names[0]} and {names[1]} differ"
         return

@@ -20,7 +20,7 @@ from commands.settle import follow
 from commands.terminal import confirm, warn
 from commands.wiping import emptying, wipe
 from ledger.errors import GuildError, NoSpaceError, UsageError
-from ledger.ids import RunId, run_of, system_clock
+from ledger.ids import RunId, run_of, run_stream, system_clock
 from ledger.merging import Merged, Plan, Survey, merge, plan_merge, refuse_ahead, survey, verify_source
 from ledger.seams import seam
 from projections.query import runs_by_id
@@ -115,7 +115,7 @@ def _planned(app: App, other: Other, *, fork_as_new: bool, force: bool) -> tuple
     found = survey(store, other.store, plan, lambda stream: is_here(app.home, RunId(run_of(stream) or "")))
     if found.purges:
         rows = runs_by_id(app.index, [RunId(run_of(stream) or "") for stream in found.purges])
-        found.protected = [f"run/{run_id}" for run_id, row in rows.items() if row.protected]
+        found.protected = [run_stream(run_id) for run_id, row in rows.items() if row.protected]
     return plan, found
 
 

@@ -11,6 +11,7 @@ from commands.app import App
 from commands.ledger_files import refuse_no_ledger, refuse_read_only
 from commands.options import Limits, dry_run_option, run_words, yes_option
 from commands.selecting import is_whole_id, run_filter, selected
+from commands.table import SHORT_ID
 from commands.terminal import confirm, note, say, warn
 from commands.wiping import emptying, is_marked, wipe
 from ledger.errors import GuildError, UsageError
@@ -24,9 +25,6 @@ from ledger.text import did_you_mean, printable
 from projections.schema import DELETED, LIVE
 from projections.selection import SelectionError, span_of
 from projections.undo_choice import brief_of
-
-_SHORT_ID = 8
-"""Digits of an id in listings; one of those without a letter would be an index among ten million runs or more."""
 
 
 @click.command("redact")
@@ -107,7 +105,8 @@ def _refuse_types(types: Sequence[str]) -> None:
 
 def _refuse_indexes(words: Sequence[str]) -> None:
     """Refuse indexes that nobody is asked about: once it is emptied, a run leaves its project, and others move up."""
-    indexes = [word for word in words if span_of(word) and not (word.isdecimal() and len(word) >= _SHORT_ID)]
+    # As many digits as a listing shows of an id are one without a letter; an index would need ten million runs for it.
+    indexes = [word for word in words if span_of(word) and not (word.isdecimal() and len(word) >= SHORT_ID)]
     if indexes:
         raise UsageError(
             f"with -y a run to be redacted is named by its id, and '{printable(indexes[0], 80)}' is an index",

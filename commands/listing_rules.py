@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from commands.listing_options import Layout
-from commands.terminal import note
+from commands.selecting import no_run_has
+from commands.terminal import is_screen, note
 from ledger.errors import UsageError
-from ledger.text import did_you_mean, printable
-from projections.attributes import attribute, named_value, value_names
+from projections.attributes import attribute, named_value
 from projections.counting import GROUPS
 from projections.sorting import SORTS
 
@@ -82,13 +81,11 @@ def check_names(query: Query, layout: Layout) -> None:
 
 def _note_unknown(query: Query, name: str, number: int | None) -> None:
     if number == 0:
-        guess = did_you_mean(name, value_names(query.index.db))
-        note(f"No run has {printable(name, 80)}{guess}")
+        note(no_run_has(query, name))
 
 
 def _need_terminal() -> None:
-    is_dumb = os.environ.get("TERM", "dumb") == "dumb"
-    if is_dumb or not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stdout)):
+    if not is_screen(sys.stdin, sys.stdout):
         raise UsageError(
             "--watch needs a terminal whose cursor can be moved",
             hint="Leave --watch out to print the list once, or use `guild watch` to follow the output of a run.",

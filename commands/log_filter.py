@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from commands.app import App
@@ -57,6 +57,16 @@ class LogFilter:
         """Yield what is asked for, newest first, `limit` at most; only inside `reading` of the store."""
         return islice(self._matching(store, is_limited=limit is not None), limit)
 
+    def seqs(self, store: Store) -> Iterator[int] | None:
+        """Return the transactions that may be asked for, newest first; None when neither run nor type limits them.
+
+        Only inside `reading` of the store.
+        """
+        if self.run_id is not None:
+            of_run = {event.txn_seq for event in store.stream_events([run_stream(self.run_id)])}
+            return iter(sorted(of_run, reverse=True))
+        return store.seqs_of_types(self.types) if self.types else None
+
     def _matching(self, store: Store, *, is_limited: bool) -> Iterator[Pair]:
         # Of one origin times only grow, so nothing earlier can match; merged ones are read to their end.
         is_ordered = self.since is not None and len(store.origins()) == 1
@@ -68,24 +78,16 @@ class LogFilter:
 
     def _candidates(self, store: Store, *, is_limited: bool) -> Iterator[Pair]:
         """Yield what may be asked for; where few are wanted, without reading the events of all others."""
-        if self.run_id is not None:
-            seqs = {event.txn_seq for event in store.stream_events([run_stream(self.run_id)])}
-            return _numbered(store, sorted(seqs, reverse=True))
-        if not is_limited or not (self.types or self.actor):
+        if self.run_id is None and not (is_limited and (self.types or self.actor)):
             return newest_first(store)
-        if self.types:
-            return _numbered(store, store.seqs_of_types(self.types))
-        # The login name stands in the header as it is encoded, whatever stands around it.
-        name = encode((self.actor or "").partition("@")[0])[1:-1]
-        found = (txn for txn in store.transactions(newest_first=True) if txn.header is None or name in txn.header)
+        seqs = self.seqs(store)
+        if seqs is not None:
+            found = (txn for seq in seqs if (txn := store.txn(seq)))
+        else:
+            # The login name stands in the header as it is encoded, whatever stands around it.
+            name = encode((self.actor or "").partition("@")[0])[1:-1]
+            found = (txn for txn in store.transactions(newest_first=True) if txn.header is None or name in txn.header)
         return ((txn, store.txn_events(txn.seq)) for txn in found)
-
-
-def _numbered(store: Store, seqs: Iterable[int]) -> Iterator[Pair]:
-    for seq in seqs:
-        txn = store.txn(seq)
-        if txn is not None:
-            yield txn, store.txn_events(seq)
 
 
 def log_filter(app: App, run: str | None, actor: str | None, since: str | None, types: Sequence[str]) -> LogFilter:

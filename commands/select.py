@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 
@@ -15,7 +14,7 @@ from commands.run_folder import one_run
 from commands.run_json import json_lines
 from commands.selecting import open_query, run_filter, selected, tell_moved
 from commands.table import SHORT_ID
-from commands.terminal import say
+from commands.terminal import is_screen, say
 from ledger.errors import UsageError
 from projections.query import Query, RunRow
 from projections.selection import SelectionError
@@ -71,7 +70,8 @@ def select_run(
     elif least is not None or most is not None:
         name = least if least is not None else most or ""
         rows = iter([_best(open_query(app, run_filter(app, limits)), name, least=least is not None)])
-    elif spec is None and not (short or as_json) and _is_interactive():
+    elif spec is None and not (short or as_json) and is_screen(sys.stdin, sys.stderr):
+        # Somebody can see a list and press keys; where the id goes does not matter.
         rows = iter([_picked(app, limits)])
     else:
         rows = iter([one_run(app, spec, limits)])
@@ -83,12 +83,6 @@ def _say(app: App, rows: Iterator[RunRow], *, short: bool, as_json: bool) -> Non
     for line in lines:
         if not say(line):
             return
-
-
-def _is_interactive() -> bool:
-    """Tell whether somebody can see a list and press keys; where the id goes does not matter."""
-    streams = (sys.stdin, sys.stderr)
-    return os.environ.get("TERM", "dumb") != "dumb" and all(one is not None and one.isatty() for one in streams)
 
 
 def _picked(app: App, limits: Limits) -> RunRow:

@@ -142,9 +142,14 @@ def unknown_names(query: Query) -> Iterator[tuple[str, str]]:
     They match nothing but `is undefined`.
     """
     for name in query.unknown_names():
-        from projections.attributes import value_names
+        yield name, no_run_has(query, name)
 
-        yield name, f"No run has {printable(name, 80)}{did_you_mean(name, value_names(query.index.db))}"
+
+def no_run_has(query: Query, name: str) -> str:
+    """Return what is to be said of a name of a flag or scalar that no run has."""
+    from projections.attributes import value_names
+
+    return f"No run has {printable(name, 80)}{did_you_mean(name, value_names(query.index.db))}"
 
 
 def selected(app: App, wanted: RunFilter, specs: Sequence[str], *, list_command: str = "guild runs") -> list[RunRow]:

@@ -8,10 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from itertools import chain
 from threading import local
+from typing import TYPE_CHECKING
 
 import click
 
 from ledger.errors import GuildError
+
+if TYPE_CHECKING:
+    from typing import TextIO
 
 _ears = local()
 
@@ -108,6 +112,11 @@ def width() -> int | None:
         return os.get_terminal_size(sys.stdout.fileno()).columns or None
     except (OSError, ValueError):
         return None
+
+
+def is_screen(*streams: TextIO | None) -> bool:
+    """Tell whether these streams all are terminals, and such whose cursor can be moved."""
+    return os.environ.get("TERM", "dumb") != "dumb" and all(one is not None and one.isatty() for one in streams)
 
 
 def page(lines: Iterable[str]) -> None:

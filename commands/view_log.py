@@ -63,12 +63,8 @@ def log_page(app: App, asked: LogAsked) -> Mapping[str, Value]:
 def _seqs(store: Store, wanted: LogFilter, before: int | None) -> Iterator[int]:
     """Yield the transactions that may be asked for, newest first; each is looked up, so that a page costs the page."""
     end = store.head().seq + 1 if before is None else before
-    if wanted.run_id is not None:
-        of_run = {event.txn_seq for event in store.stream_events([run_stream(wanted.run_id)])}
-        return iter(sorted((seq for seq in of_run if seq < end), reverse=True))
-    if wanted.types:
-        return (seq for seq in store.seqs_of_types(wanted.types) if seq < end)
-    return iter(range(end - 1, 0, -1))
+    seqs = wanted.seqs(store)
+    return iter(range(end - 1, 0, -1)) if seqs is None else (seq for seq in seqs if seq < end)
 
 
 def _object(store: Store, txn: TxnRow, events: Sequence[EventRow], takers: Takers) -> dict[str, Value]:

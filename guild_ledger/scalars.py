@@ -102,15 +102,14 @@ def _whole(step: SupportsIndex | float) -> int:
 
 def _append(path: str, rows: str) -> None:
     """Write rows; a file that cannot be written to must not end what may have run for days."""
-    appender, identity = _open.get(path) or (None, None)
+    known = _open.get(path)
     try:
-        if appender is None or appender.identity() != identity:
-            # Closed by somebody who closes everything, such as a daemon: the number may be another file's by now.
+        if known is not None and _is_open(*known):
+            known[0].append(rows)
+        else:
             appender = Appender(path)
             appender.append(rows)
             _open[path] = appender, appender.identity()
-        else:
-            appender.append(rows)
     except OSError as error:
         _open.pop(path, None)
         _say(f"log_scalars: numbers are lost, because {path!r} cannot be written to: {error.strerror}", 4)
@@ -119,8 +118,16 @@ def _append(path: str, rows: str) -> None:
 def let_go(run_dir: str) -> None:
     """Close the file of a run that is over; another call would open it again."""
     known = _open.pop(os.path.join(run_dir, FILE), None)
-    if known is not None:
+    if known is not None and _is_open(*known):
         known[0].close()
+
+
+def _is_open(appender: Appender, identity: tuple[int, int]) -> bool:
+    """Tell whether it still is: a daemon closes all it has, and the number of the file may be another file's by now."""
+    try:
+        return appender.identity() == identity
+    except OSError:
+        return False
 
 
 def _say(text: str, level: int = 3) -> None:

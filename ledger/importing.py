@@ -215,7 +215,7 @@ def import_new(path: str, export: Export, progress: Callable[[int], None] | None
         IntegrityError: the export is not whole.
         LedgerError: a line of it is wrong, or the ledger cannot be made; there is none then.
     """
-    from ledger.migrate import create_sqlite
+    from ledger.blank import create_sqlite
 
     fresh = f"{path}-new"
     with gate(path + "-gate"):

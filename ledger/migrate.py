@@ -1,4 +1,4 @@
-"""Making and upgrading a ledger's tables: Alembic, with the care that the only copy of the truth needs.
+"""Upgrading tables, and making those in a server: Alembic, with the care that the only copy of the truth needs.
 
 An upgrade is one transaction, its guards and its proof included: the guards come down, the migrations run,
 the guards go up, the whole ledger is verified, and only then comes COMMIT. A crash or a doubt at any point
@@ -18,6 +18,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import URL, Connection, text
 
+from ledger.blank import APPLICATION_ID, set_wal
 from ledger.errors import IntegrityError, LedgerError, LedgerTooNewError
 from ledger.files import aside_name, remove, sync, sync_folder_of
 from ledger.format import REVISION
@@ -36,40 +37,9 @@ from ledger.verify import verify
 SCRIPTS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "migrations")
 """The folder of Alembic's `env.py` and `versions`."""
 
-APPLICATION_ID = 0x47554C44
-"""`GULD`: by this number in its header a program like `file` tells a ledger from other SQLite files."""
-
 _LOCK_KEY = APPLICATION_ID
 # Alembic alters a SQLite table by copying and dropping it; its rows must not drag those of others along.
 _PRAGMAS = (*PRAGMAS, "PRAGMA foreign_keys=OFF")
-
-
-def create_sqlite(path: str, *, target: str = REVISION, scripts: str = SCRIPTS) -> None:
-    """Make a new file at `path` with the tables of a ledger and no row in them.
-
-    Args:
-        path: nothing may be there.
-        target: the Alembic revision to build.
-        scripts: the folder of the migrations.
-
-    Raises:
-        LedgerError: something is at `path`, or the file cannot be made; nothing is left behind.
-    """
-    try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
-    except OSError as error:
-        raise LedgerError(
-            f"cannot make {path!r}: {error.strerror}",
-            hint="Choose another home with -H, or mend its permissions.",
-        ) from error
-    try:
-        set_wal(path)
-        with _transaction(path) as connection:
-            connection.exec_driver_sql(f"PRAGMA application_id = {APPLICATION_ID}")
-            _upgrade(connection, target, scripts)
-    except BaseException:
-        remove(path)
-        raise
 
 
 def upgrade_sqlite(
@@ -140,25 +110,6 @@ def prepare_database(url: str | URL, *, target: str = REVISION, scripts: str = S
         _upgrade(connection, target, scripts)
         _prove(store)
         return True
-
-
-def set_wal(path: str) -> None:
-    """Put the database file at `path` in WAL mode, which it keeps.
-
-    Raises:
-        LedgerError: its file system cannot do that.
-    """
-    with translated(path):
-        connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS)
-        try:
-            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        finally:
-            connection.close()
-    if mode != "wal":
-        raise LedgerError(
-            f"{path!r} cannot be kept safely: its file system has no shared memory (journal mode {mode})",
-            hint="Put the home on a local disk, or keep the ledger in PostgreSQL.",
-        )
 
 
 def _url(path: str) -> URL:

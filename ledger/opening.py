@@ -203,8 +203,8 @@ def _create(path: str, header: Header, witnesses: Callable[[], bool], clock: Clo
                 hint="Bring ledger.db back from a backup; if it is in a server, set GUILD_LEDGER. To begin anew on"
                 " purpose, use another home.",
             )
+        from ledger.blank import create_sqlite
         from ledger.files import remove
-        from ledger.migrate import create_sqlite
 
         fresh = f"{path}-new"  # one name, and only behind the gate: what a killed process left is cleared away
         remove(fresh)

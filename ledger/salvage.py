@@ -113,7 +113,7 @@ class _Proof:
         self._report = Salvaged()
 
     def save(self, out: str, header: Header) -> Salvaged:
-        from ledger.migrate import create_sqlite
+        from ledger.blank import create_sqlite
 
         report = self._report
         partial = partial_name(out)

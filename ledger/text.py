@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable
 
+ANY_LENGTH = 1 << 40
+"""A limit for `printable` that cuts nothing off."""
+
 # Control, invisible and direction-changing characters, line separators, undecodable bytes (lone surrogates).
 _UNSAFE = (
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"

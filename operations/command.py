@@ -248,12 +248,11 @@ def _root(operation: OperationDef, key: str, word: str, project: str) -> tuple[s
 
 
 def _own_python_path(operation: OperationDef, project: str) -> list[str]:
-    if operation.parents and operation.python_path:
-        from operations.parent_folders import first_with, folders
+    if not operation.python_path:
+        return []
+    from operations.parent_folders import python_path
 
-        places = folders(operation, "python-path", project)
-        return [os.path.normpath(os.path.join(first_with(path, places), path)) for path in operation.python_path]
-    return [os.path.normpath(os.path.join(project, path)) for path in operation.python_path]
+    return python_path(operation, project)
 
 
 def _program(word: str, root: str) -> tuple[list[str], list[str]]:

@@ -69,7 +69,11 @@ def script_path(operation: OperationDef, project: str, sys_path: Sequence[str]) 
         path = os.path.normpath(os.path.join(root, word))
         return path if os.path.isfile(path) else None
     directory, _, module = word.rpartition("/")
-    own = [os.path.join(project, path) for path in operation.python_path]
+    own: list[str] = []
+    if operation.python_path:
+        from operations.parent_folders import python_path
+
+        own = python_path(operation, project)
     for place in [os.path.join(root, directory)] if directory else [root, *own, *sys_path]:
         path = os.path.normpath(os.path.join(place, *module.split(".")))
         for candidate in (f"{path}.py", os.path.join(path, "__main__.py")):
@@ -101,11 +105,8 @@ def _found(operation: OperationDef, project: str, sys_path: Sequence[str]) -> Sc
 
 
 def _config_folder(operation: OperationDef, path: str, project: str) -> str:
-    if not operation.parents:
-        return project
-    from operations.parent_folders import first_with, folders
-
-    return first_with(path, folders(operation, "flags-dest", project))
+    inherited = operation.folders.get("flags-dest")
+    return inherited if inherited and os.path.lexists(os.path.join(inherited, path)) else project
 
 
 def _config(operation: OperationDef, path: str) -> ScriptFlags | None:

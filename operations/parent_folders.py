@@ -1,6 +1,6 @@
 """Where what an inherited operation names is looked for: beside the model file that says it, then in the project.
 
-Only operations that inherit from a package come here. What neither of these has may still be in one of the packages.
+What neither of these has may still be in one of the packages, when the operation inherits from any.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def root_of(word: str, roots: Sequence[str]) -> str:
     return next((root for root in roots if any(os.path.isfile(os.path.join(root, name)) for name in names)), roots[0])
 
 
-def first_with(path: str, places: Sequence[str]) -> str:
-    """Return the first directory that has a relative path, or else the first of them."""
-    return next((place for place in places if os.path.exists(os.path.join(place, path))), places[0])
+def python_path(operation: OperationDef, project: str) -> list[str]:
+    """Return the absolute directories that `python-path` of an operation names, whether or not they are there."""
+    places = folders(operation, "python-path", project)
+    ways = [[os.path.normpath(os.path.join(place, path)) for place in places] for path in operation.python_path]
+    return [next(filter(os.path.exists, way), way[0]) for way in ways]

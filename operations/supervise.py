@@ -91,7 +91,8 @@ class Ending:
 
     Attributes:
         exit_status: the process's own; negative: the number of the signal that killed it; None: it never
-            started, or somebody else took its status (`failure` tells which).
+            started, somebody else took its status (`failure` tells which), or a process that was not started here has
+            not said one.
         stopped_by: the first signal that asked to stop the run ('SIGINT', 'SIGTERM', 'SIGHUP'), or None.
         started_at: microseconds UTC.
         ended_at: microseconds UTC, never before `started_at`.

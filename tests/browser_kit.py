@@ -20,7 +20,6 @@ import pytest
 from artifacts.series import FILE, HEADER, row
 from tests import cli_kit
 from tests.cli_kit import Guild, make_project, wait_until
-from tests.cli_many import many
 from tests.view_kit import serving
 
 if TYPE_CHECKING:
@@ -242,7 +241,7 @@ def trained(factory: pytest.TempPathFactory, folder: Path) -> Guild:
 
 def _made(folder: Path) -> Guild:
     guild = Guild(folder / "home", make_project(folder / "project", MODELS, work=WORK, wait=WAIT))
-    results = many(guild, [["run", "train", f"lr={rate}", "-l", f"try {rate}", "-y"] for rate in (0.1, 0.2, 0.4, 0.8)])
+    results = guild.many([["run", "train", f"lr={rate}", "-l", f"try {rate}", "-y"] for rate in (0.1, 0.2, 0.4, 0.8)])
     assert [result.code for result in results] == [0] * 4, results
     for run in guild.json("runs", "list"):
         path = Path(run["run_dir"], FILE)

@@ -15,7 +15,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -144,6 +144,10 @@ class Guild:
             process.communicate()
             raise
         return process.returncode, out, err
+
+    def many(self, lines: Iterable[Sequence[str]]) -> list[Result]:
+        """Run many commands, one after the other."""
+        return [self(*line) for line in lines]
 
     def ok(self, *args: str, stdin: str = "") -> str:
         """Run a command that must succeed; return what it printed on stdout."""

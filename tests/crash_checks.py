@@ -94,7 +94,7 @@ def kits_fixture() -> Iterator[Kits]:
 @pytest.fixture(name="kits", scope="module")
 def founding_kits_fixture() -> Iterator[Kits]:
     """Give processes to crash that can make ledgers."""
-    with opened_pair(migrations=True) as kits:
+    with opened_pair() as kits:
         yield kits
 
 

@@ -115,15 +115,15 @@ class Process:
 class Kit:
     """Starts processes that do guild commands, or any function, and keeps throw-away homes."""
 
-    def __init__(self, folder: str, *, migrations: bool = False) -> None:
-        """Use a folder of its own; `migrations` prepares for many commands that make a ledger."""
+    def __init__(self, folder: str) -> None:
+        """Use a folder of its own."""
         os.makedirs(folder, exist_ok=True)
         self.folder = folder
         self.project = os.path.join(folder, "project")
         self._count = itertools.count(1)
         environment = {key: os.environ[key] for key in ("PATH", "LANG", "TZ") if key in os.environ}
         self._server = subprocess.Popen(
-            [sys.executable, "-c", f"from tests.crash_server import serve; serve({migrations=})"],
+            [sys.executable, "-c", "from tests.crash_server import serve; serve()"],
             cwd=ROOT,
             env={**environment, "HOME": folder, "USER": "tester"},
             stdin=subprocess.PIPE,
@@ -201,12 +201,12 @@ class Kit:
 
 
 @contextmanager
-def opened_kit(*, migrations: bool = False) -> Iterator[Kit]:
+def opened_kit() -> Iterator[Kit]:
     """Give a kit in a folder of its own: in memory, for every commit is flushed."""
     from tests.kit import memory_folder  # not at the top: what is forked has no need of it, nor of pytest
 
     with memory_folder() as folder:
-        kit = Kit(str(folder), migrations=migrations)
+        kit = Kit(str(folder))
         kit.new_project("project")
         try:
             yield kit
@@ -215,10 +215,10 @@ def opened_kit(*, migrations: bool = False) -> Iterator[Kit]:
 
 
 @contextmanager
-def opened_pair(*, migrations: bool = False) -> Iterator[tuple[Kit, Kit]]:
+def opened_pair() -> Iterator[tuple[Kit, Kit]]:
     """Give two kits for the same project, so that two processors have something to do."""
-    with opened_kit(migrations=migrations) as kit:
-        other = Kit(os.path.join(kit.folder, "other"), migrations=migrations)
+    with opened_kit() as kit:
+        other = Kit(os.path.join(kit.folder, "other"))
         other.project = kit.project
         try:
             yield kit, other

@@ -18,9 +18,9 @@ from ledger.seams import install
 from tests.crash_kit import DEATH, PATIENCE_SECONDS, ROOT, Trouble
 
 
-def serve(*, migrations: bool) -> None:
+def serve() -> None:
     """Fork a process for each request, for ever: the other end of `Kit`."""
-    preload(migrations=migrations)
+    preload()
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     _replace_standard_streams()
     server = _Server()
@@ -32,13 +32,13 @@ def serve(*, migrations: bool) -> None:
     server.end()
 
 
-def preload(*, migrations: bool) -> None:
-    """Import what commands import, so that no fork has to; SQLAlchemy only on request: it makes each fork slower."""
+def preload() -> None:
+    """Import what commands import, so that no fork has to; but not SQLAlchemy: it makes each fork slower."""
     for folder in ("commands", "ledger", "ledger/events", "projections", "operations", "artifacts", "view"):
         for name in sorted(os.listdir(os.path.join(ROOT, folder))):
             heavy = name.startswith(("migrate", "sql_", "tables"))
             is_program = name.startswith("launch_")  # it would run
-            if name.endswith(".py") and name != "__init__.py" and (migrations or not heavy) and not is_program:
+            if name.endswith(".py") and name != "__init__.py" and not heavy and not is_program:
                 import_module(f"{folder.replace('/', '.')}.{name[:-3]}")
     import_module("difflib")
     gc.collect()

@@ -149,12 +149,12 @@ def serve(path: str) -> None:
 
 
 def _preload() -> None:
-    """Import what commands import, and what making a ledger takes: most tests have a home of their own."""
+    """Import what commands import."""
     from guild_ledger.deferred import defer_modules
     from tests.crash_server import preload
 
     defer_modules()
-    preload(migrations=True)
+    preload()
     import guild_ledger.main  # noqa: F401 - for the forks
 
     gc.collect()

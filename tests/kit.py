@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from artifacts.removal import remove_tree
+from ledger.blank import create_sqlite
 from ledger.chain import genesis
 from ledger.events.book import LedgerCreated
 from ledger.events.start import RunStarted
 from ledger.format import FORMAT
 from ledger.ids import LEDGER_STREAM, Clock, OriginId, RunId, TxnId, run_stream
 from ledger.log import Ledger
-from ledger.migrate import create_sqlite
 from ledger.rows import OriginRow
 from ledger.seams import install
 from ledger.sqlite_store import SqliteStore

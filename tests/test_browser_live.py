@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
     from tests.cli_kit import Guild
 
@@ -43,6 +43,33 @@ def test_a_run_appears_goes_on_and_ends_before_ones_eyes(
         row.locator(".status[data-status=completed]").wait_for()
         wait_until(lambda: "0.5000" in row.inner_text())
         assert sight.texts(".grid-row .label")[:2] == ["watched", "try 0.8"]
+
+
+def test_a_log_without_a_line_takes_what_comes(
+    browser: Browser, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """What is new appears where nothing fitted before, and the rest of the ledger is not gone through again for it."""
+    guild = trained(tmp_path_factory, tmp_path)
+    earlier: list[str] = []
+
+    def short(route: Route) -> None:
+        got = route.fetch()
+        told = got.json()
+        if "before=" in route.request.url:
+            earlier.append(route.request.url)
+        else:
+            told |= {"more": True, "before": 2}
+        route.fulfill(response=got, json=told)
+
+    with serving(guild) as server, seen(browser, server) as sight:
+        sight.page.route("**/api/log?*", short)
+        sight.go("#/log?type=commented")
+        sight.says(".log h2", "No such transactions")
+        for count in (1, 2):
+            guild.ok("comment", "1", "-m", f"seen {count} times", "-y")
+            sight.until(f"document.querySelectorAll('.txn').length === {count}")
+            assert sight.texts(".log h2") == []
+    assert len(earlier) == 1
 
 
 def test_a_lost_server_is_told_in_words(browser: Browser, flowers: Guild) -> None:

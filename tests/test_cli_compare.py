@@ -15,7 +15,6 @@ from ledger.events.life import RunStatusChanged
 from ledger.events.notes import RunScalarsRecorded
 from ledger.events.start import RunStarted
 from tests.cli_kit import LOCAL_SCOPE, PATIENCE, Guild
-from tests.cli_many import many
 from tests.kit import append, happens, make_ledger, run_id
 from tests.test_completion import offers
 
@@ -62,7 +61,7 @@ def guild(tmp_path_factory: pytest.TempPathFactory) -> Guild:
 
 def done(guild: Guild, *lines: list[str]) -> list[str]:
     """Return what `guild compare` prints with each of these words; all must succeed."""
-    results = many(guild, [["compare", *words] for words in lines])
+    results = guild.many([["compare", *words] for words in lines])
     assert [result.code for result in results] == [0] * len(lines), results
     return [result.out for result in results]
 
@@ -78,7 +77,7 @@ ID = [run_id(number) for number in range(RUNS)]
 
 def test_a_table_shows_every_run_in_the_columns_of_its_operation(guild: Guild) -> None:
     """Piped, the table is what there is; operations name columns, the others show all flags and scalars they have."""
-    usual, table, alone, train, sweep, spoilt = many(guild, [
+    usual, table, alone, train, sweep, spoilt = guild.many([
         ["compare"], ["compare", "--table"], ["compare", "-t", "0"], ["compare", "--op", "train"],
         ["compare", "-t", "-o", "sweep"], ["compare", "--at", "1"],
     ])  # fmt: skip
@@ -182,7 +181,7 @@ def test_repeats_are_grouped_with_mean_and_deviation(guild: Guild) -> None:
 def test_csv_goes_to_a_file_complete_or_not_at_all(guild: Guild, tmp_path: Path) -> None:
     """A file that is there is left alone unless that is asked for; nothing else is left behind."""
     target = tmp_path / "runs.csv"
-    first, again, forced, late, folder, odd = many(guild, [
+    first, again, forced, late, folder, odd = guild.many([
         ["compare", "--csv", str(target), "0:2"], ["compare", "--csv", str(target)],
         ["compare", "--csv", str(target), "--force"], ["compare", "--csv", str(tmp_path / "late"), "--columns", "none"],
         ["compare", "--csv", str(tmp_path)], ["compare", "--csv", str(tmp_path / "no" / "runs.csv")],
@@ -226,7 +225,7 @@ REFUSED = {
 
 def test_what_makes_no_sense_is_refused_with_the_place(guild: Guild) -> None:
     """Nothing is printed, the message says why, and what is wrong in a column is pointed at."""
-    results: list[Result] = many(guild, [["compare", "--table", *words] if words[0] in ("9", "-F") else
+    results: list[Result] = guild.many([["compare", "--table", *words] if words[0] in ("9", "-F") else
                                          ["compare", *words] for words in REFUSED])  # fmt: skip
     for result, (words, (code, said)) in zip(results, REFUSED.items(), strict=True):
         assert (result.code, result.out) == (code, ""), (words, result)
@@ -235,7 +234,7 @@ def test_what_makes_no_sense_is_refused_with_the_place(guild: Guild) -> None:
 
 def test_columns_that_no_run_has_are_noted(guild: Guild) -> None:
     """With their kind said they are empty, and what may have been meant is named."""
-    (result,) = many(guild, [["compare", "--strict-columns", "=sed, min los, =lr", "0"]])
+    (result,) = guild.many([["compare", "--strict-columns", "=sed, min los, =lr", "0"]])
     assert result.out == "sed  min los  lr\n              0.1\n"
     assert "No run has =sed (did you mean 'seed'?)\nNo run has min los (did you mean 'loss'?)\n" in result.err
 

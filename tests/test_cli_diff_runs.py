@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from tests.cli_kit import LOCAL_SCOPE, Guild, Result
-from tests.cli_many import many
 from tests.diff_kit import DELETED, GONE, NEW, OLD, OTHER, STAGED, TWIN, home_to_diff
 
 
@@ -22,7 +21,7 @@ def guild(tmp_path_factory: pytest.TempPathFactory) -> Guild:
 
 def shown(guild: Guild, *lines: str) -> list[str]:
     """Return what `guild diff` prints with each of these words, which must succeed."""
-    results = many(guild, [["diff", *line.split()] for line in lines])
+    results = guild.many([["diff", *line.split()] for line in lines])
     for result in results:
         assert result.code == 0, result
     return [result.out for result in results]
@@ -137,7 +136,7 @@ def test_which_runs_are_compared(guild: Guild) -> None:
         "": (STAGED, OTHER), "-E": (NEW, TWIN), "--label best": (NEW, TWIN), "2": (NEW, TWIN), "3": (OLD, NEW),
         "3:4": (OLD, NEW), "3 4": (NEW, OLD), "4 3": (OLD, NEW), "0 -F lr<5 --unlabeled": (OLD, STAGED),
     }  # fmt: skip
-    found = many(guild, [["diff", *words.split(), "--json", "--flags"] for words in cases])
+    found = guild.many([["diff", *words.split(), "--json", "--flags"] for words in cases])
     for (words, expected), result in zip(cases.items(), found, strict=True):
         told = json.loads(result.out)
         assert (told["from"]["id"], told["to"]["id"]) == expected, words
@@ -168,7 +167,7 @@ def test_json_has_what_the_summary_has(guild: Guild) -> None:
 
 def test_that_nothing_differs_is_said_and_no_failure(guild: Guild) -> None:
     """On stderr; and a deleted run is compared with `-d` as it was."""
-    same, deleted = many(guild, [["diff", NEW, TWIN, "--flags", "-s", "-O", "--files"], ["diff", "-d", DELETED]])
+    same, deleted = guild.many([["diff", NEW, TWIN, "--flags", "-s", "-O", "--files"], ["diff", "-d", DELETED]])
     assert same == Result(0, "", f"{LOCAL_SCOPE}Nothing differs between run bbbbbbbb and run cccccccc.\n")
     assert "there is no run before run ffffffff" in deleted.err
 
@@ -204,7 +203,7 @@ REFUSED = {
 
 def test_what_cannot_be_compared_is_refused(guild: Guild) -> None:
     """With what is wrong and what to do; a purged run is told of by who removed it, and how much that was."""
-    results = many(guild, [["diff", *words] for words in REFUSED])
+    results = guild.many([["diff", *words] for words in REFUSED])
     for (words, (code, said)), result in zip(REFUSED.items(), results, strict=True):
         assert (result.code, result.out) == (code, ""), (words, result)
         assert said in result.err, (words, result)
@@ -215,9 +214,7 @@ def test_what_cannot_be_compared_is_refused(guild: Guild) -> None:
 def test_another_program_compares(guild: Guild) -> None:
     """It is given two folders, two files or two texts, and its exit code is passed on; of nothing the null device."""
     pair = ["diff", OLD, NEW]
-    whole, source, output, flags, path, code = many(
-        guild,
-        [
+    whole, source, output, flags, path, code = guild.many([
             [*pair, "-c", "echo -n"], [*pair, "-s", "-c", "echo"], [*pair, "-O", "-c", "diff"],
             [*pair, "-f", "-c", "cat"], [*pair, "-p", "old.txt", "-c", "echo"], [*pair, "-c", "sh -c 'exit 7'"],
         ],

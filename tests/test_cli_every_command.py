@@ -12,7 +12,6 @@ from commands.options import SELECTION_HELP
 from docs.generate_cli_reference import all_commands
 from tests.cli_crowd import DELETED, LIVE, crowd
 from tests.cli_kit import LOCAL_SCOPE, Guild, Result
-from tests.cli_many import many
 
 
 class Taker(NamedTuple):
@@ -181,7 +180,7 @@ def test_every_command_means_the_same_runs(taker: Taker, guild: Guild) -> None:
     cases = [*SELECTIONS, *by_id, *by_status]
     if taker.words[0] in NEEDING:
         cases = [(words, expected) for words, expected in cases if "marked" not in words[0]]
-    results = many(guild, [[*taker.words, *words] for words, _ in cases])
+    results = guild.many([[*taker.words, *words] for words, _ in cases])
     for (words, expected), result in zip(cases, results, strict=True):
         assert result.code == 0, (words, result)
         assert _runs_in(result.both, taker) == [expected], (words, result)
@@ -199,7 +198,7 @@ def test_every_command_takes_several_runs_or_says_that_it_takes_one(taker: Taker
         ("0", "1"): [0, 1], ("1:2",): [1, 2], (":1", "0"): [0, 1], (":",): taker.local, ("1:",): taker.local[1:],
         ("2", "00", "0:2"): [0, 1, 2], ("--op", "train", ":"): [n for n in taker.local if n != 1],
     }  # fmt: skip
-    results = many(guild, [[*taker.words, *words] for words in cases])
+    results = guild.many([[*taker.words, *words] for words in cases])
     for (words, expected), result in zip(cases.items(), results, strict=True):
         if not taker.alone:
             assert sorted(_shown(result.out, taker)) == expected, result
@@ -218,8 +217,8 @@ def _shown(text: str, taker: Taker) -> list[int]:
 
 def test_without_a_run_it_is_the_latest_or_all(taker: Taker, guild: Guild) -> None:
     """Notes and files are about the latest run that matches, what moves runs and stops them about all that match."""
-    plain, filtered, none = many(
-        guild, [[*taker.words], [*taker.words, "--op", "train"], [*taker.words, "--op", "nothing"]]
+    plain, filtered, none = guild.many(
+        [[*taker.words], [*taker.words, "--op", "train"], [*taker.words, "--op", "nothing"]]
     )
     everything = taker.default == "all"
     assert _runs_in(plain.both, taker) == (taker.local if everything else [0])
@@ -242,7 +241,7 @@ def test_every_command_refuses_what_names_no_run(taker: Taker, guild: Guild) -> 
     there = f"for a list (there are {count}, from 0 to {count - 1})."
     hint = "A run is named by its index, by START:STOP, or by its id."
     before = guild.state()
-    results = many(guild, [[*taker.words, "--", spec] for spec in NO_RUN])
+    results = guild.many([[*taker.words, "--", spec] for spec in NO_RUN])
     for spec, result in zip(NO_RUN, results, strict=True):
         assert result == (
             1,
@@ -268,7 +267,7 @@ def test_every_command_refuses_what_is_not_certain(taker: Taker, guild: Guild) -
         cases[("0", "zzz")] = cases[("zzz", "0")] = "guild: could not find a run matching 'zzz'\n"
     before = guild.state()
     for (words, message), result in zip(
-        cases.items(), many(guild, [[*taker.words, *words] for words in cases]), strict=True
+        cases.items(), guild.many([[*taker.words, *words] for words in cases]), strict=True
     ):
         assert result.code == 1, (words, result)
         assert message in result.err, (words, result)
@@ -295,14 +294,14 @@ BAD_LIMITS = {
 @pytest.fixture(scope="module")
 def listed(open_home: Guild) -> list[Result]:
     """Give what `guild runs list` says to bad limits."""
-    return many(open_home, [["runs", "list", *words] for words in BAD_LIMITS])
+    return open_home.many([["runs", "list", *words] for words in BAD_LIMITS])
 
 
 def test_every_command_refuses_the_same_limits_in_the_same_words(
     taker: Taker, guild: Guild, listed: list[Result]
 ) -> None:
     """An empty text, a time, digest or expression that is none: told as `guild runs list` tells it."""
-    results = many(guild, [[*taker.words, *words] for words in BAD_LIMITS])
+    results = guild.many([[*taker.words, *words] for words in BAD_LIMITS])
     for (words, message), expected, result in zip(BAD_LIMITS.items(), listed, results, strict=True):
         assert message in expected.err, expected
         assert result.out == ""

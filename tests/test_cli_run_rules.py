@@ -9,7 +9,6 @@ import pytest
 
 from tests.cli_crowd import DELETED, LIVE, crowd
 from tests.cli_kit import Guild, parse_rows, project_of
-from tests.cli_many import many
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,7 @@ def test_no_way_leads_around_protection(made: Guild, words: list[str], runs: tup
     option = "" if runs is LIVE else " -d"
     before = made.state()
     for how in ("-y", "--dry-run", "--fresh"):
-        results = many(made, [[*words, *selection, how] for selection in (*selections, *everything)])
+        results = made.many([[*words, *selection, how] for selection in (*selections, *everything)])
         for selection, result in zip((*selections, *everything), results, strict=True):
             assert (result.code, result.out) == (1, ""), (selection, result)
             assert f"guild unprotect{option} " in result.err, selection
@@ -86,8 +85,7 @@ def test_a_label_limits_before_the_numbering(made: Guild) -> None:
 
 def test_a_text_finds_parts_and_an_expression_the_whole(made: Guild) -> None:
     """`--op rain` also means train; `-F 'operation = ...'` means the whole name. Both labels at once need -F."""
-    part, whole, exact, either, both = many(
-        made,
+    part, whole, exact, either, both = made.many(
         [
             ["runs", "--op", "rain"],
             ["runs", "-F", "operation = rain"],
@@ -104,8 +102,8 @@ def test_a_text_finds_parts_and_an_expression_the_whole(made: Guild) -> None:
 
 def test_live_and_deleted_runs_are_never_mixed(made: Guild) -> None:
     """With all scopes and filters; what is deleted is found with -d, by commands that have it, and nowhere else."""
-    live, deleted, info, select = many(
-        made, [["runs", "-a"], ["runs", "-ad"], ["runs", "info", "-a", DELETED[0]], ["select", "-a", "--each"]]
+    live, deleted, info, select = made.many(
+        [["runs", "-a"], ["runs", "-ad"], ["runs", "info", "-a", DELETED[0]], ["select", "-a", "--each"]]
     )
     assert [row.short for row in parse_rows(live.out)] == [run_id[:8] for run_id in LIVE]
     assert [row.short for row in parse_rows(deleted.out)] == [run_id[:8] for run_id in DELETED]

@@ -19,7 +19,6 @@ import pytest
 from artifacts.event_writing import number_event, record, version_event
 from tests.cli_crowd import LIVE, crowd
 from tests.cli_kit import PATIENCE, ROOT, Guild, wait_until
-from tests.cli_many import many
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +137,7 @@ def test_what_cannot_be_shown_is_refused(guild: Guild) -> None:
             ("-O", "logdir=/"): (2, "logdir is given to TensorBoard by guild"),
             ("--refresh-interval", "0"): (2, "0 is not in the range"),
         }
-        results = many(guild, [["tb", "-n", *words] for words in cases])
+        results = guild.many([["tb", "-n", *words] for words in cases])
     for (words, (code, said)), result in zip(cases.items(), results, strict=True):
         assert (result.code, result.out) == (code, ""), words
         assert said in result.err, words

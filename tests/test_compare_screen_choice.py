@@ -180,6 +180,20 @@ def test_what_is_selected_but_not_shown_is_not_stood_in_for(home: Path) -> None:
     driven(home, look)
 
 
+def test_what_was_selected_elsewhere_is_not_counted_for_what_is_selected_here(home: Path) -> None:
+    """As many runs as before may be selected in the same table, and be others."""
+
+    async def look(at: Driven) -> None:
+        await at.to(run_id(2))
+        await at.press("space")
+        await at.type("f", "label = 'try 5'", "enter")
+        assert "selected" not in at.said("title")
+        await at.press("escape", "space")
+        assert "1 selected" in at.said("title")
+
+    driven(home, look)
+
+
 def test_a_selection_that_cannot_be_kept_is_told(home: Path) -> None:
     """Runs that were selected without ever having been read are not selected in a list that is made anew."""
 
@@ -198,11 +212,11 @@ def test_the_count_of_what_is_selected_follows_the_table() -> None:
     """Only runs of the table count, whatever changes."""
     sheet = Sheet()
     sheet.order = array("q", [1, 2, 3])
-    sheet.selected = {1, 3, 7}
+    sheet.selected = frozenset({1, 3, 7})
     assert (sheet.count_selected(), sheet.chosen()) == (2, [1, 3])
     sheet.selected ^= {2}
     assert sheet.count_selected() == 3
     sheet.order = array("q", [5])
     assert (sheet.count_selected(), sheet.chosen()) == (0, [])
-    sheet.selected.clear()
+    sheet.selected = frozenset()
     assert (sheet.count_selected(), sheet.chosen()) == (0, [5])

@@ -26,7 +26,7 @@ from tests.crash_kit import Kit, Process, Trouble, opened_kit
 @pytest.fixture(scope="module")
 def kit() -> Iterator[Kit]:
     """Give processes."""
-    with opened_kit(migrations=True) as kit:
+    with opened_kit() as kit:
         yield kit
 
 

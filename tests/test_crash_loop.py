@@ -48,7 +48,7 @@ ERRORS = (errno.EACCES, errno.ENOSPC, errno.EIO)
 @pytest.fixture(scope="module")
 def founders() -> Iterator[tuple[Kit, Kit]]:
     """Give processes that make ledgers."""
-    with opened_pair(migrations=True) as kits:
+    with opened_pair() as kits:
         yield kits
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from docs.executed import ROOT
+from ledger.blank import create_sqlite
 from ledger.chain import genesis
 from ledger.events.book import LedgerCreated, LedgerRedacted
 from ledger.events.notes import RunLabeled
@@ -23,7 +24,6 @@ from ledger.events.start import RunStarted
 from ledger.guards import sqlite_guards
 from ledger.ids import LEDGER_STREAM, OriginId, RunId, TxnId, run_stream
 from ledger.log import Ledger
-from ledger.migrate import create_sqlite
 from ledger.registry import VERSIONS, event_classes
 from ledger.rows import OriginRow
 from ledger.sqlite_store import SqliteStore

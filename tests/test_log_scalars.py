@@ -161,6 +161,10 @@ def test_a_file_that_was_closed_behind_our_back_is_opened_again(run_dir: Path) -
     log_scalars(loss=3)
     assert values_of(run_dir) == {"loss": (3.0,)}
     os.close(descriptor)
+    ((appender, _),) = scalars._open.values()
+    os.close(appender._descriptor)
+    log_scalars(loss=4)
+    assert values_of(run_dir) == {"loss": (3.0, 4.0)}
 
 
 def test_threads_and_forked_processes_report_side_by_side(run_dir: Path) -> None:

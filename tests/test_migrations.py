@@ -1,4 +1,4 @@
-"""The ledger's tables are made and upgraded all or nothing, after a backup, and are those of `ledger.tables`."""
+"""A ledger's tables are upgraded all or nothing, after a backup; in a server they are those of `ledger.tables`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,14 @@ from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
-from alembic.autogenerate import compare_metadata
 from alembic.config import Config
-from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Dialect, create_engine, text
+from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.pool import NullPool
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 from ledger.errors import IntegrityError, LedgerError, LedgerTooNewError
 from ledger.format import REVISION, REVISIONS
-from ledger.guards import sqlite_guards
-from ledger.migrate import SCRIPTS, create_sqlite, prepare_database, upgrade_sqlite
+from ledger.migrate import SCRIPTS, prepare_database, upgrade_sqlite
 from ledger.opening import open_sqlite
 from ledger.sql_store import SqlStore
 from ledger.sqlite_store import SqliteStore
@@ -32,6 +28,7 @@ from ledger.store import Store
 from ledger.tables import metadata
 from ledger.verify import verify
 from tests.ledger_contract import HEADER, founded, lived
+from tests.migrations_kit import differences
 
 ROOT = Path(__file__).parent.parent
 NOON = 1_767_268_800_000_000
@@ -53,11 +50,13 @@ def upgrade():
     {more}
 """
 
-CREATE = """
+CREATE_AND_UPGRADE = """
 import sys
-from ledger.migrate import SCRIPTS, create_sqlite
-path, target, scripts = sys.argv[1:]
-create_sqlite(path, target=target, scripts=scripts or SCRIPTS)
+from ledger.blank import create_sqlite
+from ledger.format import REVISION
+from ledger.migrate import upgrade_sqlite
+create_sqlite(sys.argv[1])
+print(upgrade_sqlite(sys.argv[1], REVISION, clock=lambda: 0))
 """
 
 UPGRADE_AND_DIE = """
@@ -134,85 +133,12 @@ def beside(path: str) -> list[str]:
     return sorted(name for name in os.listdir(os.path.dirname(path)) if "backup" in name)
 
 
-def one_line(sql: object) -> str:
-    """Return SQL without its line breaks."""
-    return " ".join(str(sql).split())
-
-
-def described(dialect: Dialect) -> set[str]:
-    """Return the statements that SQLAlchemy makes of `ledger.tables`."""
-    tables = {one_line(CreateTable(table).compile(dialect=dialect)) for table in metadata.sorted_tables}
-    indexes = {index for table in metadata.sorted_tables for index in table.indexes}
-    return tables | {one_line(CreateIndex(index).compile(dialect=dialect)) for index in indexes}
-
-
-def differences(connection: Connection) -> list[object]:
-    """Return what Alembic would change to make the database like `ledger.tables`."""
-    context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
-    return list(compare_metadata(context, metadata))
-
-
 def test_the_program_knows_the_revisions_that_it_ships() -> None:
     """`REVISIONS` is compared with a ledger's on every start, so it must be what the migrations say."""
     config = Config()
     config.set_main_option("script_location", SCRIPTS)
     shipped = [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
     assert tuple(reversed(shipped)) == REVISIONS
-
-
-def test_a_new_file_has_the_described_tables_and_guards_and_no_others(tmp_path: Path) -> None:
-    """The migrations, written by hand and frozen, arrive where the table definitions and guard texts are."""
-    path = tmp_path / "ledger.db"
-    create_sqlite(str(path))
-    engine = create_engine(f"sqlite:///{path}", poolclass=NullPool)
-    with engine.connect() as connection:
-        assert differences(connection) == []
-        rows = connection.execute(text("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL")).all()
-    stored = {one_line(sql) for type_, name, sql in rows if type_ != "trigger" and name != "alembic_version"}
-    assert stored == described(engine.dialect)
-    assert {name: sql for type_, name, sql in rows if type_ == "trigger"} == sqlite_guards()
-
-
-def test_a_new_file_is_private_empty_and_in_wal_mode(tmp_path: Path) -> None:
-    """What is made is one closed file that only its owner may read, with the program's mark in its header."""
-    path = tmp_path / "ledger.db"
-    create_sqlite(str(path))
-    assert os.listdir(tmp_path) == ["ledger.db"]
-    assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
-    with closing(sqlite3.connect(path)) as plain:
-        assert plain.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert plain.execute("PRAGMA application_id").fetchone()[0].to_bytes(4, "big") == b"GULD"
-    with closing(SqliteStore(str(path))) as store:
-        assert (store.revision(), store.missing_guards(), store.check_file()) == (REVISION, [], [])
-        assert (store.meta(), store.origins(), list(store.transactions())) == ({}, [], [])
-
-
-def test_nothing_is_made_where_something_is(tmp_path: Path) -> None:
-    """An existing file stays byte for byte what it was; a folder that is not there is a clear error."""
-    path = tmp_path / "ledger.db"
-    path.write_bytes(b"precious")
-    for taken in (path, tmp_path, tmp_path / "no" / "ledger.db"):
-        with pytest.raises(LedgerError, match="cannot make"):
-            create_sqlite(str(taken))
-    assert path.read_bytes() == b"precious"
-
-
-def test_making_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    """When a migration breaks off there is no file with half of the tables."""
-    scripts = later_scripts(tmp_path, "raise ZeroDivisionError")
-    (tmp_path / "home").mkdir()
-    with pytest.raises(ZeroDivisionError):
-        create_sqlite(str(tmp_path / "home" / "ledger.db"), target="0002", scripts=scripts)
-    assert os.listdir(tmp_path / "home") == []
-
-
-def test_making_that_is_killed_leaves_no_table(tmp_path: Path) -> None:
-    """A kill in the middle of the migrations leaves a file without any table, not with some of them."""
-    scripts = later_scripts(tmp_path, "os._exit(9)")
-    path = tmp_path / "ledger.db"
-    assert run(CREATE, path, "0002", scripts).returncode == 9
-    with closing(sqlite3.connect(path)) as plain:
-        assert plain.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
 
 
 def test_an_upgrade_keeps_every_row_and_puts_the_guards_up_again(path: str, tmp_path: Path) -> None:
@@ -320,9 +246,9 @@ def test_installed_as_a_wheel_it_works_whatever_the_working_directory_holds(tmp_
         (cwd / name / "__init__.py").write_text("raise SystemExit('the wrong package')")
     (cwd / "alembic.ini").write_text("[alembic]\nscript_location = nowhere\n")
     (cwd / "pyproject.toml").write_text("[tool.alembic]\nscript_location = 'nowhere'\n")
-    command = f"import sys; sys.path.insert(0, sys.argv.pop())\n{CREATE}"
-    done = run(command, "a.db", REVISION, "", site, cwd=cwd, PYTHONPATH=str(cwd))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    command = f"import sys; sys.path.insert(0, sys.argv.pop())\n{CREATE_AND_UPGRADE}"
+    done = run(command, "a.db", site, cwd=cwd, PYTHONPATH=str(cwd))
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"a.db.backup-{REVISION}-19700101T000000Z\n", "")
     with closing(SqliteStore(str(cwd / "a.db"))) as store:
         assert store.revision() == REVISION
 

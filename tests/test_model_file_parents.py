@@ -9,7 +9,7 @@ import pytest
 
 from operations.command import build_command
 from operations.definitions import ModelDef, OperationDef, SourceDef
-from operations.importing import script_path
+from operations.importing import script_path, with_imported_flags
 from operations.model_file import ModelFileError, load_model_file
 from operations.packages import Carried, Installed, PackagesError, models_of
 
@@ -189,14 +189,31 @@ def test_scripts_paths_and_roots_of_an_inherited_operation_lie_in_the_package(
     iris = package(
         "iris",
         "- model: base\n  sourcecode: {root: src}\n"
-        "  operations: {x: {exec: sh go.sh}, y: {main: fit, python-path: lib}}\n",
+        "  operations: {x: {exec: sh go.sh}, y: {main: fit, python-path: lib}, z: {main: help, python-path: lib}}\n",
         *("go.sh", "src/fit.py", "lib/help.py"),
     )
     site, project = str(tmp_path / "site/iris"), str(tmp_path / "project")
-    shell, fit = read("- model: m\n  extends: iris/base\n", iris).operations
+    shell, fit, own = read("- model: m\n  extends: iris/base\n", iris).operations
     assert build_command(shell, {}, "py", project).argv == ("sh", f"{site}/go.sh")
     assert script_path(fit, project, ()) == f"{site}/src/fit.py"
+    assert script_path(own, project, ()) == f"{site}/lib/help.py"
     assert build_command(fit, {}, "py", project).python_path == (f"{site}/lib", f"{site}/src", site, project)
+
+
+def test_flags_come_from_the_configuration_file_that_the_run_will_get(
+    read: Callable[..., ModelDef], package: Callable[..., Installed], tmp_path: Path
+) -> None:
+    """It is that of the package that names it, else the project's, never that of another package."""
+    base = "- model: base\n  operations: {go: {main: go, flags-dest: 'config:f.json'}}\n"
+    packages = package("iris", base), package("rose", "- model: other\n  operations: {x: x}\n", "f.json")
+    operations = read("- model: m\n  extends: [iris/base, rose/other]\n", *packages).operations
+    go = next(one for one in operations if one.name == "go")
+    found = {}
+    for place in ("rose", "project", "iris"):
+        (tmp_path / ("project" if place == "project" else f"site/{place}") / "f.json").write_text(f'{{"{place}": 1}}')
+        imported = with_imported_flags(go, str(tmp_path / "project"), ())
+        found[place] = [flag.name for flag in imported.flags]
+    assert found == {"rose": [], "project": ["project"], "iris": ["iris"]}
 
 
 def test_neighbours_in_the_package_are_found_from_elsewhere(

@@ -67,7 +67,8 @@ def test_a_script_that_waits_for_all_its_children_meets_none_of_guilds(guild: Gu
 def test_a_script_that_closes_everything_finds_nothing_in_its_files(guild: Guild) -> None:
     """The descriptors are its own by then; it is told that its run is over."""
     code = (
-        "run = start_run()\nos.closerange(3, 256)\nfiles = [open(f'{n}.txt', 'w') for n in range(9)]\nrun.end()\n"
+        "run = start_run()\nlog_scalars(loss=1)\nos.closerange(3, 256)\n"
+        "files = [open(f'{n}.txt', 'w') for n in range(9)]\nrun.end()\n"
         "[file.close() for file in files]\nprint([open(f'{n}.txt').read() for n in range(9)] == [''] * 9)\n"
     )
     status, out, err = done(guild, code)

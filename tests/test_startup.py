@@ -117,6 +117,13 @@ def test_no_changing_command_imports_the_heavy_libraries(few: Home, tmp_path: Pa
         assert not HEAVY & imported(home, argv, str(tmp_path)), argv
 
 
+def test_the_first_command_in_a_new_home_imports_no_heavy_library(tmp_path: Path) -> None:
+    """The tables of a new ledger are made without what migrates those of an old one."""
+    home = Home(str(tmp_path / "home"))
+    assert not HEAVY & imported(home, ["runs"], str(tmp_path))
+    assert os.path.exists(home.ledger_path)
+
+
 @pytest.mark.parametrize("argv", [["--version"], ["runs", "-n", "20"], ["runs", "rm", "0", "-y", "--dry-run"]])
 def test_a_usual_command_does_without_what_click_hardly_uses(few: Home, cache: str, argv: list[str]) -> None:
     """Stand-ins answer the one question that click asks of `inspect` and `platform`; a short option is no error."""

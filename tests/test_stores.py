@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ledger.blank import create_sqlite
 from ledger.errors import IntegrityError, LedgerBusyError, LedgerError
 from ledger.format import REVISION, TRIGGERS
 from ledger.guards import postgres_guards, sqlite_guards
 from ledger.log import Ledger
-from ledger.migrate import create_sqlite, prepare_database
+from ledger.migrate import prepare_database
 from ledger.rows import EventRow, OriginRow, TxnRow
 from ledger.sql_engine import PRAGMAS
 from ledger.sql_store import SqlStore

@@ -174,7 +174,7 @@ async def restore(app: CompareApp) -> None:
 
 async def _move(app: CompareApp, action: str) -> None:
     if await act(app, action):
-        app.sheet.selected.clear()
+        app.sheet.selected = frozenset()
         app.grid.renew()
 
 

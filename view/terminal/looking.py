@@ -201,7 +201,7 @@ def _move(app: CompareApp, step: int) -> None:
 
 async def bin_(app: CompareApp) -> None:
     """Show the runs that were deleted, or go back to those that were not."""
-    app.sheet.selected.clear()
+    app.sheet.selected = frozenset()
     await app.ask(replace(app.question, deleted=not app.question.deleted), follow=False)
     app.grid.to_row(0)
     if app.question.deleted:
@@ -299,15 +299,15 @@ async def select(app: CompareApp) -> None:
 
 async def select_all(app: CompareApp) -> None:
     """Select all runs of the table, or none."""
-    every = set(app.sheet.order)
-    app.sheet.selected = set() if every <= app.sheet.selected else every
+    every = frozenset(app.sheet.order)
+    app.sheet.selected = frozenset() if every <= app.sheet.selected else every
     app.grid.renew()
 
 
 async def leave(app: CompareApp) -> None:
     """Stop searching, and select none."""
     app.workers.cancel_group(app, "apart")
-    app.sheet.selected.clear()
+    app.sheet.selected = frozenset()
     app.grid.renew()
 
 

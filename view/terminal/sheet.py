@@ -57,7 +57,7 @@ class Sheet:
         order: numbers of the runs, as they are listed.
         lines: what was read of runs, by number.
         stale: numbers of runs of which something has changed since it was read.
-        selected: numbers of runs.
+        selected: numbers of runs; never changed in place, and nor is `order`: what was counted holds for the two.
         row: of the cursor.
         column: of the cursor, counted from 0 among `columns`.
     """
@@ -67,9 +67,9 @@ class Sheet:
         self.order: array[int] = array("q")
         self.lines: dict[int, Line] = {}
         self.stale: set[int] = set()
-        self.selected: set[int] = set()
+        self.selected: frozenset[int] = frozenset()
         self.row = self.column = 0
-        self._counted: tuple[array[int], set[int], int, int] = (self.order, self.selected, 0, 0)
+        self._counted: tuple[array[int], frozenset[int], int] = (self.order, self.selected, 0)
         self._columns: list[Column] = []
         self._widths: dict[str, Width] = {}
 
@@ -122,13 +122,11 @@ class Sheet:
 
     def count_selected(self) -> int:
         """Return how many runs of the table are selected."""
-        if not self.selected:
-            return 0
-        order, selected, size, _ = self._counted
-        if order is not self.order or selected is not self.selected or size != len(self.selected):
-            count = sum(number in self.selected for number in self.order)
-            self._counted = self.order, self.selected, len(self.selected), count
-        return self._counted[-1]
+        order, selected, count = self._counted
+        if order is not self.order or selected is not self.selected:
+            count = sum(number in self.selected for number in self.order) if self.selected else 0
+            self._counted = self.order, self.selected, count
+        return count
 
     def nobody(self) -> str:
         """Say why `chosen` is empty."""
@@ -150,7 +148,7 @@ class Sheet:
         """
         old = {number: numbers[line.row.run_id] for number, line in self.lines.items() if line.row.run_id in numbers}
         before = len(self.selected)
-        self.selected = {old[number] for number in self.selected if number in old}
+        self.selected = frozenset(old[number] for number in self.selected if number in old)
         self.order = array("q", (old.get(number, -1) for number in self.order))
         self.lines.clear()
         self.stale.clear()

@@ -1,6 +1,7 @@
 // Questions to the server. A failure comes as an ApiError that says in words what is wrong and what to do next.
 
 import { kept } from "./parts.js";
+import { queryOf } from "./router.js";
 
 class ApiError extends Error {
   /** @param {{message: string, hint?: string, column?: number, status?: number}} what */
@@ -29,16 +30,12 @@ if (arrived) {
 const token = arrived?.[1] ?? kept.get("token", "");
 
 /**
- * Return the address of something of the API, with its parameters; lists repeat a parameter. `path` among them is as the
- * server gave it, encoded already: names of files need not be text.
+ * Return the address of something of the API, with its parameters. `path` among them is as the server gave it, encoded
+ * already: names of files need not be text.
  */
 function address(path, params = {}) {
-  const query = new URLSearchParams();
   const { path: file, ...others } = params;
-  for (const [name, value] of Object.entries(others)) {
-    if (value === null || value === undefined || value === "" || value === false) continue;
-    for (const one of Array.isArray(value) ? value : [value]) query.append(name, one === true ? "1" : one);
-  }
+  const query = queryOf(others);
   if (file) query.append("path", "");
   const text = query.toString() + (file ? file.replace(/[^\w.~%/!*'():@,;-]/g, encodeURIComponent) : "");
   return `/api/${path}${text ? `?${text}` : ""}`;

@@ -1,5 +1,5 @@
 // Where one is in the application: the part of the address after `#`, such as `#/run/1f2e…/files?path=logs`.
-// It never reaches the server, survives the redirect that takes the key out of the address, and can be shared.
+// It never reaches the server, and can be shared.
 
 /** Return the place that the address names: its words, and its parameters. */
 export function current() {
@@ -8,14 +8,19 @@ export function current() {
   return { words: words.length ? words : ["runs"], params: new URLSearchParams(query) };
 }
 
-/** Return the address of a place; parameters that are empty are left out, lists repeat. */
-export function link(words, params = {}) {
+/** Return parameters as they stand in an address: those that are empty are left out, lists repeat. */
+export function queryOf(params) {
   const query = new URLSearchParams();
   for (const [name, value] of params instanceof URLSearchParams ? params : Object.entries(params)) {
     if (value === null || value === undefined || value === "" || value === false) continue;
     for (const one of Array.isArray(value) ? value : [value]) query.append(name, one === true ? "1" : one);
   }
-  const text = readable(query.toString());
+  return query;
+}
+
+/** Return the address of a place, with its parameters. */
+export function link(words, params = {}) {
+  const text = readable(queryOf(params).toString());
   return `#/${words.map(encodeURIComponent).join("/")}${text ? `?${text}` : ""}`;
 }
 

@@ -94,6 +94,7 @@ export class LogView {
     } catch (error) {
       if (turn !== this.turn || this.closed) return;
       this.loading = false;
+      this.newest = undefined; // there is no list that new ones could be put on top of
       this.list.hidden = true;
       fill(
         this.state,
@@ -107,11 +108,15 @@ export class LogView {
     this.newest = Math.max(this.newest, ...got.transactions.map(({ seq }) => seq));
     this.oldest = got.before;
     this.more.hidden = !got.more;
+    this.settle();
+  }
+
+  /** Show the list, or that there is none. */
+  settle() {
     const isEmpty = !this.list.hasChildNodes();
     this.list.hidden = isEmpty;
-    const isNone = isEmpty && !got.more;
+    const isNone = isEmpty && this.more.hidden;
     fill(this.state, isNone && notice("No such transactions", "Nothing in the ledger fits these filters."));
-    this.watch();
   }
 
   // A page may be short, or empty: watched anew, the button tells at once whether it can be seen still.
@@ -126,7 +131,9 @@ export class LogView {
     const turn = this.turn;
     try {
       const got = await get("log", { ...this.params(), limit: PAGE, before: this.oldest });
-      if (turn === this.turn && !this.closed) this.append(got);
+      if (turn !== this.turn || this.closed) return;
+      this.append(got);
+      this.watch();
     } catch {
       /* the button stays */
     } finally {
@@ -137,14 +144,10 @@ export class LogView {
   // New ones go on top; those that are shown may have been taken back meanwhile, so the first page is drawn again.
   async loadNew() {
     if (document.hidden || this.closed || this.newest === undefined || this.route.params.get("at")) return;
-    if (!this.newest) {
-      this.start();
-      return;
-    }
     const turn = this.turn;
     try {
       const { transactions } = await get("log", { ...this.params(), limit: PAGE });
-      if (turn !== this.turn || this.closed) return;
+      if (turn !== this.turn || this.closed || this.newest === undefined) return;
       const shown = new Map([...this.list.children].map((line) => [Number(line.dataset.seq), line]));
       const fresh = [];
       for (const one of transactions) {
@@ -157,6 +160,7 @@ export class LogView {
       }
       this.list.prepend(...fresh);
       this.newest = Math.max(this.newest, ...transactions.map(({ seq }) => seq));
+      this.settle();
     } catch {
       /* the banner tells when the server is gone */
     }
