@@ -11,12 +11,13 @@ import click
 from commands.app import App
 from commands.catalogs import catalog_of
 from commands.lazy import completer
-from commands.terminal import page, say
+from commands.terminal import page, say, warn
 from ledger.errors import GuildError
 from ledger.text import printable
 
 if TYPE_CHECKING:
-    from operations.definitions import ModelDef
+    from operations.catalog import Catalog
+    from operations.definitions import FlagDef, ModelDef, OperationDef
 
 _LONGEST_PATH = 400
 _TARGETS = completer("commands.completing:help_targets")
@@ -59,9 +60,8 @@ def _help(ctx: click.Context, target: str | None) -> str:
     is_here = target is None or os.path.realpath(directory) == os.path.realpath(app.cwd)
     where = "the current directory" if is_here and app.directory is None else f"'{_shown(target or app.directory)}'"
     if find_model_file(directory):
-        return _models_help(
-            catalog_of(app, os.path.abspath(directory)).local_models, f"models defined in {where}", where
-        )
+        catalog = catalog_of(app, os.path.abspath(directory))
+        return _models_help(catalog, catalog.local_models, f"models defined in {where}", where)
     if target is not None:
         text = _package_help(app, target) or _command_help(ctx, (target,))
         if text:
@@ -81,19 +81,27 @@ def _shown(path: str | None) -> str:
     return printable(path or "", _LONGEST_PATH)
 
 
-def _models_help(models: Sequence[ModelDef], what: str, where: str) -> str:
+def _models_help(catalog: Catalog, models: Sequence[ModelDef], what: str, where: str) -> str:
     from operations.help_text import directory_help
+
+    def flags_of(model: ModelDef, operation: OperationDef) -> Sequence[FlagDef]:
+        try:
+            return catalog.with_all_flags(model, operation).flags
+        except GuildError as error:  # the other operations are explained all the same
+            warn(f"flags of {printable(operation.name)} are missing here: {error}")
+            return operation.flags
 
     if all(model.private for model in models):
         raise GuildError(f"No help available ({where} does not define a model)")
-    return directory_help(models, f"You are viewing help for {what}.")
+    return directory_help(models, f"You are viewing help for {what}.", flags_of)
 
 
 def _package_help(app: App, target: str) -> str | None:
     """Return the help of the package with this name, or of the only one that has a model like it."""
     from operations.names import full_name
 
-    models = [model for model in catalog_of(app).packaged_models() if not model.private and model.package]
+    catalog = catalog_of(app)
+    models = [model for model in catalog.packaged_models() if not model.private and model.package]
     fitting = [model for model in models if model.package == target]
     fitting = fitting or [model for model in models if target in full_name(model)]
     packages = dict.fromkeys(model.package for model in fitting)
@@ -104,7 +112,7 @@ def _package_help(app: App, target: str) -> str | None:
         )
     for package in packages:
         whole = [model for model in models if model.package == package]
-        return _models_help(whole, f"the '{_shown(package)}' package", f"'{_shown(package)}'")
+        return _models_help(catalog, whole, f"the '{_shown(package)}' package", f"'{_shown(package)}'")
     return None
 
 

@@ -207,13 +207,26 @@ class Catalog:
         hint = self.way_up() or "`guild operations` lists what can be run."
         raise UsageError("missing argument for [MODEL:]OPERATION", hint=hint)
 
-    def _local(self, model: ModelDef, operation: OperationDef) -> Found:
+    def with_all_flags(self, model: ModelDef, operation: OperationDef) -> OperationDef:
+        """Return an operation of this catalog with the flags of its script or configuration file besides its own.
+
+        Raises:
+            ScriptError: see `with_imported_flags`.
+            ConfigFileError: the same.
+        """
         from operations.importing import with_imported_flags
 
-        file = self.model_file
-        project, warnings = (self.directory, ()) if file is None else (file.project, file.warnings)
-        imported = with_imported_flags(operation, project, (project,))
-        return Found(model, imported, project, self.local_models, warnings, self._package_resource)
+        project = model.project if model.package is not None else self._project
+        return with_imported_flags(operation, project, (project,))
+
+    @property
+    def _project(self) -> str:
+        return self.directory if self.model_file is None else self.model_file.project
+
+    def _local(self, model: ModelDef, operation: OperationDef) -> Found:
+        warnings = () if self.model_file is None else self.model_file.warnings
+        whole = self.with_all_flags(model, operation)
+        return Found(model, whole, self._project, self.local_models, warnings, self._package_resource)
 
     def _elsewhere(self, spec: str, error: OperationNameError) -> Found:
         if self._is_script(spec):
@@ -239,11 +252,9 @@ class Catalog:
         )
 
     def _of_package(self, model: ModelDef, operation: OperationDef) -> Found:
-        from operations.importing import with_imported_flags
-
         siblings = tuple(other for other in self.packaged_models() if other.package == model.package)
-        imported = with_imported_flags(operation, model.project, (model.project,))
-        return Found(model, imported, model.project, siblings, find_package_resource=self._package_resource)
+        whole = self.with_all_flags(model, operation)
+        return Found(model, whole, model.project, siblings, find_package_resource=self._package_resource)
 
     def _package_resource(self, name: str) -> tuple[ResourceDef, str] | None:
         from operations.packages import package_resource_finder

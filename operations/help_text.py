@@ -8,10 +8,12 @@ from ledger.text import printable
 from operations.flags import flow_text, parse_value
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from ledger.canonical import Value
     from operations.definitions import ChoiceDef, FlagDef, FlagValue, ModelDef, OperationDef, RequirementDef
+
+    FlagsOf = Callable[[ModelDef, OperationDef], Sequence[FlagDef]]
 
 _LONGEST_VALUE = 80
 _LONGEST_CELL = 40
@@ -54,12 +56,13 @@ def model_help(model: ModelDef) -> str:
     return "\n\n".join(parts)
 
 
-def directory_help(models: Iterable[ModelDef], intro: str) -> str:
+def directory_help(models: Iterable[ModelDef], intro: str, flags_of: FlagsOf) -> str:
     """Return the help of everything in a model file or package; no line break at its end.
 
     Args:
         models: those of the file; private ones are left out.
         intro: the first sentence, which says what it is that is described.
+        flags_of: gives all flags of an operation, those of its script too.
     """
     shown = sorted((model for model in models if not model.private), key=lambda model: model.name)
     if not shown:
@@ -76,7 +79,7 @@ def directory_help(models: Iterable[ModelDef], intro: str) -> str:
         "",
         "MODELS",
     ]
-    return "\n".join([*overview, *(line for model in shown for line in ("", *_model_section(model)))])
+    return "\n".join([*overview, *(line for model in shown for line in ("", *_model_section(model, flags_of)))])
 
 
 def preview(
@@ -120,7 +123,7 @@ def preview_trials(
     return "\n".join([*lines, *_notes(label, tags)])
 
 
-def _model_section(model: ModelDef) -> list[str]:
+def _model_section(model: ModelDef, flags_of: FlagsOf) -> list[str]:
     lines = [f"  {printable(model.name or '(operations without a model)')}"]
     if model.description:
         lines += ["", *_indented(_paragraph(model.description), 4)]
@@ -131,7 +134,7 @@ def _model_section(model: ModelDef) -> list[str]:
         lines += ["", f"      {printable(operation.name)}"]
         if operation.description:
             lines += _indented(_paragraph(operation.description), 8)
-        own = [flag for flag in operation.flags if flag not in shared]
+        own = [flag for flag in flags_of(model, operation) if flag.name not in {one.name for one in shared}]
         if own:
             lines += ["        Flags:", *_indented("\n".join(_flag_rows(own)), 8)]
     if shared:

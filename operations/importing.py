@@ -74,7 +74,7 @@ def script_path(operation: OperationDef, project: str, sys_path: Sequence[str]) 
         from operations.parent_folders import python_path
 
         own = python_path(operation, project)
-    for place in [os.path.join(root, directory)] if directory else [root, *own, *sys_path]:
+    for place in [os.path.join(root, directory)] if directory else [*own, root, *sys_path]:
         path = os.path.normpath(os.path.join(place, *module.split(".")))
         for candidate in (f"{path}.py", os.path.join(path, "__main__.py")):
             if os.path.isfile(candidate):

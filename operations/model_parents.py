@@ -75,7 +75,7 @@ class Parents:
         found = carried.get(normalised(package))
         if found is None:
             known = sorted(one.package for one in carried.values())
-            wanted = f"expected one of {_listed(known)}" if known else "nor any other"
+            wanted = f"expected one of {_listed(known)}" if known else "there is none at all"
             missing = f"is not there: no package '{package}' that carries models is installed"
             raise _wrong(asked, missing, f"{wanted}{did_you_mean(package, known)}")
         if found.package not in self._files:

@@ -35,6 +35,30 @@ def test_another_directory_can_be_named(iris: Guild, tmp_path: Path) -> None:
     assert "Base checkpoint" in outside.ok("help", str(tmp_path / "iris"))
 
 
+def test_flags_of_scripts_and_configuration_files_are_explained(tmp_path: Path) -> None:
+    """As `run OPERATION --help-op` does; where they cannot be read, the other operations are explained all the same."""
+    models = (
+        "- model: m\n  flags: {seed: 1}\n  operations:\n    fit: {main: fit, flags-import: all}\n"
+        "    tune: {main: tune, flags-import: all, flags-dest: 'config:c.yml', flags: {depth: {description: Deep}}}\n"
+        "    broken: {main: broken}\n"
+    )
+    fit = (
+        "import argparse\np = argparse.ArgumentParser()\np.add_argument('--lr', default=0.1, help='How fast')\n"
+        "p.parse_args()\n"
+    )
+    guild = Guild(tmp_path / "home", make_project(tmp_path / "p", models, fit=fit, tune="", broken="x = = 1"))
+    (tmp_path / "p" / "c.yml").write_text("depth: 3\nwidth: 4\n")
+    result = guild("help")
+    shown = [line.strip() for line in result.out.split("Operations:\n")[1].splitlines() if line.strip()]
+    assert shown == [
+        "broken", "fit", "Flags:", "lr  How fast (default is 0.1)",
+        "tune", "Flags:", "depth  Deep (number) (default is 3)", "width  (number) (default is 4)",
+        "Model flags:", "seed  (default is 1)",
+    ]  # fmt: skip
+    assert result.code == 0
+    assert result.err.startswith("WARNING: flags of broken are missing here: ")
+
+
 def test_a_directory_without_a_model_file_has_no_help(iris: Guild, tmp_path: Path) -> None:
     """The message says so and what to do, and the exit code is 1."""
     (tmp_path / "empty").mkdir()

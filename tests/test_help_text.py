@@ -192,7 +192,8 @@ def test_the_help_of_a_directory_shows_all_its_models() -> None:
     """Flags that all operations share are the model's, and private models are not shown."""
     models = [TULIPS, ModelDef("hidden", private=True), ModelDef("", operations=(OperationDef("prepare"),))]
 
-    lines = directory_help(models, "You are viewing help for models defined in the current directory.").splitlines()
+    intro = "You are viewing help for models defined in the current directory."
+    lines = directory_help(models, intro, lambda _, operation: operation.flags).splitlines()
 
     assert lines[:3] == ["OVERVIEW", "", "  You are viewing help for models defined in the current directory."]
     assert lines[lines.index("MODELS") :] == [
@@ -226,7 +227,7 @@ def test_the_help_of_a_directory_shows_all_its_models() -> None:
 
 def test_a_directory_without_models_has_no_help() -> None:
     """A private model alone is nothing to show."""
-    assert directory_help([ModelDef("x", private=True)], "Intro.") == (
+    assert directory_help([ModelDef("x", private=True)], "Intro.", lambda *_: ()) == (
         "No help available (the current directory does not contain a model file)"
     )
 

@@ -72,7 +72,10 @@ def test_main_names_a_script(project: Path, main: str, found: str | None) -> Non
 
 def test_the_root_of_the_source_code_and_the_python_path_are_searched(project: Path) -> None:
     """As the process itself will search them."""
-    assert script_path(OperationDef("t", main="mod", python_path=("pkg",)), str(project), ()) == f"{project}/pkg/mod.py"
+    own = OperationDef("t", main="mod", python_path=("pkg",))
+    assert script_path(own, str(project), ()) == f"{project}/pkg/mod.py"
+    (project / "mod.py").write_text("")
+    assert script_path(own, str(project), ()) == f"{project}/pkg/mod.py", "Python finds that one first"
     rooted = OperationDef("t", main="mod", sourcecode=SourceCodeDef(root="pkg"))
     assert script_path(rooted, str(project), ()) == f"{project}/pkg/mod.py"
 
