@@ -22,7 +22,8 @@ help:
 demo: .venv/installed
 	$(BIN)/python examples/demo.py
 
-# The quickest check first; pytest last, so that a run ends with its summary.
+# The quickest check first; pytest last, so that a run ends with its summary. Each worker begins with half of the files, so
+# that what the tests of a file share is made once, and takes from the other when it has done with them.
 test: lint types unit
 
 lint: .venv/installed-dev
@@ -34,7 +35,7 @@ types: .venv/installed-dev
 	MYPYPATH=examples/iris $(BIN)/mypy examples/iris
 
 unit: .venv/installed-dev driven
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # What tests use, and pip does not have: a browser and a terminal, driven as a person would, and a list of processes.
 # Where they cannot be installed, that is told, and the tests that need them say what is missing.
