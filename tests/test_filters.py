@@ -134,8 +134,6 @@ def test_runs_are_sorted_by_what_they_have(
     missing = [number for number in usual if key(number) is None]
     for reverse in (False, True):
         expected = sorted(there, key=key, reverse=reverse)  # type: ignore[arg-type]  # values of one kind
-        if reverse:  # as sorted() keeps equal ones in their order
-            assert sorted(there, key=key, reverse=True) == expected  # type: ignore[arg-type]
         rows = list(query.rows(sort=sort, reverse=reverse))
         assert numbers(rows) == [*expected, *missing]
         for offset in (7, len(rows) // 2, max(0, len(rows) - 4), len(rows), len(rows) + 3):
