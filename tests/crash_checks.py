@@ -91,13 +91,6 @@ def kits_fixture() -> Iterator[Kits]:
         yield kits
 
 
-@pytest.fixture(name="kits", scope="module")
-def founding_kits_fixture() -> Iterator[Kits]:
-    """Give processes to crash that can make ledgers."""
-    with opened_pair() as kits:
-        yield kits
-
-
 @pytest.fixture(name="prepared", scope="module")
 def pair_prepared_fixture(kits: Kits) -> Prepared:
     """Give a home with runs, made by the first of the file's kits."""

@@ -19,7 +19,7 @@ from tests.crash_checks import (
     check_all,
     check_directories,
     check_history,
-    founding_kits_fixture,  # noqa: F401 - a fixture
+    kits_fixture,  # noqa: F401 - a fixture
     pair_prepared_fixture,  # noqa: F401 - a fixture
     read_story,
 )

@@ -29,7 +29,7 @@ from tests.crash_checks import (
     read_tree,
     statuses_of,
 )
-from tests.crash_kit import JOB, Kit, Result, Trouble, opened_pair, share
+from tests.crash_kit import JOB, Kit, Result, Trouble, share
 
 COMMANDS: dict[str, tuple[list[str], dict[str, list[str]]]] = {
     "delete one": (["runs", "rm", "a"], {"a": ["run.deleted"]}),
@@ -43,13 +43,6 @@ COMMANDS: dict[str, tuple[list[str], dict[str, list[str]]]] = {
 """Commands by name, runs named as `prepare` does; and the events that they lead to, all of them or none."""
 
 ERRORS = (errno.EACCES, errno.ENOSPC, errno.EIO)
-
-
-@pytest.fixture(scope="module")
-def founders() -> Iterator[tuple[Kit, Kit]]:
-    """Give processes that make ledgers."""
-    with opened_pair() as kits:
-        yield kits
 
 
 def spelled(prepared: Prepared, command: Sequence[str]) -> list[str]:
@@ -199,25 +192,25 @@ def check_run(prepared: Prepared, home: str, crashed: Result) -> None:
             assert {"weights.bin", "deep/link", ".guild/output"} <= read_tree(os.path.join(home, "runs", run_id)).keys()
 
 
-def test_a_kill_at_any_step_of_making_a_ledger_leaves_none_or_a_whole_one(founders: Kits) -> None:
+def test_a_kill_at_any_step_of_making_a_ledger_leaves_none_or_a_whole_one(kits: Kits) -> None:
     """The next command finds either no ledger, and makes it, or one that is complete; there is only one beginning."""
     conditions = Conditions()
 
     def judge(kit: Kit, crashed: str, _result: Result) -> None:
         conditions.check(kit, crashed, ["runs"], check_beginning)
 
-    died = crash_at_each_step(founders, founders[0].new_home(), ["runs"], judge)
+    died = crash_at_each_step(kits, kits[0].new_home(), ["runs"], judge)
     assert (died["create.rename"], died["append.committed"]) == (1, 1)
 
 
-def test_a_kill_at_any_step_of_the_very_first_run_leaves_a_whole_home(founders: Kits) -> None:
+def test_a_kill_at_any_step_of_the_very_first_run_leaves_a_whole_home(kits: Kits) -> None:
     """Whatever of home, snapshot, ledger and run was made: the next command makes the rest, or ends what is lost."""
 
     def judge(kit: Kit, crashed: str, _result: Result) -> None:
         mend(kit, crashed, ["runs"])
         check_beginning(crashed)
 
-    died = crash_at_each_step(founders, founders[0].new_home(), ["run", "train", "-y"], judge)
+    died = crash_at_each_step(kits, kits[0].new_home(), ["run", "train", "-y"], judge)
     assert (died["create.rename"], died["sources.rename"], died["append.committed"]) == (1, 1, 3)
 
 
@@ -335,9 +328,9 @@ def test_the_log_that_a_killed_command_left_does_not_get_into_a_new_index(kits: 
     check_all(home, prepared.trees)
 
 
-def test_the_log_that_a_killed_command_left_does_not_get_into_a_new_ledger(founders: Kits) -> None:
+def test_the_log_that_a_killed_command_left_does_not_get_into_a_new_ledger(kits: Kits) -> None:
     """Somebody removes the ledger and all else, but not its log: no ledger is made beside that, nor the log touched."""
-    kit = founders[0]
+    kit = kits[0]
     home = kit.new_home()
     mend(kit, home, ["run", "train", "-y"], ["runs"])
     assert kit.guild(home, "label", "0", "x", "-y", trouble=Trouble("die", 1, "append.committed")).died

@@ -12,7 +12,7 @@ from tests.crash_checks import (
     check_directories,
     check_history,
     check_litter,
-    founding_kits_fixture,  # noqa: F401 - a fixture
+    kits_fixture,  # noqa: F401 - a fixture
     pair_prepared_fixture,  # noqa: F401 - a fixture
     read_story,
     read_tree,
