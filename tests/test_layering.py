@@ -61,9 +61,14 @@ def _tree(module: str) -> ast.Module:
     return ast.parse((ROOT / module).read_text(encoding="utf-8"), module)
 
 
+@cache
+def _nodes(tree: ast.Module) -> list[ast.AST]:
+    return list(ast.walk(tree))
+
+
 def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield the line and the full name of everything that a module imports, at its top or in a function."""
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Import):
             yield from ((node.lineno, alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -74,7 +79,7 @@ def imports(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def used_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield the line and the full name of everything imported, or reached through what is imported."""
     names = {}
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 top = alias.name.split(".")[0]
@@ -82,7 +87,7 @@ def used_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
         elif isinstance(node, ast.ImportFrom):
             names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
     yield from imports(tree)
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, (ast.Attribute, ast.Name)):
             first, dot, rest = ast.unparse(node).partition(".")
             if first in names:
@@ -91,7 +96,7 @@ def used_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     """Yield all functions and methods of a module."""
-    for node in ast.walk(tree):
+    for node in _nodes(tree):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield node
 
@@ -103,7 +108,7 @@ def forbidden(tree: ast.Module) -> list[str]:
         for line, name in used_names(tree)
         if any(name == bad or name.startswith(bad + ".") for bad in FORBIDDEN_NAMES)
     ]
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
+    calls = (node for node in _nodes(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
     for call in calls:
         name = ast.unparse(call.func)
         found += [f"line {call.lineno}: {name}()"] if name in FORBIDDEN_CALLS else []
