@@ -31,7 +31,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 
 types: .venv/installed-dev
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers 2
 	MYPYPATH=examples/iris $(BIN)/mypy examples/iris
 
 unit: .venv/installed-dev driven
