@@ -53,6 +53,7 @@ def _reading(plan: Plan) -> Iterator[Figure]:
     cases = [
         Case("bare", lambda _round: BARE, plan.scratch, {}),
         _case(plan, "version", few, "--version"),
+        Case("first", lambda number: guild("-H", f"new {number}", "runs"), plan.scratch, {}),
         *(_case(plan, f"list {runs}", runs, *page) for runs in plan.sizes),
         _case(plan, "scoped", most, *page, cwd=project(plan.cache, 0)),
         _case(plan, "failed", most, *page, "-E"),
@@ -61,6 +62,7 @@ def _reading(plan: Plan) -> Iterator[Figure]:
     taken = in_turns(cases, plan.rounds, plan.scratch)
     bare, some, many = taken["bare"], taken[f"list {few}"], taken[f"list {most}"]
     yield Figure("`guild --version`", taken["version"], _THAN, bare)
+    yield Figure("`guild runs`, the first command in a new home", taken["first"], _THAN, bare)
     for runs in plan.sizes:
         yield Figure(f"`guild runs -n 20`, {runs:,} runs", taken[f"list {runs}"], _THAN, bare, _LISTING)
     yield Figure(f"`guild runs -n 20`, {most:,} runs", many, f"the same, {few:,} runs", some, _LIKE_FEW)

@@ -19,6 +19,7 @@ from benchmarks.starting import FILTERS
 ROOT = Path(__file__).resolve().parent.parent
 EXPECTED = (
     "`guild --version`",
+    "`guild runs`, the first command in a new home",
     "`guild runs -n 20`, 20 runs",
     "`guild runs -n 20`, 50 runs",
     "`guild runs -n 20`, 300 runs",
