@@ -22,8 +22,7 @@ help:
 demo: .venv/installed
 	$(BIN)/python examples/demo.py
 
-# The quickest check first; pytest last, so that a run ends with its summary. Each worker begins with half of the files, so
-# that what the tests of a file share is made once, and takes from the other when it has done with them.
+# The quickest check first; pytest last, so that a run ends with its summary.
 test: lint types unit
 
 lint: .venv/installed-dev
@@ -34,22 +33,26 @@ types: .venv/installed-dev
 	$(BIN)/mypy --num-workers 2
 	MYPYPATH=examples/iris $(BIN)/mypy examples/iris
 
+# Each worker begins with half of the files, so that what the tests of a file share is made once, and takes from the
+# other when it has done with them.
 unit: .venv/installed-dev driven
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
-# What tests use, and pip does not have: a browser and a terminal, driven as a person would, and a list of processes.
-# Where they cannot be installed, that is told, and the tests that need them say what is missing.
+# What tests use, and pip does not have: a browser and a terminal, driven as a person would, and what else a small system
+# may lack. Where it cannot be installed that is told, and the tests that need it say what is missing.
 driven:
-	@{ { command -v chromium || command -v google-chrome; } && command -v tmux && command -v ps; } >/dev/null && exit; \
+	@missing="$$(for name in bash ps tmux unshare; do command -v $$name >/dev/null || echo $$name; done; \
+	    command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo chromium)"; \
+	[ -n "$$missing" ] || exit 0; \
 	if command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
-	    echo 'installing chromium, tmux and ps, for the tests'; \
+	    echo 'installing for the tests:' $$missing; \
 	    log="$$(mktemp)"; \
-	    { apt-get update -q && \
-	      DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends chromium procps tmux; \
-	    } >"$$log" 2>&1 || { tail -n 20 "$$log" >&2; echo 'chromium, tmux and ps could not be installed' >&2; }; \
+	    { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
+	      bash chromium procps tmux util-linux; \
+	    } >"$$log" 2>&1 || { tail -n 20 "$$log" >&2; echo 'could not be installed:' $$missing >&2; }; \
 	    rm -f "$$log"; \
 	else \
-	    echo 'chromium, tmux or ps is missing here: the tests that need them are skipped' >&2; \
+	    echo 'missing here, the tests that need them are skipped:' $$missing >&2; \
 	fi
 
 bench: .venv/installed-dev

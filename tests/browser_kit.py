@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import pytest
 from artifacts.series import FILE, HEADER, row
 from tests import cli_kit
 from tests.cli_kit import Guild, make_project, wait_until
+from tests.kit import require
 from tests.view_kit import serving
 
 if TYPE_CHECKING:
@@ -43,28 +43,12 @@ PATIENCE = 1_000 * cli_kit.PATIENCE
 """Milliseconds after which something on a page counts as never happening."""
 
 
-def program() -> str | None:
-    """Return the path of the system's browser."""
-    return next((found for name in _PROGRAMS if (found := shutil.which(name))), None)
-
-
-def reason_to_skip() -> str | None:
-    """Return why no browser can be expected here, or None where one must start.
-
-    On Linux root has one: `make test` installs it, and what prevents that makes the tests fail.
-    """
-    if program() is None and not (sys.platform == "linux" and os.geteuid() == 0):
-        return "no browser is installed: on Debian `apt-get install chromium` has one"
-    return None
-
-
 @contextmanager
 def running_browser() -> Iterator[Browser]:
     """Start the browser, and end it afterwards."""
     from playwright.sync_api import sync_playwright
 
-    path = program()
-    assert path is not None, "no browser is installed, and `make test` could not: apt-get install chromium"
+    path = require(*_PROGRAMS, package="chromium")
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # which Chromium refuses to have as root
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*_ARGUMENTS, *sandbox])
@@ -77,9 +61,6 @@ def running_browser() -> Iterator[Browser]:
 @pytest.fixture(name="browser", scope="module")
 def browser_fixture() -> Iterator[Browser]:
     """Give the browser of a file's tests."""
-    reason = reason_to_skip()
-    if reason is not None:
-        pytest.skip(reason)
     with running_browser() as browser:
         yield browser
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import sys
 import tempfile
 import warnings
 from contextlib import closing, contextmanager
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -188,6 +190,24 @@ def memory_folder() -> Iterator[Path]:
         yield Path(folder)
     finally:
         remove_tree(folder)
+
+
+def require(*programs: str, package: str) -> str:
+    """Return the path of the first of these programs that is there; see `lacking` for where none is."""
+    found = next((path for name in programs if (path := shutil.which(name))), None)
+    return found or lacking(programs[0], package)
+
+
+def lacking(what: str, package: str) -> NoReturn:
+    """End a test for which something of the system is not there.
+
+    As root on Linux `make test` installs what tests use, so there the test fails: no skip hides anything. Elsewhere
+    nobody may have been able to, and it is skipped.
+    """
+    missing = f"{what} is not here: `apt-get install {package}`"
+    if sys.platform == "linux" and os.geteuid() == 0:
+        pytest.fail(missing)
+    pytest.skip(missing)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli_kit import PATIENCE, Guild
 from tests.completion_kit import net_fixture  # noqa: F401 - a fixture
+from tests.kit import require
 
 
 def test_shells_get_their_script(net: Guild) -> None:
@@ -64,9 +65,9 @@ def test_a_start_up_file_that_cannot_be_written_is_a_message(tmp_path: Path) -> 
     assert "guild completion" in error
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
 def test_a_real_bash_completes(net: Guild, tmp_path: Path) -> None:
     """The script, read by an interactive bash, fills COMPREPLY with what follows the last `=` or `:`."""
+    bash = require("bash", package="bash")
     program = tmp_path / "bin" / "guild"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m guild_ledger "$@"\n')
@@ -77,7 +78,7 @@ def test_a_real_bash_completes(net: Guild, tmp_path: Path) -> None:
         for line in lines
     )
     done = subprocess.run(
-        ["bash", "--norc", "-i"],
+        [bash, "--norc", "-i"],
         input=f"source <(guild completion bash)\n{script}complete -p guild\n",
         cwd=net.cwd,
         env={**net.environment(), "PATH": f"{program.parent}:{os.environ['PATH']}", "PS1": ""},

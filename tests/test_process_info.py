@@ -16,6 +16,7 @@ from operations import process_info
 from operations.process_info import all_processes, boot_id, evidence_of, is_alive, process_stat, start_ticks
 from operations.process_tree import descendants, signal_tree
 from tests.cli_kit import wait_until
+from tests.kit import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,14 +33,11 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def ask_ps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the program ask `ps`; skip where that is missing or knows no start times, and nobody may install one."""
+    """Let the program ask `ps`."""
     ps = shutil.which("ps", path=os.defpath) or "false"
     asked = subprocess.run([ps, "-o", "lstart=", "-p", f"{os.getpid()}"], capture_output=True, check=False)
     if asked.returncode != 0:
-        missing = "there is no ps here that tells start times"
-        if sys.platform == "linux" and os.geteuid() == 0:
-            pytest.fail(f"{missing}: `apt-get install procps`")
-        pytest.skip(missing)
+        lacking("a ps that tells start times", "procps")
     monkeypatch.setattr(process_info, "PROC", "/nowhere/proc")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +15,7 @@ import pytest
 from artifacts.removal import measure_tree, remove_tree
 from ledger.seams import install
 from tests.cli_limits import unshared
-from tests.kit import NOBODY, memory_folder, powerless, public_folder
+from tests.kit import NOBODY, memory_folder, powerless, public_folder, require
 
 
 def make_deep(top: Path, levels: int) -> None:
@@ -253,8 +252,7 @@ def test_a_mounted_file_system_inside_is_never_emptied(tmp_path: Path, *, same_d
         "assert os.path.exists(sys.argv[1] + '/with space/kept')\n"
     )
     script = f"{mount} '{tmp_path}/top/with space' || exit 77; exec \"$0\" -c \"$1\" '{tmp_path}/top'"
-    if shutil.which("unshare") is None:
-        pytest.skip("there is no unshare here, and so nothing to mount with")
+    require("unshare", package="util-linux")
     result = subprocess.run(
         [*unshared(), "sh", "-c", script, sys.executable, code],
         check=False,

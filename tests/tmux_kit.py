@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.cli_kit import PATIENCE
+from tests.kit import require
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -22,15 +20,6 @@ if TYPE_CHECKING:
 
 PROMPT = "ready>"
 _PAUSE_SECONDS = 0.05
-
-
-def require_tmux() -> None:
-    """Skip where there is no tmux and nobody may install it; the set-up of the tests does as root on Linux."""
-    if shutil.which("tmux") is None:
-        missing = "tmux, which draws the terminal of these tests, is not installed"
-        if sys.platform == "linux" and os.geteuid() == 0:
-            pytest.fail(f"{missing}: `apt-get install tmux`")
-        pytest.skip(missing)
 
 
 class Terminal:
@@ -99,7 +88,7 @@ class Terminal:
 @contextmanager
 def terminal(cwd: Path, env: Mapping[str, str], size: tuple[int, int] = (100, 24)) -> Iterator[Terminal]:
     """Open a terminal with a shell in it, and close it with all that runs there."""
-    require_tmux()
+    require("tmux", package="tmux")
     folder = tempfile.mkdtemp(prefix="tmux")  # a socket's path must be short
     socket = os.path.join(folder, "s")
     given = {name: value for name, value in env.items() if name != "TMUX"} | {"LC_ALL": "C.UTF-8"}
