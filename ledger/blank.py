@@ -16,7 +16,7 @@ from ledger.format import REVISION
 from ledger.guards import sqlite_guards
 from ledger.seams import seam
 from ledger.sqlite_errors import translated
-from ledger.sqlite_store import BUSY_MS
+from ledger.sqlite_store import BUSY_MS, PRAGMAS
 
 APPLICATION_ID = 0x47554C44
 """`GULD`: by this number in its header a program like `file` tells a ledger from other SQLite files."""
@@ -134,8 +134,8 @@ def _connected(path: str) -> sqlite3.Connection:
 
 def _make_tables(database: sqlite3.Connection) -> None:
     """Make them in one transaction, the guards included."""
-    for pragma in ("synchronous=FULL", "fullfsync=1", "checkpoint_fullfsync=1"):
-        database.execute(f"PRAGMA {pragma}")
+    for pragma in PRAGMAS:
+        database.execute(pragma)
     database.execute("BEGIN IMMEDIATE")
     database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     for statement in (*_TABLES, *sqlite_guards().values()):

@@ -25,12 +25,12 @@ from ledger.format import REVISION
 from ledger.guards import postgres_guards, sqlite_guards
 from ledger.ids import Clock, system_clock
 from ledger.seams import seam
-from ledger.sql_engine import BUSY_SECONDS, PRAGMAS, engine_for, ledger_url
+from ledger.sql_engine import BUSY_SECONDS, engine_for, ledger_url
 from ledger.sql_errors import shown
 from ledger.sql_errors import translated as sql_translated
 from ledger.sql_store import SqlStore
 from ledger.sqlite_errors import translated
-from ledger.sqlite_store import SqliteStore
+from ledger.sqlite_store import PRAGMAS, SqliteStore
 from ledger.verify import verify
 
 # Beside this package, in a checkout as in a wheel; never imported by its name, which other projects have too.

@@ -15,21 +15,11 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from ledger.errors import LedgerError
 from ledger.sql_errors import driver_missing, shown
-from ledger.sqlite_store import MINIMUM_SQLITE
+from ledger.sqlite_store import MINIMUM_SQLITE, PRAGMAS
 from ledger.sqlite_uri import sqlite_uri
 
 BUSY_SECONDS = 60
 """How long a writer waits for the write lock."""
-
-PRAGMAS = (
-    "PRAGMA synchronous=FULL",
-    "PRAGMA fullfsync=1",
-    "PRAGMA checkpoint_fullfsync=1",
-    "PRAGMA foreign_keys=ON",
-    "PRAGMA trusted_schema=OFF",
-    "PRAGMA recursive_triggers=ON",
-)
-"""Settings of every SQLite connection, as `ledger.sqlite_store` has them."""
 
 NO_POOL: Mapping[str, Any] = {"poolclass": NullPool}
 """Every connection is closed after use."""

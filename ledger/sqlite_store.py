@@ -29,8 +29,7 @@ MINIMUM_SQLITE = (3, 37, 0)
 """First SQLite with STRICT tables."""
 
 _CHUNK = 500
-_PRAGMAS = (
-    f"PRAGMA busy_timeout={BUSY_MS}",
+PRAGMAS = (
     "PRAGMA synchronous=FULL",
     "PRAGMA fullfsync=1",
     "PRAGMA checkpoint_fullfsync=1",
@@ -38,6 +37,7 @@ _PRAGMAS = (
     "PRAGMA trusted_schema=OFF",
     "PRAGMA recursive_triggers=ON",
 )
+"""Settings of every connection to a ledger in a file."""
 
 _INSERT_ROW = "INSERT INTO event VALUES (?,?,?,?,?,?,?,?,?)"
 _ROWS = 50
@@ -106,7 +106,7 @@ class SqliteStore:
             file = _identity(path)
             self._db = self._connect()
             self._file = file if file == _identity(path) else None  # exchanged at this very moment
-            for pragma in _PRAGMAS:
+            for pragma in PRAGMAS:
                 self._db.execute(pragma)
             self._check_journal()
         self._meta: dict[str, str] | None = None
@@ -114,7 +114,13 @@ class SqliteStore:
 
     def _connect(self) -> sqlite3.Connection:
         mode = "mode=ro&immutable=1" if self.read_only else "mode=rw"
-        return sqlite3.connect(sqlite_uri(self.place, mode), uri=True, isolation_level=None, check_same_thread=False)
+        return sqlite3.connect(
+            sqlite_uri(self.place, mode),
+            uri=True,
+            timeout=BUSY_MS / 1000,
+            isolation_level=None,
+            check_same_thread=False,
+        )
 
     def _check_journal(self) -> None:
         """Make sure of WAL mode: a copy made by other tools may have come without it."""

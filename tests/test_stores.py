@@ -19,7 +19,6 @@ from ledger.guards import postgres_guards, sqlite_guards
 from ledger.log import Ledger
 from ledger.migrate import prepare_database
 from ledger.rows import EventRow, OriginRow, TxnRow
-from ledger.sql_engine import PRAGMAS
 from ledger.sql_store import SqlStore
 from ledger.sqlite_store import SqliteStore
 from ledger.store import Store
@@ -314,12 +313,14 @@ def test_every_guard_is_defined_for_both_databases() -> None:
 
 def test_both_sqlite_stores_set_up_their_connections_alike(sqlite_path: Path) -> None:
     """Durability and safety do not depend on the way a file was opened."""
-    from ledger import sqlite_store
-
-    assert set(PRAGMAS) == set(sqlite_store._PRAGMAS) - {"PRAGMA busy_timeout=60000"}
+    expected = {
+        "PRAGMA synchronous": 2, "PRAGMA fullfsync": 1, "PRAGMA checkpoint_fullfsync": 1, "PRAGMA foreign_keys": 1,
+        "PRAGMA trusted_schema": 0, "PRAGMA recursive_triggers": 1, "PRAGMA busy_timeout": 60_000,
+    }  # fmt: skip
     with closing(SqlStore(f"sqlite:///{sqlite_path}")) as store, store.reading():
-        timeout = _held(store).exec_driver_sql("PRAGMA busy_timeout").scalar()
-    assert timeout == 60000
+        assert {name: _held(store).exec_driver_sql(name).scalar() for name in expected} == expected
+    with closing(SqliteStore(str(sqlite_path))) as other:
+        assert {name: other._db.execute(name).fetchone()[0] for name in expected} == expected
 
 
 def test_the_revision_is_read_through_every_store(all_places: list[Place]) -> None:
