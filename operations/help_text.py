@@ -128,13 +128,14 @@ def _model_section(model: ModelDef, flags_of: FlagsOf) -> list[str]:
     if model.description:
         lines += ["", *_indented(_paragraph(model.description), 4)]
     shared = _shared_flags(model.operations)
+    names = {flag.name for flag in shared}
     if model.operations:
         lines += ["", "    Operations:"]
     for operation in sorted(model.operations, key=lambda operation: operation.name):
         lines += ["", f"      {printable(operation.name)}"]
         if operation.description:
             lines += _indented(_paragraph(operation.description), 8)
-        own = [flag for flag in flags_of(model, operation) if flag.name not in {one.name for one in shared}]
+        own = [flag for flag in flags_of(model, operation) if flag.name not in names]
         if own:
             lines += ["        Flags:", *_indented("\n".join(_flag_rows(own)), 8)]
     if shared:
